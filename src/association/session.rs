@@ -1,0 +1,410 @@
+//! What a challenge hands out and the next call of the flow hands back (SPEC 6): a string that the server signs.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use base32::Alphabet;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::PendingId;
+use super::rejection::SessionFlaw;
+use crate::entropy::{Entropy, NoEntropy};
+use crate::time::{Step, UnixTime};
+
+/// What the embedder wants to find again at the end of a flow: the pool, the app client, the password's version. Up to 128
+/// bytes of its choosing; everybody who holds the session can read them.
+///
+/// ```
+/// use softtoken::Context;
+///
+/// let context = Context::new("pool-7/web")?;
+/// assert_eq!(context.as_bytes(), b"pool-7/web");
+/// assert!(Context::new([0; 129]).is_err());
+/// # Ok::<(), softtoken::ContextTooLong>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Context(Vec<u8>);
+
+/// A context of more than 128 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a context has at most 128 bytes")]
+pub struct ContextTooLong;
+
+impl Context {
+    /// The longest context, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// A context of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextTooLong`] above [`Self::MAX_BYTES`].
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ContextTooLong> {
+        let bytes = bytes.as_ref();
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(ContextTooLong);
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// One key that signs sessions.
+#[derive(Clone)]
+struct SessionKey {
+    id: u32,
+    bytes: [u8; 32],
+}
+
+impl Drop for SessionKey {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// The keys that sign sessions: the current one signs, all of them open, each by its id.
+///
+/// Give every process of the server the same keys, or a flow that begins at one cannot end at another. To rotate, give
+/// all of them the new key, with the old one kept until the sessions it signed have run out, 15 minutes at the most.
+///
+/// ```
+/// use softtoken::{OsEntropy, SessionKeys};
+///
+/// let mut keys = SessionKeys::generate(1, &OsEntropy)?;
+/// keys.rotate(2, &[7; 32]); // bytes from the embedder's key store
+/// keys.retire(1);
+/// # Ok::<(), softtoken::NoEntropy>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionKeys {
+    /// The first one signs.
+    keys: Vec<SessionKey>,
+}
+
+impl SessionKeys {
+    /// One new key under this id.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] where the source fails. There is no key then.
+    pub fn generate(id: u32, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *bytes)?;
+        Ok(Self::from_bytes(id, &bytes))
+    }
+
+    /// One key under this id. The 32 bytes come from a cryptographic generator, and are used for nothing else.
+    #[must_use]
+    pub fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
+        Self {
+            keys: alloc::vec![SessionKey { id, bytes: *bytes }],
+        }
+    }
+
+    /// Signs with this key from now on; those before it go on opening. A key that had this id is forgotten.
+    pub fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
+        let mut keys = Vec::with_capacity(self.keys.len() + 1);
+        keys.push(SessionKey { id, bytes: *bytes });
+        keys.extend(self.keys.iter().filter(|key| key.id != id).cloned());
+        self.keys = keys;
+    }
+
+    /// Forgets the key with this id, unless it is the one that signs.
+    pub fn retire(&mut self, id: u32) {
+        let mut position = 0;
+        self.keys.retain(|key| {
+            position += 1;
+            position == 1 || key.id != id
+        });
+    }
+
+    /// What a session says, once its signature holds: no store is read, and whether it has expired or been spent is
+    /// not looked at. `None`: none of these keys has signed it.
+    #[must_use]
+    pub fn open(&self, session: &Session) -> Option<Claims> {
+        if session.text.len() > Session::MAX_LEN {
+            return None;
+        }
+        let bytes = base32::decode(ALPHABET, &session.text)?;
+        // Base32 has many spellings of the same bytes; a session has one.
+        if base32::encode(ALPHABET, &bytes) != session.text {
+            return None;
+        }
+        let (signed, signature) = bytes.split_last_chunk::<32>()?;
+        let [VERSION, after_version @ ..] = signed else {
+            return None;
+        };
+        let (id, claims) = after_version.split_first_chunk()?;
+        let id = u32::from_be_bytes(*id);
+        let key = self.keys.iter().find(|key| key.id == id)?;
+        key.mac(signed).verify_slice(signature).ok()?;
+        Claims::decode(claims)
+    }
+
+    /// The session that says this, signed with the current key.
+    pub(crate) fn issue(&self, claims: &Claims) -> Session {
+        let key = &self.keys[0];
+        let mut bytes = alloc::vec![VERSION];
+        bytes.extend_from_slice(&key.id.to_be_bytes());
+        claims.encode(&mut bytes);
+        let signature = key.mac(&bytes).finalize().into_bytes();
+        bytes.extend_from_slice(&signature);
+        Session {
+            text: base32::encode(ALPHABET, &bytes),
+            expected: None,
+        }
+    }
+}
+
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = self.keys.iter().map(|key| key.id);
+        formatter.debug_list().entries(ids).finish()
+    }
+}
+
+const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
+const VERSION: u8 = 1;
+
+impl SessionKey {
+    fn mac(&self, signed: &[u8]) -> Hmac<Sha256> {
+        let mut mac = super::keyed_hash(&self.bytes, b"softtoken session");
+        mac.update(signed);
+        mac
+    }
+}
+
+/// What one call of a flow hands to the next: a credential that the server signed, for one subject and one purpose.
+///
+/// Hand [`expose`](Self::expose) to the client, and take what comes back with [`from_text`](Self::from_text). It is not encrypted:
+/// its holder can read the subject and the context.
+#[derive(Clone)]
+pub struct Session {
+    text: String,
+    expected: Option<Context>,
+}
+
+impl Session {
+    /// The longest text of a session, in characters.
+    pub const MAX_LEN: usize = 1000;
+
+    /// What a client says is a session. Nothing is checked before it is used.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            expected: None,
+        }
+    }
+
+    /// The same session, to be refused unless it was made in this context. Without this its own context stands, which the
+    /// [evidence](crate::Evidence::context) then names.
+    #[must_use]
+    pub fn expecting(mut self, context: &Context) -> Self {
+        self.expected = Some(context.clone());
+        self
+    }
+
+    /// The text for the client: lower-case letters and digits, at most [`Self::MAX_LEN`] of them.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What it says, where it is alive for this purpose as far as can be told without the record.
+    pub(super) fn claims(
+        &self,
+        keys: Option<&SessionKeys>,
+        subject: &str,
+        purpose: PurposeKind,
+        now: UnixTime,
+    ) -> Result<Claims, SessionFlaw> {
+        let claims = keys
+            .and_then(|keys| keys.open(self))
+            .ok_or(SessionFlaw::Forged)?;
+        if claims.subject != subject {
+            return Err(SessionFlaw::OtherSubject);
+        }
+        if self
+            .expected
+            .as_ref()
+            .is_some_and(|expected| *expected != claims.context)
+        {
+            return Err(SessionFlaw::OtherContext);
+        }
+        if claims.purpose.kind() != purpose {
+            return Err(SessionFlaw::OtherPurpose);
+        }
+        if now >= claims.expires {
+            return Err(SessionFlaw::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Session(..)")
+    }
+}
+
+/// What a session is for, and what it carries for that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    Setup,
+    SetupPending(PendingId),
+    /// The step whose code proved the token.
+    SetupDone(Step),
+    SoftwareToken,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PurposeKind {
+    Setup = 1,
+    SetupPending = 2,
+    SetupDone = 3,
+    SoftwareToken = 4,
+}
+
+impl Purpose {
+    fn kind(self) -> PurposeKind {
+        match self {
+            Self::Setup => PurposeKind::Setup,
+            Self::SetupPending(_) => PurposeKind::SetupPending,
+            Self::SetupDone(_) => PurposeKind::SetupDone,
+            Self::SoftwareToken => PurposeKind::SoftwareToken,
+        }
+    }
+}
+
+/// What makes a session differ from every other.
+pub(crate) type Nonce = [u8; 16];
+
+/// What a session says, its signature checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claims {
+    pub(crate) subject: String,
+    pub(crate) context: Context,
+    pub(crate) purpose: Purpose,
+    pub(crate) generation: u64,
+    pub(crate) expires: UnixTime,
+    pub(crate) nonce: Nonce,
+}
+
+impl Claims {
+    /// Whose session it is.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The context in which the flow began.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires(&self) -> UnixTime {
+        self.expires
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.purpose.kind() as u8);
+        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.expires.as_secs().to_be_bytes());
+        bytes.extend_from_slice(&self.nonce);
+        match self.purpose {
+            Purpose::SetupPending(id) => bytes.extend_from_slice(&id),
+            Purpose::SetupDone(step) => bytes.extend_from_slice(&step.get().to_be_bytes()),
+            Purpose::Setup | Purpose::SoftwareToken => {}
+        }
+        // At most 128 bytes.
+        bytes.push(u8::try_from(self.context.0.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(&self.context.0);
+        bytes.extend_from_slice(self.subject.as_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (kind, bytes) = bytes.split_first()?;
+        let (generation, bytes) = bytes.split_first_chunk()?;
+        let (expires, bytes) = bytes.split_first_chunk()?;
+        let (nonce, bytes) = bytes.split_first_chunk()?;
+        let (purpose, bytes) = match kind {
+            1 => (Purpose::Setup, bytes),
+            2 => {
+                let (id, bytes) = bytes.split_first_chunk()?;
+                (Purpose::SetupPending(*id), bytes)
+            }
+            3 => {
+                let (step, bytes) = bytes.split_first_chunk()?;
+                (
+                    Purpose::SetupDone(Step::new(u64::from_be_bytes(*step))),
+                    bytes,
+                )
+            }
+            4 => (Purpose::SoftwareToken, bytes),
+            _ => return None,
+        };
+        let (length, bytes) = bytes.split_first()?;
+        let (context, subject) = bytes.split_at_checked(usize::from(*length))?;
+        Some(Self {
+            subject: core::str::from_utf8(subject).ok()?.into(),
+            context: Context::new(context).ok()?,
+            purpose,
+            generation: u64::from_be_bytes(*generation),
+            expires: UnixTime::from_secs(u64::from_be_bytes(*expires)),
+            nonce: *nonce,
+        })
+    }
+}
+
+/// The beginning of a session, drawn when an operation is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draw(pub(crate) Nonce);
+
+impl Draw {
+    pub(crate) fn new(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+        crate::entropy::draw(entropy).map(Self)
+    }
+}
+
+/// A session that has succeeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Spent {
+    pub(crate) nonce: Nonce,
+    pub(crate) expires: UnixTime,
+}
+
+/// The sessions that have succeeded and would still be alive.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct SpentSessions(pub(crate) Vec<Spent>);
+
+impl SpentSessions {
+    pub(crate) fn contains(&self, nonce: &Nonce) -> bool {
+        self.0.iter().any(|spent| spent.nonce == *nonce)
+    }
+
+    /// How long until there is room for another one; `None`: there is.
+    pub(crate) fn full_until(&self, bound: usize, now: UnixTime) -> Option<UnixTime> {
+        let alive = || self.0.iter().filter(|spent| spent.expires > now);
+        if alive().count() < bound {
+            return None;
+        }
+        alive().map(|spent| spent.expires).min()
+    }
+
+    pub(crate) fn spend(&mut self, spent: Spent, now: UnixTime) {
+        self.0.retain(|spent| spent.expires > now);
+        self.0.push(spent);
+    }
+}

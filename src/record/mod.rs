@@ -1,0 +1,526 @@
+//! A [`Record`] as bytes: what a store keeps.
+//!
+//! The first byte is the version of the format. Every version that was ever released can be read; `FORMAT` is the one
+//! that is written. Numbers are big-endian; what is optional begins with a byte `0` or `1`, what has a length with two
+//! bytes of it; every record has one encoding.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::association::{
+    Association, Count, LastAnswer, Method, Pending, Preference, Proof, Record, RecoverySet, Spent,
+    SpentSessions, Token, Verified,
+};
+use crate::time::{Step, UnixTime};
+use crate::totp::{Algorithm, Digits, Secret, Totp};
+
+/// The version that is written.
+pub const FORMAT: u8 = 1;
+
+/// Bytes that are no record. Nothing was read from them: an unreadable record is never an empty one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// A format that a newer version of this crate writes.
+    #[error("the record has format {format}, which this version does not know")]
+    UnknownFormat {
+        /// Its first byte.
+        format: u8,
+    },
+    /// Bytes that no version has written.
+    #[error("the record is damaged")]
+    Damaged,
+}
+
+/// The record as bytes, in the format [`FORMAT`]; they hold secrets in the clear, and are wiped when dropped.
+///
+/// ```
+/// use softtoken::{Record, record};
+///
+/// let bytes = record::encode(&Record::default());
+/// assert_eq!(bytes[0], record::FORMAT);
+/// assert_eq!(record::decode(&bytes)?, Record::default());
+/// # Ok::<(), record::RecordError>(())
+/// ```
+#[must_use]
+pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+    // Counted first: a vector that grows leaves pieces of secrets behind.
+    let mut length = Counter(0);
+    length.record(record);
+    let mut bytes = Bytes(Zeroizing::new(Vec::with_capacity(length.0)));
+    bytes.record(record);
+    bytes.0
+}
+
+/// The record that these bytes are.
+///
+/// # Errors
+///
+/// [`RecordError`] where they are none. Nothing was read from them.
+pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    let (&format, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    if format > FORMAT {
+        return Err(RecordError::UnknownFormat { format });
+    }
+    let mut reader = Reader(rest);
+    match (format, reader.record()) {
+        (1, Ok(record)) if reader.0.is_empty() => Ok(record),
+        _ => Err(RecordError::Damaged),
+    }
+}
+
+struct Counter(usize);
+struct Bytes(Zeroizing<Vec<u8>>);
+
+impl Sink for Counter {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+impl Sink for Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// Writes format 1, in the order in which [`Reader`] reads it.
+trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+
+    fn byte(&mut self, value: u8) {
+        self.put(&[value]);
+    }
+
+    fn number(&mut self, value: u64) {
+        self.put(&value.to_be_bytes());
+    }
+
+    fn time(&mut self, time: UnixTime) {
+        self.number(time.as_secs());
+    }
+
+    /// Everything of a variable length is bounded far below 64 KiB before it gets into a record.
+    fn length(&mut self, length: usize) {
+        self.put(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
+    }
+
+    fn sized(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.put(bytes);
+    }
+
+    fn optional<T>(&mut self, value: Option<&T>, put: impl FnOnce(&mut Self, &T)) {
+        self.byte(u8::from(value.is_some()));
+        if let Some(value) = value {
+            put(self, value);
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.byte(FORMAT);
+        match &record.association {
+            Association::Unassociated => self.byte(0),
+            Association::Pending(pending) => {
+                self.byte(1);
+                self.pending(pending);
+            }
+            Association::Verified(Verified { token, replacement }) => {
+                self.byte(2);
+                self.token(token);
+                self.optional(replacement.as_ref(), Self::pending);
+            }
+        }
+        self.number(record.generation);
+        self.put(&record.throttle.streak.to_be_bytes());
+        self.put(&record.throttle.debt.to_be_bytes());
+        self.time(record.throttle.debt_since);
+        self.time(record.throttle.not_before);
+        self.byte(match record.preference {
+            Preference::Disabled => 0,
+            Preference::Enabled => 1,
+            Preference::Preferred => 2,
+        });
+        self.optional(record.recovery.as_ref(), |sink, set| {
+            sink.put(&set.salt);
+            sink.length(set.hashes.len());
+            set.hashes.iter().for_each(|hash| sink.put(hash));
+        });
+        self.length(record.spent.0.len());
+        for spent in &record.spent.0 {
+            self.put(&spent.nonce);
+            self.time(spent.expires);
+        }
+        self.optional(record.grants_from.as_ref(), |sink, from| sink.time(*from));
+        self.optional(record.last_answer.as_ref(), |sink, answer| {
+            sink.put(&answer.attempt);
+            sink.number(answer.generation);
+            sink.time(answer.until);
+            sink.proof(&answer.proof);
+        });
+    }
+
+    fn pending(&mut self, pending: &Pending) {
+        self.put(&pending.id);
+        self.secret(&pending.secret, pending.totp);
+        self.time(pending.expires);
+        self.name(pending.name.as_ref());
+    }
+
+    fn token(&mut self, token: &Token) {
+        self.secret(&token.secret, token.totp);
+        self.time(token.since);
+        self.optional(token.proved_by.as_ref(), |sink, mark| sink.put(mark));
+        self.number(token.last_step.get());
+        self.put(&token.drift.to_be_bytes());
+        self.name(token.name.as_ref());
+        self.byte(u8::from(token.ever_enabled));
+        self.byte(u8::from(token.finishes_sign_in));
+    }
+
+    fn secret(&mut self, secret: &Secret, totp: Totp) {
+        self.byte(match totp.algorithm() {
+            Algorithm::Sha1 => 1,
+            Algorithm::Sha256 => 2,
+            Algorithm::Sha512 => 3,
+        });
+        self.byte(totp.digits().get());
+        // At most 120 s.
+        self.byte(u8::try_from(totp.period().as_secs()).unwrap_or(u8::MAX));
+        self.sized(secret.expose());
+    }
+
+    fn name(&mut self, name: Option<&String>) {
+        self.optional(name, |sink, name| sink.sized(name.as_bytes()));
+    }
+
+    fn proof(&mut self, proof: &Proof) {
+        self.byte(match proof.method {
+            Method::SoftwareToken => 1,
+            Method::RecoveryCode => 2,
+        });
+        self.optional(proof.step.as_ref(), |sink, step| sink.number(step.get()));
+        self.time(proof.at);
+        self.byte(u8::from(proof.first_factor));
+        self.byte(u8::from(proof.end_other_sessions));
+    }
+}
+
+/// No version has written this.
+struct Damaged;
+
+type Read<T> = Result<T, Damaged>;
+
+/// Reads format 1.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Read<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+        self.take(N)?.try_into().map_err(|_| Damaged)
+    }
+
+    fn byte(&mut self) -> Read<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn flag(&mut self) -> Read<bool> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Damaged),
+        }
+    }
+
+    fn number(&mut self) -> Read<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Read<UnixTime> {
+        self.number().map(UnixTime::from_secs)
+    }
+
+    fn length(&mut self) -> Read<usize> {
+        self.array().map(u16::from_be_bytes).map(usize::from)
+    }
+
+    /// A list, which takes no more memory than its bytes warrant.
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+        let length = self.length()?;
+        (0..length).map(|_| read(self)).collect()
+    }
+
+    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<Option<T>> {
+        if self.flag()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn record(&mut self) -> Read<Record> {
+        Ok(Record {
+            association: match self.byte()? {
+                0 => Association::Unassociated,
+                1 => Association::Pending(self.pending()?),
+                2 => Association::Verified(Verified {
+                    token: self.token()?,
+                    replacement: self.optional(Self::pending)?,
+                }),
+                _ => return Err(Damaged),
+            },
+            generation: self.number()?,
+            throttle: Count {
+                streak: self.array().map(u32::from_be_bytes)?,
+                debt: self.array().map(u32::from_be_bytes)?,
+                debt_since: self.time()?,
+                not_before: self.time()?,
+            },
+            preference: match self.byte()? {
+                0 => Preference::Disabled,
+                1 => Preference::Enabled,
+                2 => Preference::Preferred,
+                _ => return Err(Damaged),
+            },
+            recovery: self.optional(|reader| {
+                Ok(RecoverySet {
+                    salt: reader.array()?,
+                    hashes: reader.list(Self::array)?,
+                })
+            })?,
+            spent: SpentSessions(self.list(|reader| {
+                Ok(Spent {
+                    nonce: reader.array()?,
+                    expires: reader.time()?,
+                })
+            })?),
+            grants_from: self.optional(Self::time)?,
+            last_answer: self.optional(|reader| {
+                Ok(LastAnswer {
+                    attempt: reader.array()?,
+                    generation: reader.number()?,
+                    until: reader.time()?,
+                    proof: reader.proof()?,
+                })
+            })?,
+        })
+    }
+
+    fn pending(&mut self) -> Read<Pending> {
+        let id = self.array()?;
+        let (secret, totp) = self.secret()?;
+        Ok(Pending {
+            id,
+            secret,
+            totp,
+            expires: self.time()?,
+            name: self.name()?,
+        })
+    }
+
+    fn token(&mut self) -> Read<Token> {
+        let (secret, totp) = self.secret()?;
+        Ok(Token {
+            secret,
+            totp,
+            since: self.time()?,
+            proved_by: self.optional(Self::array)?,
+            last_step: self.number().map(Step::new)?,
+            drift: self.array().map(i16::from_be_bytes)?,
+            name: self.name()?,
+            ever_enabled: self.flag()?,
+            finishes_sign_in: self.flag()?,
+        })
+    }
+
+    fn secret(&mut self) -> Read<(Secret, Totp)> {
+        let algorithm = match self.byte()? {
+            1 => Algorithm::Sha1,
+            2 => Algorithm::Sha256,
+            3 => Algorithm::Sha512,
+            _ => return Err(Damaged),
+        };
+        let digits = Digits::try_from(self.byte()?).map_err(|_| Damaged)?;
+        let period = Duration::from_secs(self.byte()?.into());
+        let length = self.length()?;
+        let secret = Secret::from_bytes(self.take(length)?).map_err(|_| Damaged)?;
+        let totp = Totp::new(algorithm, digits, period).map_err(|_| Damaged)?;
+        Ok((secret, totp))
+    }
+
+    fn name(&mut self) -> Read<Option<String>> {
+        self.optional(|reader| {
+            let length = reader.length()?;
+            let name = core::str::from_utf8(reader.take(length)?).map_err(|_| Damaged)?;
+            Ok(name.into())
+        })
+    }
+
+    fn proof(&mut self) -> Read<Proof> {
+        Ok(Proof {
+            method: match self.byte()? {
+                1 => Method::SoftwareToken,
+                2 => Method::RecoveryCode,
+                _ => return Err(Damaged),
+            },
+            step: self.optional(|reader| reader.number().map(Step::new))?,
+            at: self.time()?,
+            first_factor: self.flag()?,
+            end_other_sessions: self.flag()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn time() -> impl Strategy<Value = UnixTime> {
+        any::<u64>().prop_map(UnixTime::from_secs)
+    }
+
+    fn name() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(vec(any::<char>(), 1..64).prop_map(String::from_iter))
+    }
+
+    prop_compose! {
+        fn secret()(
+            bytes in vec(any::<u8>(), Secret::MIN_BYTES..=Secret::MAX_BYTES),
+            algorithm in prop_oneof![
+                Just(Algorithm::Sha1), Just(Algorithm::Sha256), Just(Algorithm::Sha512),
+            ],
+            digits in prop_oneof![Just(Digits::Six), Just(Digits::Seven), Just(Digits::Eight)],
+            period in 15_u64..=120,
+        ) -> (Secret, Totp) {
+            let totp = Totp::new(algorithm, digits, Duration::from_secs(period));
+            (Secret::from_bytes(&bytes).expect("16 to 64"), totp.expect("15 to 120"))
+        }
+    }
+
+    prop_compose! {
+        fn pending()(
+            id in any::<[u8; 16]>(), (secret, totp) in secret(), expires in time(), name in name(),
+        ) -> Pending {
+            Pending { id, secret, totp, expires, name }
+        }
+    }
+
+    prop_compose! {
+        fn token()(
+            (secret, totp) in secret(),
+            since in time(),
+            proved_by in any::<Option<[u8; 16]>>(),
+            last_step in any::<u64>().prop_map(Step::new),
+            drift in any::<i16>(),
+            name in name(),
+            (ever_enabled, finishes_sign_in) in any::<(bool, bool)>(),
+        ) -> Token {
+            Token {
+                secret, totp, since, proved_by, last_step, drift, name, ever_enabled, finishes_sign_in,
+            }
+        }
+    }
+
+    fn association() -> impl Strategy<Value = Association> {
+        let replacement = proptest::option::of(pending());
+        let verified =
+            (token(), replacement).prop_map(|(token, replacement)| Verified { token, replacement });
+        prop_oneof![
+            Just(Association::Unassociated),
+            pending().prop_map(Association::Pending),
+            verified.prop_map(Association::Verified),
+        ]
+    }
+
+    prop_compose! {
+        fn count()(
+            streak in any::<u32>(), debt in any::<u32>(), debt_since in time(), not_before in time(),
+        ) -> Count {
+            Count { streak, debt, debt_since, not_before }
+        }
+    }
+
+    prop_compose! {
+        fn last_answer()(
+            attempt in any::<[u8; 16]>(),
+            generation in any::<u64>(),
+            until in time(),
+            method in prop_oneof![Just(Method::SoftwareToken), Just(Method::RecoveryCode)],
+            step in any::<Option<u64>>(),
+            at in time(),
+            (first_factor, end_other_sessions) in any::<(bool, bool)>(),
+        ) -> LastAnswer {
+            let step = step.map(Step::new);
+            let proof = Proof { method, step, at, first_factor, end_other_sessions };
+            LastAnswer { attempt, generation, until, proof }
+        }
+    }
+
+    prop_compose! {
+        fn record()(
+            association in association(),
+            generation in any::<u64>(),
+            throttle in count(),
+            preference in prop_oneof![
+                Just(Preference::Disabled), Just(Preference::Enabled), Just(Preference::Preferred),
+            ],
+            recovery in any::<Option<([u8; 16], Vec<[u8; 16]>)>>(),
+            spent in vec((any::<[u8; 16]>(), time()), 0..80),
+            grants_from in proptest::option::of(time()),
+            last_answer in proptest::option::of(last_answer()),
+        ) -> Record {
+            let spent = spent.into_iter().map(|(nonce, expires)| Spent { nonce, expires });
+            Record {
+                association,
+                generation,
+                throttle,
+                preference,
+                recovery: recovery.map(|(salt, hashes)| RecoverySet { salt, hashes }),
+                spent: SpentSessions(spent.collect()),
+                grants_from,
+                last_answer,
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn what_is_written_is_read_again(record in record()) {
+            let bytes = encode(&record);
+            prop_assert_eq!(bytes.len(), bytes.capacity(), "it did not grow while secrets were in it");
+            prop_assert_eq!(decode(&bytes), Ok(record));
+        }
+
+        #[test]
+        fn every_record_has_one_encoding(
+            record in record(),
+            position in any::<proptest::sample::Index>(),
+            flipped in 1_u8..,
+        ) {
+            let mut bytes = encode(&record).to_vec();
+            let position = position.index(bytes.len());
+            bytes[position] ^= flipped;
+            if let Ok(other) = decode(&bytes) {
+                prop_assert_ne!(&other, &record);
+                let written = encode(&other);
+                prop_assert_eq!(written.as_slice(), bytes.as_slice());
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A store whose type is not known when the program is compiled.
+
+use alloc::boxed::Box;
+use core::error::Error;
+use core::fmt;
+use core::pin::Pin;
+
+use super::{Snapshot, Store, Swap, Write};
+
+/// A future on the heap, as [`DynStore`] returns it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Store`] as a trait object, for a store that is chosen at run time: every `Store` is one, and
+/// `dyn DynStore` is a `Store` again.
+///
+/// It costs an allocation a call. Nothing is to be implemented: implement [`Store`].
+///
+/// ```
+/// # #[cfg(feature = "std")]
+/// # {
+/// use std::sync::Arc;
+/// use softtoken::store::{DynStore, MemoryStore, Store};
+///
+/// let store: Arc<dyn DynStore> = Arc::new(MemoryStore::new());
+/// # pollster::block_on(async {
+/// assert!(store.load("alice").await?.is_none());
+/// # Ok::<(), softtoken::store::BoxedError>(())
+/// # }).unwrap();
+/// # }
+/// ```
+pub trait DynStore: Send + Sync {
+    /// [`Store::load`].
+    fn load_boxed<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, BoxedError>>;
+
+    /// [`Store::compare_and_swap`].
+    fn swap_boxed<'a>(
+        &'a self,
+        subject: &'a str,
+        write: Write<'a>,
+    ) -> BoxFuture<'a, Result<Swap, BoxedError>>;
+}
+
+impl<S: Store> DynStore for S {
+    fn load_boxed<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, BoxedError>> {
+        Box::pin(async move { self.load(subject).await.map_err(BoxedError::new) })
+    }
+
+    fn swap_boxed<'a>(
+        &'a self,
+        subject: &'a str,
+        write: Write<'a>,
+    ) -> BoxFuture<'a, Result<Swap, BoxedError>> {
+        Box::pin(async move {
+            self.compare_and_swap(subject, write)
+                .await
+                .map_err(BoxedError::new)
+        })
+    }
+}
+
+impl Store for dyn DynStore + '_ {
+    type Error = BoxedError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, BoxedError> {
+        self.load_boxed(subject).await
+    }
+
+    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, BoxedError> {
+        self.swap_boxed(subject, write).await
+    }
+}
+
+/// The error of a store whose type is not known: its own error, whole, is the
+/// [`source`](Error::source), and is had back by [`downcast_ref`](Self::downcast_ref).
+///
+/// ```
+/// use core::error::Error;
+/// use softtoken::store::BoxedError;
+///
+/// let error = BoxedError::new(core::fmt::Error);
+/// assert!(error.downcast_ref::<core::fmt::Error>().is_some());
+/// assert!(error.source().is_some_and(|own| own.is::<core::fmt::Error>()));
+/// assert_eq!(BoxedError::new(error).into_inner().to_string(), core::fmt::Error.to_string());
+/// ```
+pub struct BoxedError(Box<dyn Error + Send + Sync>);
+
+impl BoxedError {
+    /// Boxes `error`; one that is boxed already is not boxed twice.
+    #[must_use]
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        let error: Box<dyn Error + Send + Sync> = Box::new(error);
+        match error.downcast::<Self>() {
+            Ok(boxed) => *boxed,
+            Err(error) => Self(error),
+        }
+    }
+
+    /// The store's own error, where it is an `E`.
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
+    /// The store's own error.
+    #[must_use]
+    pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
+        self.0
+    }
+}
+
+impl fmt::Debug for BoxedError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for BoxedError {
+    /// What failed; why is in the source.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the store's driver failed")
+    }
+}
+
+impl Error for BoxedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}

@@ -1,0 +1,258 @@
+//! The suite that every store must pass: one call checks the [list](super#to-be-correct) that a store is
+//! correct by, with races on real threads.
+//!
+//! `open` gives a handle on one and the same storage each time: another connection to a test database, or
+//! the same pool. What one handle acknowledged must be there for the others, and for one that is opened later.
+//!
+//! ```
+//! use softtoken::store::{MemoryStore, conformance};
+//!
+//! let store = MemoryStore::new();
+//! conformance::check_blocking(|| &store)?;
+//! # Ok::<(), conformance::Violation>(())
+//! ```
+//!
+//! An async store brings the executor that its driver needs. `block_on` runs a future to its end on the
+//! thread that calls it, and is called by several threads at once:
+//!
+//! ```
+//! use softtoken::store::{MemoryStore, conformance};
+//!
+//! let store = MemoryStore::new();
+//! conformance::check(|| &store, |future| pollster::block_on(future))?;
+//! # Ok::<(), conformance::Violation>(())
+//! ```
+//!
+//! The subjects of each run are its own, so it may be run again on the same database; their rows stay there, about
+//! 600 of them, most under names that begin with `conformance-`. A run stores some 1,300 swaps: a fraction of a second in
+//! memory, twenty seconds at 15 ms a commit. A store that deadlocks hangs the suite.
+//!
+//! What no suite of this kind can see: whether `Stored` outlives a crash of the database or of the machine
+//! (write under load, kill it, start it again, and compare), a replica that lags only during a
+//! failover, backups that are put back, and rows that something else deletes.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+use core::pin::Pin;
+
+use super::{BlockingStore, BoxedError, Store};
+use adapted::Adapted;
+use bench::Bench;
+
+mod adapted;
+mod bench;
+mod dropped;
+mod races;
+mod sequential;
+
+/// Checks a blocking store by the standard [`Suite`].
+///
+/// # Errors
+///
+/// The first [`Violation`] that was found. The storage is then in any state.
+pub fn check_blocking<S: BlockingStore>(open: impl Fn() -> S + Sync) -> Result<(), Violation> {
+    Suite::new().check_blocking(open)
+}
+
+/// Checks an async store by the standard [`Suite`].
+///
+/// # Errors
+///
+/// The first [`Violation`] that was found. The storage is then in any state.
+pub fn check<S: Store>(
+    open: impl Fn() -> S + Sync,
+    block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync,
+) -> Result<(), Violation> {
+    Suite::new().check(open, block_on)
+}
+
+/// How much is tried. [`check`] and [`check_blocking`] are the standard one.
+///
+/// ```
+/// use softtoken::store::{MemoryStore, conformance::Suite};
+///
+/// let store = MemoryStore::new();
+/// Suite::new().rounds(200).check_blocking(|| &store)?;
+/// # Ok::<(), softtoken::store::conformance::Violation>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Suite {
+    rounds: u32,
+}
+
+impl Suite {
+    /// The standard suite: 64 rounds.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { rounds: 64 }
+    }
+
+    /// Runs every race this many times. More find narrower windows; the time grows in proportion.
+    #[must_use]
+    pub const fn rounds(self, rounds: u32) -> Self {
+        Self { rounds }
+    }
+
+    /// Checks a blocking store.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that was found. The storage is then in any state.
+    pub fn check_blocking<S: BlockingStore>(
+        self,
+        open: impl Fn() -> S + Sync,
+    ) -> Result<(), Violation> {
+        let bench = Bench::new(&open);
+        sequential::check(&bench)?;
+        races::check(&bench, self.rounds)
+    }
+
+    /// Checks an async store, and that futures which are dropped before they end do no harm.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Violation`] that was found. The storage is then in any state.
+    pub fn check<S: Store>(
+        self,
+        open: impl Fn() -> S + Sync,
+        block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync,
+    ) -> Result<(), Violation> {
+        let open = || Adapted::new(open(), &block_on);
+        let bench = Bench::new(&open);
+        sequential::check(&bench)?;
+        dropped::check(&bench)?;
+        races::check(&bench, self.rounds)
+    }
+}
+
+impl Default for Suite {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a store must keep to, each with the promise that rests on it.
+#[non_exhaustive]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// The store answers. Its own error is the violation's [`source`](Error::source).
+    Answers,
+    /// A subject that was never written loads as `None`: nobody is enrolled by accident.
+    Absent,
+    /// What was answered with `Stored` is there: a code signs in once, a failed guess stays counted.
+    Durable,
+    /// What one handle stored is there for every other, and for one that is opened later: the same, across
+    /// connections, processes and restarts.
+    Shared,
+    /// A load finds the latest acknowledged swap, or a later one: who has just enrolled is asked for a code.
+    Latest,
+    /// The revision is kept as given: none is used twice, so no stale decision is stored.
+    Revisions,
+    /// The record comes back to the byte: a record that does not open locks its user out.
+    Opaque,
+    /// A swap whose expectation does not hold is answered with `Conflict`: what another request has decided
+    /// in the meantime stays.
+    Expectation,
+    /// A swap that was answered with `Conflict` has stored nothing: else the answer to an accepted code is lost.
+    Unchanged,
+    /// A swap whose expectation holds is stored: else nobody signs in.
+    Progress,
+    /// Of several swaps with one expectation, one is stored: the same code, sent twice in parallel, signs
+    /// in once, and parallel guesses are counted one by one.
+    OneWinner,
+    /// Rows are never deleted, empty records included: the throttle does not forget, and a swap that was prepared
+    /// before a reset does not succeed after it.
+    NeverDeleted,
+    /// Subjects are compared byte for byte: one user's factor is not another's.
+    ByteForByte,
+    /// Subjects have nothing to do with each other: one user does not hold up, or change, another.
+    Independent,
+    /// A load gives the bytes and the revision of one swap: a half-written record is nobody's decision.
+    Whole,
+    /// A future that is dropped leaves the old record or the new one, and its handle fit for use: a client that
+    /// hangs up is harmless.
+    Dropped,
+}
+
+impl fmt::Display for Rule {
+    /// The rule, as a clause.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Answers => "a store answers",
+            Self::Absent => "a subject that was never written loads as None",
+            Self::Durable => "what was answered with Stored is there",
+            Self::Shared => "what one handle stored is there for every other",
+            Self::Latest => "a load finds the latest acknowledged swap",
+            Self::Revisions => "the revision is kept as given",
+            Self::Opaque => "the record comes back to the byte",
+            Self::Expectation => "a swap whose expectation does not hold is a Conflict",
+            Self::Unchanged => "a swap that was answered with Conflict has stored nothing",
+            Self::Progress => "a swap whose expectation holds is stored",
+            Self::OneWinner => "of several swaps with one expectation, one is stored",
+            Self::NeverDeleted => "rows are never deleted",
+            Self::ByteForByte => "subjects are compared byte for byte",
+            Self::Independent => "subjects have nothing to do with each other",
+            Self::Whole => "a load gives the bytes and the revision of one swap",
+            Self::Dropped => "a dropped future leaves the old record or the new one",
+        })
+    }
+}
+
+/// A rule that a store does not keep, and how that was seen.
+///
+/// ```
+/// use core::convert::Infallible;
+/// use softtoken::store::{BlockingStore, Snapshot, Swap, Write, conformance::{self, Rule}};
+///
+/// struct Forgetful;
+///
+/// impl BlockingStore for Forgetful {
+///     type Error = Infallible;
+///
+///     fn load(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
+///         Ok(None)
+///     }
+///
+///     fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Infallible> {
+///         Ok(Swap::Stored)
+///     }
+/// }
+///
+/// let violation = conformance::check_blocking(|| Forgetful).expect_err("it keeps nothing");
+/// println!("{violation}");
+/// # assert_ne!(violation.rule(), Rule::Answers);
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error("{rule}; but {seen}")]
+pub struct Violation {
+    rule: Rule,
+    seen: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Violation {
+    fn new(rule: Rule, seen: impl Into<String>) -> Self {
+        Self {
+            rule,
+            seen: seen.into(),
+            source: None,
+        }
+    }
+
+    fn failed(call: &str, subject: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            rule: Rule::Answers,
+            seen: format!("{call} of {subject:?} failed"),
+            source: Some(BoxedError::new(error).into_inner()),
+        }
+    }
+
+    /// The rule that was broken; where several were, the one that was seen first.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+}

@@ -1,0 +1,87 @@
+//! An async store as a blocking one, by the caller's executor.
+
+use alloc::boxed::Box;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+
+use crate::store::{BlockingStore, BoxedError, Snapshot, Store, Swap, Write};
+
+pub(super) struct Adapted<'b, S, B> {
+    store: S,
+    block_on: &'b B,
+}
+
+/// `block_on` did not run a future to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("block_on returned before the future had ended")]
+struct Unfinished;
+
+impl<'b, S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Adapted<'b, S, B> {
+    pub(super) fn new(store: S, block_on: &'b B) -> Self {
+        Self { store, block_on }
+    }
+
+    fn run<T: Send>(
+        &self,
+        future: impl Future<Output = Result<T, S::Error>> + Send,
+    ) -> Result<T, BoxedError> {
+        let mut slot = None;
+        (self.block_on)(Box::pin(async { slot = Some(future.await) }));
+        slot.ok_or_else(|| BoxedError::new(Unfinished))?
+            .map_err(BoxedError::new)
+    }
+
+    /// A swap that is dropped after so many polls; what it answered, if it came to that.
+    pub(super) fn swap_dropped_after(
+        &self,
+        polls: u32,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Option<Swap>, BoxedError> {
+        self.run(dropped_after(
+            polls,
+            self.store.compare_and_swap(subject, write),
+        ))
+    }
+
+    /// A load that is dropped after so many polls.
+    pub(super) fn load_dropped_after(&self, polls: u32, subject: &str) -> Result<(), BoxedError> {
+        self.run(dropped_after(polls, self.store.load(subject)))
+            .map(drop)
+    }
+}
+
+async fn dropped_after<T, E>(
+    polls: u32,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<Option<T>, E> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(Ok(None));
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(answer.map(Some)),
+            Poll::Pending if left == 0 => Poll::Ready(Ok(None)),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+impl<S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> BlockingStore
+    for Adapted<'_, S, B>
+{
+    type Error = BoxedError;
+
+    fn load(&self, subject: &str) -> Result<Option<Snapshot>, BoxedError> {
+        self.run(self.store.load(subject))
+    }
+
+    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, BoxedError> {
+        self.run(self.store.compare_and_swap(subject, write))
+    }
+}

@@ -1,0 +1,192 @@
+//! Records in this process's memory.
+
+use alloc::boxed::Box;
+use core::convert::Infallible;
+use core::fmt;
+use core::hash::BuildHasher as _;
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::{BlockingStore, Snapshot, Store, Swap, Write};
+use crate::revision::Revision;
+
+const SHARDS: usize = 16;
+
+/// Records in memory: for tests, examples, and a server of one process that may forget.
+///
+/// When the process ends, or this is dropped, all of it is lost: the enrolments, so that users who had a
+/// second factor sign in without one where the policy allows that; **and** the throttle's counts, the spent
+/// codes and the spent sessions, so that a restart hands an attacker a fresh set of guesses. Two processes
+/// share nothing.
+///
+/// It is a [`Store`] and a [`BlockingStore`], and never fails. Share it by reference or in an
+/// [`Arc`](std::sync::Arc). A subject waits for another's swap only in the one case in sixteen that they share a
+/// lock; which do is keyed at random, so nobody can choose a subject to be in the way. Records are wiped when they are
+/// replaced and when the store is dropped.
+///
+/// ```
+/// use softtoken::Events;
+/// use softtoken::store::{BlockingStore, MemoryStore, Swap, Write};
+///
+/// let store = MemoryStore::new();
+/// let events = Events::default();
+/// let first = Write::new(None, b"record", &events).expect("one write of many");
+/// assert_eq!(store.compare_and_swap("alice", first)?, Swap::Stored);
+/// assert_eq!(store.compare_and_swap("alice", first)?, Swap::Conflict);
+/// assert_eq!(store.load("alice")?, Some(first.snapshot()));
+/// # Ok::<(), core::convert::Infallible>(())
+/// ```
+#[derive(Default)]
+pub struct MemoryStore {
+    shards: [Mutex<Shard>; SHARDS],
+    // Not the maps' own: within a shard their hashes would all have the same low bits.
+    choose: RandomState,
+}
+
+type Shard = HashMap<Box<str>, Row>;
+
+struct Row {
+    revision: Revision,
+    record: Zeroizing<Box<[u8]>>,
+}
+
+impl MemoryStore {
+    /// A store without subjects.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many subjects have a record, an empty one included. Beside swaps of other threads it is a figure of the past.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Whether no subject has a record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, subject: &str) -> &Mutex<Shard> {
+        let hash = self.choose.hash_one(subject).to_le_bytes();
+        &self.shards[usize::from(hash[0]) % SHARDS]
+    }
+
+    fn get(&self, subject: &str) -> Option<Snapshot> {
+        lock(self.shard(subject)).get(subject).map(|row| Snapshot {
+            revision: row.revision,
+            record: row.record.to_vec(),
+        })
+    }
+
+    fn swap(&self, subject: &str, write: Write<'_>) -> Swap {
+        let row = Row {
+            revision: write.next(),
+            record: Zeroizing::new(write.record().into()),
+        };
+        let mut shard = lock(self.shard(subject));
+        if shard.get(subject).map(|row| row.revision) != write.expected() {
+            return Swap::Conflict;
+        }
+        let replaced = shard.insert(subject.into(), row);
+        drop(shard);
+        drop(replaced);
+        Swap::Stored
+    }
+}
+
+/// Takes a poisoned lock as well: a shard changes by a single insert of a row that is complete, so whatever
+/// panicked, what it holds is the last acknowledged swap of each subject. To refuse, or to start empty,
+/// would lose them.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl BlockingStore for MemoryStore {
+    type Error = Infallible;
+
+    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        Ok(self.get(subject))
+    }
+
+    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+        Ok(self.swap(subject, write))
+    }
+}
+
+impl Store for MemoryStore {
+    type Error = Infallible;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        Ok(self.get(subject))
+    }
+
+    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+        Ok(self.swap(subject, write))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    /// The number of subjects, and none of them.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MemoryStore")
+            .field("subjects", &self.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString as _};
+
+    use super::{MemoryStore, Swap, Write, lock};
+    use crate::association::Events;
+
+    fn elsewhere(store: &MemoryStore, subject: &str) -> String {
+        (0..1000)
+            .map(|number| number.to_string())
+            .find(|other| !core::ptr::eq(store.shard(other), store.shard(subject)))
+            .expect("a subject under another lock")
+    }
+
+    #[test]
+    fn a_subject_that_is_held_up_does_not_stop_the_others() {
+        let store = MemoryStore::new();
+        let events = Events::default();
+        let other = elsewhere(&store, "alice");
+        let held = lock(store.shard("alice"));
+        let write = Write::new(None, b"record", &events).expect("the first");
+        assert_eq!(store.swap(&other, write), Swap::Stored);
+        assert_eq!(store.get(&other), Some(write.snapshot()));
+        drop(held);
+    }
+
+    #[test]
+    fn a_thread_that_panicked_loses_no_record() {
+        let store = MemoryStore::new();
+        let events = Events::default();
+        let first = Write::new(None, b"first", &events).expect("the first");
+        assert_eq!(store.swap("alice", first), Swap::Stored);
+        let panicked = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let _held = lock(store.shard("alice"));
+                    panic!("while it holds the lock");
+                })
+                .join()
+        });
+        assert!(panicked.is_err() && store.shard("alice").is_poisoned());
+
+        assert_eq!(store.get("alice"), Some(first.snapshot()));
+        let second = Write::new(Some(first.next()), b"second", &events).expect("the second");
+        assert_eq!(store.swap("alice", first), Swap::Conflict);
+        assert_eq!(store.swap("alice", second), Swap::Stored);
+        assert_eq!(store.get("alice"), Some(second.snapshot()));
+    }
+}

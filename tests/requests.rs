@@ -1,0 +1,485 @@
+//! What a request promises around the decision: retries, faults, events after the commit, repetition.
+#![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+mod world;
+
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::sync::Mutex;
+
+use softtoken::{
+    Administrator, AttemptKey, BlockingStore, Code, Context, Error, EventKind, Events, Fault,
+    MemoryStore, Mfa, NoEntropy, OsEntropy, Policy, Rejection, Revision, Snapshot, Store, Swap,
+    UnixTime, Write,
+};
+use world::{Device, World};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the database is on fire")
+    }
+}
+
+impl core::error::Error for Broken {}
+
+/// A store that fails or loses as it is told.
+#[derive(Default)]
+struct Unreliable {
+    store: MemoryStore,
+    conflicts: AtomicU32,
+    swaps: AtomicU32,
+    broken_load: bool,
+    broken_swap: bool,
+}
+
+impl BlockingStore for Unreliable {
+    type Error = Broken;
+
+    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Broken> {
+        if self.broken_load {
+            return Err(Broken);
+        }
+        Ok(BlockingStore::load(&self.store, subject).unwrap())
+    }
+
+    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Broken> {
+        self.swaps.fetch_add(1, Ordering::SeqCst);
+        if self.broken_swap {
+            return Err(Broken);
+        }
+        let lose = |left: u32| left.checked_sub(1);
+        if self
+            .conflicts
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, lose)
+            .is_ok()
+        {
+            return Ok(Swap::Conflict);
+        }
+        Ok(BlockingStore::compare_and_swap(&self.store, subject, write).unwrap())
+    }
+}
+
+/// Stores these bytes as alice's first record.
+fn put(store: &MemoryStore, bytes: &[u8]) {
+    let events = Events::default();
+    let write = Write::new(None, bytes, &events).unwrap();
+    let stored = BlockingStore::compare_and_swap(store, "alice", write);
+    assert_eq!(stored, Ok(Swap::Stored));
+}
+
+fn code() -> Code {
+    Code::parse("123456").unwrap()
+}
+
+#[test]
+fn a_lost_race_is_run_again_and_a_lasting_one_is_an_error() {
+    for (conflicts, expected) in [
+        (0, Ok(1)),
+        (15, Ok(16)),
+        (16, Err(Error::Fault(Fault::Contended))),
+    ] {
+        let world = World::standard();
+        let store = Unreliable {
+            conflicts: conflicts.into(),
+            ..Unreliable::default()
+        };
+        let associate = world.mfa.associate(world.password());
+        let answer = associate.run_blocking(&store, "alice");
+        let swaps = store.swaps.load(Ordering::SeqCst);
+        assert_eq!(answer.map(|_| swaps), expected);
+        assert_eq!(world.events().len(), usize::from(conflicts < 16));
+    }
+}
+
+#[test]
+fn the_time_is_read_anew_after_a_lost_race() {
+    let ticks = AtomicU32::new(0);
+    let clock = move || {
+        let tick = ticks.fetch_add(1, Ordering::SeqCst);
+        Some(UnixTime::from_secs(1_000 + u64::from(tick)))
+    };
+    let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy);
+    let store = Unreliable {
+        conflicts: 3.into(),
+        ..Unreliable::default()
+    };
+    let grant = softtoken::Grant::first_factor(UnixTime::from_secs(1_000));
+    let issued = mfa.associate(grant).run_blocking(&store, "alice").unwrap();
+    assert_eq!(issued.expires(), UnixTime::from_secs(1_003 + 600));
+}
+
+#[test]
+fn a_failing_store_is_an_error_and_never_an_answer() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    world.events();
+    let enrolled = || {
+        let row = world.row("alice").unwrap();
+        let store = Unreliable::default();
+        put(&store.store, &row.record);
+        store
+    };
+    let unreadable = Unreliable {
+        broken_load: true,
+        ..enrolled()
+    };
+    let unwritable = Unreliable {
+        broken_swap: true,
+        ..enrolled()
+    };
+    for store in [unreadable, unwritable] {
+        for code in [device.code(world.now()), device.wrong_code(world.now())] {
+            let authenticate = world.mfa.authenticate(code);
+            let failed = authenticate.run_blocking(&store, "alice").unwrap_err();
+            assert_eq!(failed, Error::Store(Broken));
+            assert_eq!(failed.code(), "store");
+            assert_eq!(failed.rejection(), None);
+            let source = core::error::Error::source(&failed).unwrap();
+            assert_eq!(source.downcast_ref::<Broken>(), Some(&Broken));
+        }
+    }
+    assert_eq!(world.events(), [], "nothing that was not stored is told");
+}
+
+#[test]
+fn a_failed_draw_is_reported_before_anything_is_read() {
+    let broken = |_: &mut [u8]| Err(NoEntropy);
+    let now = UnixTime::from_secs(1_000);
+    let mfa = Mfa::new(Policy::STANDARD, move || Some(now), broken);
+    let store = Unreliable {
+        broken_load: true,
+        ..Unreliable::default()
+    };
+    let grant = softtoken::Grant::first_factor(now);
+    let failed = mfa
+        .associate(grant)
+        .run_blocking(&store, "alice")
+        .unwrap_err();
+    assert_eq!(failed, Error::Fault(Fault::NoEntropy(NoEntropy)));
+}
+
+#[test]
+fn a_subject_has_at_least_one_byte_and_at_most_256() {
+    let world = World::standard();
+    let status = |subject: &str| world.mfa.status().run_blocking(&world.store, subject);
+    assert_eq!(status("").unwrap_err(), Fault::Subject.into());
+    assert_eq!(status(&"é".repeat(129)).unwrap_err(), Fault::Subject.into());
+    assert!(status(&"é".repeat(128)).is_ok());
+}
+
+#[test]
+fn without_keys_there_are_no_sessions() {
+    let world = World::standard();
+    world.enrol("alice");
+    let session = world.challenge("alice");
+    let now = world.now();
+    let keyless = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
+    let no_keys = Error::Fault(Fault::NoSessionKeys);
+    let sign_in = keyless.sign_in(Context::default());
+    assert_eq!(
+        sign_in.run_blocking(&world.store, "alice").unwrap_err(),
+        no_keys
+    );
+    let respond = keyless.respond(&session, code());
+    assert_eq!(
+        respond.run_blocking(&world.store, "alice").unwrap_err(),
+        no_keys
+    );
+    assert_eq!(
+        keyless.claims_of(&session).unwrap_err(),
+        Fault::NoSessionKeys.into()
+    );
+    assert!(keyless.status().run_blocking(&world.store, "alice").is_ok());
+}
+
+#[test]
+fn damaged_bytes_are_an_error_and_are_not_overwritten() {
+    let world = World::standard();
+    for bytes in [&b""[..], b"\x01\x07", b"\xff"] {
+        let store = MemoryStore::new();
+        put(&store, bytes);
+        let associate = world.mfa.associate(world.password());
+        let failed = associate.run_blocking(&store, "alice").unwrap_err();
+        assert!(
+            matches!(failed, Error::Fault(Fault::Record(_))),
+            "{failed:?}"
+        );
+        let reset = world.mfa.reset(Administrator);
+        assert!(reset.run_blocking(&store, "alice").is_err());
+        let row = BlockingStore::load(&store, "alice").unwrap().unwrap();
+        assert_eq!(row.record, bytes);
+        assert_eq!(row.revision, Revision::FIRST);
+    }
+}
+
+#[test]
+fn a_caller_that_knows_better_notices_a_row_that_was_put_back_or_deleted() {
+    let world = World::standard();
+    let rolled_back = Error::Fault(Fault::RolledBack);
+    let sign_in = world.mfa.sign_in(Context::default()).expect_enrolled();
+    assert_eq!(
+        sign_in.run_blocking(&world.store, "alice").unwrap_err(),
+        rolled_back
+    );
+    world.enrol("alice");
+    let sign_in = world.mfa.sign_in(Context::default()).expect_enrolled();
+    assert!(sign_in.run_blocking(&world.store, "alice").is_ok());
+
+    let revision = world.row("alice").unwrap().revision;
+    let known = world.mfa.status().at_least(revision);
+    assert!(known.run_blocking(&world.store, "alice").is_ok());
+    let newer = world.mfa.status().at_least(revision.next().unwrap());
+    assert_eq!(
+        newer.run_blocking(&world.store, "alice").unwrap_err(),
+        rolled_back
+    );
+    let missing = world.mfa.status().at_least(Revision::FIRST);
+    assert_eq!(
+        missing.run_blocking(&world.store, "bob").unwrap_err(),
+        rolled_back
+    );
+}
+
+#[test]
+fn a_revision_that_cannot_be_raised_is_an_error() {
+    let world = World::standard();
+    let last = Revision::new(u64::try_from(i64::MAX).unwrap()).unwrap();
+    let found = Snapshot {
+        revision: last,
+        record: softtoken::record::encode(&softtoken::Record::default()).to_vec(),
+    };
+    let associate = world.mfa.associate(world.password());
+    let failed = associate.decide("alice", Some(found)).unwrap_err();
+    assert_eq!(failed, Fault::RevisionsExhausted);
+}
+
+#[test]
+fn a_throttled_caller_is_told_when_to_come_back() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    for wait in [None, None, Some(Duration::from_secs(5))] {
+        let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
+        let refused = wrong.run_blocking(&world.store, "alice").unwrap_err();
+        assert_eq!(refused.rejection(), Some(Rejection::Mismatch));
+        assert_eq!(refused.retry_after(), wait);
+    }
+    world.time.advance(2);
+    let early = world.mfa.authenticate(device.code(world.now()));
+    let refused = early.run_blocking(&world.store, "alice").unwrap_err();
+    assert_eq!(refused.retry_after().unwrap().as_secs(), 3);
+    assert_eq!(refused.code(), "throttled");
+}
+
+#[test]
+fn a_repeated_attempt_is_given_the_same_evidence() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    let session = world.challenge("alice");
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let code = device.code(world.now());
+    let attempt = |key: &AttemptKey, code: &Code| {
+        let respond = world.mfa.respond(&session, code.clone());
+        let answer = respond
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice");
+        answer.map_err(|error| error.rejection().unwrap())
+    };
+    let first = attempt(&key, &code).unwrap();
+    let revision = world.row("alice").unwrap().revision;
+    world.time.advance(30);
+    let again = attempt(&AttemptKey::from_bytes(*key.expose()), &code).unwrap();
+    assert_eq!(first, again);
+    assert_eq!(first.at(), again.at(), "with its first time");
+    assert_eq!(world.row("alice").unwrap().revision, revision);
+
+    let other = AttemptKey::generate(&OsEntropy).unwrap();
+    assert_eq!(
+        attempt(&other, &code).unwrap_err(),
+        Rejection::InvalidSession,
+        "another attempt is judged as ever"
+    );
+    assert_eq!(
+        attempt(&key, &device.code(world.now())).unwrap_err(),
+        Rejection::InvalidSession,
+        "another code is judged as ever"
+    );
+    // The code of step T is right until T + 1 has ended: 60 s after the middle of T, 45 s are over.
+    world.time.advance(30);
+    assert_eq!(
+        attempt(&key, &code).unwrap_err(),
+        Rejection::InvalidSession,
+        "the code's window has passed"
+    );
+}
+
+#[test]
+fn a_repeated_verification_is_given_the_same_enrolment() {
+    let world = World::standard();
+    let issued = world.associate("alice");
+    let code = Device::of(&issued).code(world.now());
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let verify = || {
+        let verify = world.mfa.verify(world.password(), code.clone());
+        verify
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice")
+    };
+    let first = verify().unwrap();
+    world.time.advance(10);
+    let again = verify().unwrap();
+    assert_eq!(first.evidence(), again.evidence());
+
+    let authenticate = world.mfa.authenticate(code.clone()).attempt(key.clone());
+    let refused = authenticate
+        .run_blocking(&world.store, "alice")
+        .unwrap_err();
+    assert_eq!(
+        refused.rejection(),
+        Some(Rejection::Reused),
+        "another operation is judged as ever"
+    );
+    let reset = world.mfa.reset(Administrator);
+    reset.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(
+        verify().unwrap_err().rejection(),
+        Some(Rejection::NotAssociated),
+        "what is in force has changed"
+    );
+}
+
+#[test]
+fn a_repeated_step_up_is_given_the_same_evidence() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let code = device.code(world.now());
+    let authenticate = || {
+        let authenticate = world.mfa.authenticate(code.clone());
+        authenticate
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice")
+    };
+    let first = authenticate().unwrap();
+    world.time.advance(20);
+    assert_eq!(authenticate().unwrap(), first);
+}
+
+#[test]
+fn a_decision_commits_in_a_transaction_of_the_embedders() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    world.events();
+
+    let authenticate = world.mfa.authenticate(device.code(world.now()));
+    let decision = authenticate.decide("alice", world.row("alice")).unwrap();
+    assert!(!decision.is_refusal());
+    let write = decision.write().unwrap();
+    assert_eq!(write.expected(), world.row("alice").map(|row| row.revision));
+    assert_eq!(write.events().len(), 1);
+    assert_eq!(world.events(), [], "nothing is told before the commit");
+    let swapped = BlockingStore::compare_and_swap(&world.store, "alice", write);
+    assert_eq!(swapped, Ok(Swap::Stored));
+    let evidence = decision.committed().unwrap();
+    assert_eq!(evidence.subject(), "alice");
+    assert!(matches!(world.events()[..], [EventKind::SignedIn { .. }]));
+}
+
+#[test]
+fn a_refusal_has_a_write_that_counts_it() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let authenticate = world.mfa.authenticate(device.wrong_code(world.now()));
+    let decision = authenticate.decide("alice", world.row("alice")).unwrap();
+    assert!(decision.is_refusal());
+    assert!(decision.write().is_some());
+    assert_eq!(decision.committed().unwrap_err(), Rejection::Mismatch);
+}
+
+#[test]
+fn events_are_told_after_the_commit_and_written_with_it() {
+    struct Outbox<'a> {
+        world: &'a World,
+        written: Mutex<Vec<EventKind>>,
+    }
+    impl BlockingStore for Outbox<'_> {
+        type Error = <MemoryStore as BlockingStore>::Error;
+
+        fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+            BlockingStore::load(&self.world.store, subject)
+        }
+
+        fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Self::Error> {
+            assert_eq!(self.world.events(), [], "nothing is told before");
+            let kinds = write.events().iter().map(|event| event.kind);
+            self.written.lock().unwrap().extend(kinds);
+            BlockingStore::compare_and_swap(&self.world.store, subject, write)
+        }
+    }
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.events();
+    let outbox = Outbox {
+        world: &world,
+        written: Mutex::default(),
+    };
+    let wrong = device.wrong_code(world.now());
+    let refused = world.mfa.authenticate(wrong).run_blocking(&outbox, "alice");
+    assert!(refused.is_err());
+    assert_eq!(*outbox.written.lock().unwrap(), world.events());
+}
+
+#[test]
+fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
+    struct Interrupted(MemoryStore);
+    impl Store for Interrupted {
+        type Error = <MemoryStore as Store>::Error;
+
+        async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+            Store::load(&self.0, subject).await
+        }
+
+        async fn compare_and_swap(
+            &self,
+            subject: &str,
+            write: Write<'_>,
+        ) -> Result<Swap, Self::Error> {
+            let swap = Store::compare_and_swap(&self.0, subject, write).await;
+            let () = core::future::pending().await;
+            swap
+        }
+    }
+    let world = World::standard();
+    let store = Interrupted(MemoryStore::new());
+    let mut request = Box::pin(world.mfa.associate(world.password()).run(&store, "alice"));
+    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+    assert!(request.as_mut().poll(&mut context).is_pending());
+    drop(request);
+    let row = BlockingStore::load(&store.0, "alice").unwrap().unwrap();
+    assert!(softtoken::record::decode(&row.record).is_ok());
+    assert_eq!(world.events(), [], "what nobody was told is told to nobody");
+}
+
+#[test]
+fn requests_and_their_futures_travel_between_threads() {
+    fn travels<T: Send>(value: T) -> T {
+        value
+    }
+    let world = World::standard();
+    let request = travels(world.mfa.associate(world.password()));
+    let future = travels(request.run(&world.store, "alice"));
+    assert!(pollster::block_on(future).is_ok());
+    let device = world.enrol("bob");
+    world.time.advance(30);
+    let session = world.challenge("bob");
+    let respond = world.mfa.respond(&session, device.code(world.now()));
+    let future = travels(respond.run(&world.store, "bob"));
+    assert!(pollster::block_on(future).is_ok());
+}
