@@ -15,6 +15,7 @@ use softtoken::{
 };
 use world::{Device, World};
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of an Entropy")]
 fn fixed_bytes(bytes: &mut [u8]) -> Result<(), softtoken::NoEntropy> {
     for (byte, value) in bytes.iter_mut().zip(1..) {
         *byte = value;

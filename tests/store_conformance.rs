@@ -27,7 +27,7 @@ fn the_memory_store_passes() -> Result<(), Violation> {
 #[test]
 fn more_rounds_pass_as_well() -> Result<(), Violation> {
     let store = MemoryStore::new();
-    Suite::new().rounds(500).check_blocking(|| &store)
+    Suite::new().rounds(2_000).check_blocking(|| &store)
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use subtle::{Choice, ConditionallySelectable};
 
 use super::Digits;
-use super::hmac::{Mac, high, low};
+use super::hash::{Mac, high, low};
 
 /// The code as a number: the last `digits` decimal digits of what the MAC selects of itself.
 #[inline]

@@ -3,12 +3,12 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::percent::{Encoded, decode};
 use super::{Algorithm, Digits, Secret, SecretError, Totp, TotpError};
 
 /// An `otpauth://totp/` URI, the [Key Uri
@@ -105,7 +105,7 @@ impl KeyUri {
         if !authority.eq_ignore_ascii_case("totp") {
             return Err(UriError::Type);
         }
-        let label = decode(label)?;
+        let label = decode(label).ok_or(UriError::Encoding)?;
         let (prefix, account) = match label.split_once(':') {
             Some((issuer, account)) => (Some(issuer), account),
             None => (None, label.as_str()),
@@ -196,11 +196,11 @@ impl Parameters {
         let mut names = BTreeSet::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let name = decode(name)?;
+            let name = decode(name).ok_or(UriError::Encoding)?;
             if !names.insert(name.as_str().to_owned()) {
                 return Err(UriError::Duplicate);
             }
-            let value = decode(value)?;
+            let value = decode(value).ok_or(UriError::Encoding)?;
             match name.as_str() {
                 "secret" => parameters.secret = Some(Secret::from_base32(&value)?),
                 "issuer" => parameters.issuer = Some(value),
@@ -224,44 +224,6 @@ impl Parameters {
 fn number(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
-}
-
-/// What a percent-encoded text says.
-fn decode(text: &str) -> Result<Zeroizing<String>, UriError> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => nibble(bytes.next())? << 4 | nibble(bytes.next())?,
-            _ if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(&byte) => byte,
-            _ => return Err(UriError::Encoding),
-        });
-    }
-    let decoded = core::str::from_utf8(&decoded).map_err(|_| UriError::Encoding)?;
-    Ok(Zeroizing::new(decoded.to_owned()))
-}
-
-fn nibble(digit: Option<u8>) -> Result<u8, UriError> {
-    match digit {
-        Some(digit @ b'0'..=b'9') => Ok(digit - b'0'),
-        Some(digit @ b'a'..=b'f') => Ok(digit - b'a' + 10),
-        Some(digit @ b'A'..=b'F') => Ok(digit - b'A' + 10),
-        _ => Err(UriError::Encoding),
-    }
-}
-
-/// A name with all percent-encoded but RFC 3986's unreserved characters and the `@` of an account.
-struct Encoded<'a>(&'a str);
-
-impl fmt::Display for Encoded<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.bytes().try_for_each(|byte| match byte {
-            _ if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) => {
-                formatter.write_char(byte.into())
-            }
-            _ => write!(formatter, "%{byte:02X}"),
-        })
-    }
 }
 
 /// This is not a URI of a TOTP key. Safe to show: it holds nothing of the text.
