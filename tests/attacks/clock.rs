@@ -1,0 +1,461 @@
+//! Clocks that go back or jump ahead, windows, and secrets that are too short.
+
+use core::time::Duration;
+
+use softtoken::totp::{
+    Algorithm, Digits, GenerateError, KeyUri, Secret, SecretError, Totp, Window,
+};
+use softtoken::{
+    Administrator, Authority, Code, EventKind, Import, OsEntropy, Policy, PolicyError, Rejection,
+    Requirement, Snapshot, Step,
+};
+
+use crate::world::{Device, START, World};
+use crate::{Answer, authenticate, no, recovery_codes, replacement, untouched, wrong};
+
+const SECRET: &[u8] = b"12345678901234567890";
+
+/// A token whose codes are the same in every run, and none of which is spent.
+fn known(world: &World, totp: Totp) -> Device {
+    let secret = Secret::from_bytes(SECRET).unwrap();
+    let device = Device::new(&secret, totp);
+    let import = Import::proven(Administrator, secret, totp).last_step(Step::new(0));
+    world
+        .mfa
+        .import(import)
+        .run_blocking(&world.store, "alice")
+        .unwrap();
+    device
+}
+
+/// What an answer to this code would be, without giving it.
+fn judged(world: &World, row: Option<&Snapshot>, code: Code) -> Result<Step, Rejection> {
+    let request = world.mfa.authenticate(code);
+    let decision = request.decide("alice", row.cloned()).unwrap();
+    let evidence = decision.committed()?;
+    Ok(evidence.step().unwrap())
+}
+
+/// Every time there is anything to be said about, but `START`.
+fn times() -> impl Iterator<Item = u64> {
+    let around = (0..=120).map(|steps| START - 1800 + steps * 30);
+    let powers = (0..64).map(|power| 1 << power);
+    let edges = (0..90).flat_map(|seconds| [seconds, u64::MAX - seconds]);
+    around.chain(powers).chain(edges)
+}
+
+/// A clock that goes back or jumps ahead: no panic, no acceptance of a spent step.
+#[test]
+fn no_clock_makes_a_spent_step_valid_again() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(60);
+    let steps: Vec<_> = (-40..=0)
+        .map(|steps| device.code_in(world.now(), steps))
+        .collect();
+    let last = Totp::STANDARD.step(world.now());
+    authenticate(&world, "alice", device.code(world.now())).unwrap();
+    let row = world.row("alice");
+    for time in times() {
+        world.time.set(time);
+        for code in &steps {
+            // By chance it may be a later step's code as well.
+            match judged(&world, row.as_ref(), code.clone()) {
+                Ok(step) => assert!(step > last, "{time}"),
+                Err(Rejection::Reused | Rejection::Mismatch | Rejection::ClockBehind) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// A clock that goes back: no acceptance of a spent step, and beyond the window a typed refusal, not counted, with an
+/// event.
+#[test]
+fn a_clock_that_has_gone_back_judges_nothing() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let issued = replacement(&world, "alice");
+    let last = Totp::STANDARD.step(world.now());
+    // T + forward + 1 is the last step: it may be that the user's clock was ahead when it was accepted.
+    world.time.go_back(60);
+    let spent = device.code_in(world.now(), 1);
+    let early = authenticate(&world, "alice", spent);
+    assert_eq!(no(early), Rejection::Reused);
+
+    for back in [90, 3600, START - 3600] {
+        world.time.set(START - back);
+        let guess = wrong(&[&device, &issued], &world);
+        for code in [device.code(world.now()), guess] {
+            world.events();
+            let attack = || authenticate(&world, "alice", code.clone());
+            assert_eq!(untouched(&world, "alice", attack), Rejection::ClockBehind);
+            assert_eq!(world.events(), [EventKind::ClockBehind { last }]);
+            let resynchronise = world
+                .mfa
+                .resynchronise(world.password(), code.clone(), code);
+            let attack = || resynchronise.run_blocking(&world.store, "alice");
+            assert_eq!(untouched(&world, "alice", attack), Rejection::ClockBehind);
+        }
+    }
+    world.time.set(START);
+    authenticate(&world, "alice", device.code_in(world.now(), 1)).expect("it is right again");
+}
+
+/// A clock that jumps ahead: no acceptance of a spent step once it is mended, and nothing of the jump is to be used again.
+#[test]
+fn a_clock_that_jumps_ahead_and_back_accepts_no_step_twice() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    for ahead in [60, 3600, 86_400 * 365] {
+        world.time.set(START);
+        world.time.advance(ahead);
+        let there = device.code(world.now());
+        authenticate(&world, "alice", there.clone()).unwrap();
+        assert_eq!(
+            no(authenticate(&world, "alice", there.clone())),
+            Rejection::Reused
+        );
+        world.time.set(START + 30);
+        let here = device.code(world.now());
+        let attack = || authenticate(&world, "alice", here);
+        let refused = untouched(&world, "alice", attack);
+        assert!(matches!(
+            refused,
+            Rejection::Reused | Rejection::ClockBehind
+        ));
+        world.time.advance(ahead);
+        let again = || authenticate(&world, "alice", there);
+        assert_eq!(untouched(&world, "alice", again), Rejection::Reused);
+    }
+}
+
+/// A clock that goes back opens no throttle and pays off no failure.
+#[test]
+fn a_clock_that_goes_back_opens_no_throttle() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    for _ in 0..3 {
+        let guess = wrong(&[&device], &world);
+        assert_eq!(
+            no(authenticate(&world, "alice", guess)),
+            Rejection::Mismatch
+        );
+    }
+    let until = world.now().saturating_add(Duration::from_secs(5));
+    for time in times().filter(|time| *time < until.as_secs()) {
+        world.time.set(time);
+        let attack = || authenticate(&world, "alice", device.code(world.now()));
+        assert_eq!(
+            untouched(&world, "alice", attack),
+            Rejection::Throttled { until }
+        );
+    }
+}
+
+/// A clock that jumps ahead and back: what a set-up has proven counts for one sign-in.
+#[test]
+fn a_set_up_that_was_finished_is_not_finished_again_after_the_clock_jumped() {
+    for recovered in [false, true] {
+        let required = Policy::builder().requirement(Requirement::Required);
+        let world = World::new(required.build().unwrap());
+        let setup = world.setup("alice");
+        let associate = world.mfa.associate(&setup);
+        let issued = associate.run_blocking(&world.store, "alice").unwrap();
+        let device = Device::of(&issued);
+        let code = device.code(world.now());
+        let verify = world.mfa.verify(issued.session().unwrap(), code);
+        let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
+        let done = enrolled.session().unwrap();
+        let finish = || {
+            world
+                .mfa
+                .finish_setup(done)
+                .run_blocking(&world.store, "alice")
+        };
+        let _ = finish().unwrap();
+
+        let codes = recovery_codes(&world, "alice");
+        world.time.advance(3600);
+        let session = world.challenge("alice");
+        let signed_in = if recovered {
+            world
+                .mfa
+                .recover(codes[0].clone())
+                .within(&session)
+                .run_blocking(&world.store, "alice")
+        } else {
+            let code = device.code(world.now());
+            world
+                .mfa
+                .respond(&session, code)
+                .run_blocking(&world.store, "alice")
+        };
+        let _ = signed_in.unwrap();
+        world.time.go_back(3600);
+        assert!(finish().is_err(), "by a recovery code: {recovered}");
+    }
+}
+
+fn every_operation(world: &World, device: &Device) -> Vec<Answer> {
+    let World { mfa, store, .. } = world;
+    let code = device.code(world.now());
+    let next = device.code_in(world.now(), 1);
+    let grant = || Authority::from(world.second_factor());
+    vec![
+        mfa.sign_in(softtoken::Context::default())
+            .run_blocking(store, "alice")
+            .map(drop),
+        mfa.associate(grant())
+            .run_blocking(store, "alice")
+            .map(drop),
+        mfa.verify(grant(), code.clone())
+            .run_blocking(store, "alice")
+            .map(drop),
+        mfa.resynchronise(grant(), code.clone(), next)
+            .run_blocking(store, "alice"),
+        mfa.authenticate(code)
+            .run_blocking(store, "alice")
+            .map(drop),
+        mfa.issue_recovery_codes(grant())
+            .run_blocking(store, "alice")
+            .map(drop),
+        mfa.status().run_blocking(store, "alice").map(drop),
+        mfa.unlock(Administrator).run_blocking(store, "alice"),
+        mfa.disassociate(grant()).run_blocking(store, "alice"),
+        mfa.reset(Administrator).run_blocking(store, "alice"),
+    ]
+}
+
+/// A clock that goes back or jumps ahead: no panic.
+#[test]
+fn no_time_makes_any_operation_panic() {
+    for time in times() {
+        let world = World::standard();
+        let device = known(&world, Totp::STANDARD);
+        world.time.set(time);
+        every_operation(&world, &device);
+        // And with all that the last of times has left behind.
+        world.time.set(u64::MAX);
+        let device = known(&world, Totp::STANDARD);
+        let _ = authenticate(&world, "alice", device.code(world.now()));
+        let _ = authenticate(&world, "alice", wrong(&[&device], &world));
+        world.time.set(time);
+        every_operation(&world, &device);
+    }
+}
+
+fn windows() -> impl Iterator<Item = (u8, u8, Policy)> {
+    [(0, 0), (1, 1), (1, 0), (0, 1), (2, 0), (0, 3), (10, 10)]
+        .into_iter()
+        .map(|(back, forward)| {
+            let window = Window::new(back, forward).unwrap();
+            (
+                back,
+                forward,
+                Policy::builder().window(window).build().unwrap(),
+            )
+        })
+}
+
+/// Windows wider than stated: boundary vectors.
+#[test]
+fn a_window_is_as_wide_as_stated_and_no_wider() {
+    let totps = [
+        Totp::STANDARD,
+        Totp::new(Algorithm::Sha256, Digits::Eight, Duration::from_secs(15)).unwrap(),
+        Totp::new(Algorithm::Sha512, Digits::Seven, Duration::from_secs(120)).unwrap(),
+    ];
+    for (totp, (back, forward, policy)) in totps
+        .into_iter()
+        .flat_map(|totp| windows().map(move |window| (totp, window)))
+    {
+        let world = World::new(policy);
+        let device = known(&world, totp);
+        let row = world.row("alice");
+        let step = totp.step(world.now());
+        let period = totp.period().as_secs();
+        for second in [0, 1, period - 1] {
+            world.time.set(totp.step_start(step).as_secs() + second);
+            for steps in -25..=25 {
+                let inside = (-i64::from(back)..=i64::from(forward)).contains(&steps);
+                let answer = judged(&world, row.as_ref(), device.code_in(world.now(), steps));
+                let expected = if inside {
+                    Ok(step.saturating_offset(steps))
+                } else {
+                    Err(Rejection::Mismatch)
+                };
+                assert_eq!(
+                    answer, expected,
+                    "{steps} steps on, in {back} and {forward}"
+                );
+            }
+        }
+    }
+    assert!(Window::new(11, 0).is_err() && Window::new(0, 11).is_err());
+}
+
+/// Windows wider than stated: boundary vectors, where a secret is proven.
+#[test]
+fn the_window_of_a_secret_that_waits_is_as_wide_as_stated() {
+    for (back, forward, policy) in windows() {
+        let world = World::new(policy);
+        let secret = Secret::from_bytes(SECRET).unwrap();
+        let device = Device::new(&secret, Totp::STANDARD);
+        let import = Import::pending(Administrator, secret, Totp::STANDARD, &OsEntropy);
+        let import = world.mfa.import(import.unwrap());
+        import.run_blocking(&world.store, "alice").unwrap();
+        let row = world.row("alice");
+        for steps in -25..=25 {
+            let inside = (-i64::from(back)..=i64::from(forward)).contains(&steps);
+            let code = device.code_in(world.now(), steps);
+            let verify = world.mfa.verify(world.password(), code);
+            let decision = verify.decide("alice", row.clone()).unwrap();
+            assert_eq!(!decision.is_refusal(), inside, "{steps} steps on");
+        }
+    }
+}
+
+/// Windows wider than stated: boundary vectors, where a drift has opened a second one.
+#[test]
+fn a_drift_opens_a_second_window_and_nothing_between() {
+    for drift in [-19, -7, -3, -1, 1, 2, 5, 21] {
+        let world = World::standard();
+        let device = known(&world, Totp::STANDARD);
+        world.time.go_back(30 * 100);
+        let pair = [drift - 1, drift].map(|steps| device.code_in(world.now(), steps));
+        let [first, second] = pair;
+        let resynchronise = world.mfa.resynchronise(world.password(), first, second);
+        resynchronise.run_blocking(&world.store, "alice").unwrap();
+        world.time.set(START);
+        let row = world.row("alice");
+        for steps in -30..=30 {
+            let near = |centre: i64| (centre - 1..=centre + 1).contains(&steps);
+            let inside = near(0) || near(drift);
+            let answer = judged(&world, row.as_ref(), device.code_in(world.now(), steps));
+            assert_eq!(
+                answer.is_ok(),
+                inside,
+                "{steps} steps on, with a drift of {drift}"
+            );
+        }
+    }
+}
+
+/// Windows wider than stated: boundary vectors, for two codes in a row.
+#[test]
+fn resynchronising_reaches_as_far_as_stated() {
+    for reach in [1, 20, 120] {
+        let policy = Policy::builder()
+            .resynchronise_reach(reach)
+            .build()
+            .unwrap();
+        let world = World::new(policy);
+        let device = known(&world, Totp::STANDARD);
+        let row = world.row("alice");
+        let reach = i64::from(reach);
+        for steps in [
+            -reach - 2,
+            -reach - 1,
+            -reach,
+            -1,
+            0,
+            1,
+            reach,
+            reach + 1,
+            reach + 2,
+        ] {
+            let [first, second, third] =
+                [0, 1, 2].map(|more| device.code_in(world.now(), steps + more));
+            let is_accepted = |first: &Code, second: &Code| {
+                let (first, second) = (first.clone(), second.clone());
+                let request = world.mfa.resynchronise(world.password(), first, second);
+                !request.decide("alice", row.clone()).unwrap().is_refusal()
+            };
+            let inside = (-reach..=reach).contains(&steps);
+            assert_eq!(is_accepted(&first, &second), inside, "{steps} of {reach}");
+            assert!(!is_accepted(&second, &first), "the wrong way round");
+            assert!(!is_accepted(&first, &third), "not in a row");
+            assert!(!is_accepted(&first, &first), "one code twice");
+        }
+    }
+    for reach in [0, 121] {
+        let policy = Policy::builder().resynchronise_reach(reach).build();
+        assert_eq!(policy, Err(PolicyError::ResynchroniseReach));
+    }
+}
+
+/// A clock that goes back or jumps ahead: no acceptance of a spent step by two codes in a row.
+#[test]
+fn resynchronising_takes_no_spent_step() {
+    let world = World::standard();
+    let device = known(&world, Totp::STANDARD);
+    authenticate(&world, "alice", device.code(world.now())).unwrap();
+    let row = world.row("alice");
+    for steps in -5..=5 {
+        let [first, second] = [0, 1].map(|more| device.code_in(world.now(), steps + more));
+        let request = world.mfa.resynchronise(world.password(), first, second);
+        let answer = request.decide("alice", row.clone()).unwrap().committed();
+        let expected = if steps > 0 {
+            Ok(())
+        } else {
+            Err(Rejection::Reused)
+        };
+        assert_eq!(answer, expected, "{steps} steps on");
+    }
+}
+
+/// Windows wider than stated: a patient thief of codes does not walk a learned drift away.
+#[test]
+fn a_learned_drift_walks_no_further_than_four_steps() {
+    let window = Window::new(3, 3).unwrap();
+    let policy = Policy::builder()
+        .learn_drift(true)
+        .window(window)
+        .build()
+        .unwrap();
+    for direction in [-1, 1] {
+        let world = World::new(policy);
+        let device = known(&world, Totp::STANDARD);
+        let mut furthest = 0;
+        for _ in 0..60 {
+            world.time.advance(30 * 20);
+            // The furthest that is accepted in this direction.
+            let row = world.row("alice");
+            let accepted = |steps: &i64| {
+                let code = device.code_in(world.now(), direction * steps);
+                judged(&world, row.as_ref(), code).is_ok()
+            };
+            let steps = (0..=30).rev().find(accepted).unwrap();
+            furthest = furthest.max(steps);
+            let code = device.code_in(world.now(), direction * steps);
+            authenticate(&world, "alice", code).unwrap();
+        }
+        assert_eq!(furthest, 4 + 3);
+    }
+}
+
+/// A secret under 128 bits: refused.
+#[test]
+fn a_secret_under_128_bits_is_refused_everywhere() {
+    for bytes in 0..16 {
+        let short = &[0xa5; 15][..bytes];
+        let too_short = SecretError::TooShort { bytes };
+        assert_eq!(Secret::from_bytes(short), Err(too_short));
+        let generated = Secret::generate(bytes, &OsEntropy);
+        assert_eq!(generated.unwrap_err(), GenerateError::Length(too_short));
+        let policy = Policy::builder().secret_bytes(bytes).build();
+        assert_eq!(policy, Err(PolicyError::SecretBytes));
+    }
+    // 120 bits, and 80, as authenticators' own examples have it.
+    for text in ["GEZDGNBVGY3TQOJQGEZDGNBV", "JBSWY3DPEHPK3PXP"] {
+        let too_short = Secret::from_base32(text);
+        assert!(matches!(too_short, Err(SecretError::TooShort { .. })));
+        let uri = format!("otpauth://totp/Example:alice?secret={text}&issuer=Example");
+        assert!(KeyUri::parse(&uri).is_err());
+    }
+    assert!(Secret::from_bytes(&[0xa5; 16]).is_ok());
+    let shortest = Policy::builder().secret_bytes(16).build().unwrap();
+    let world = World::new(shortest);
+    assert_eq!(world.associate("alice").secret().expose().len(), 16);
+}
