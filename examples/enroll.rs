@@ -1,0 +1,208 @@
+//! Enrols an authenticator app as a user's second factor and signs in with it, in this terminal:
+//!
+//! ```text
+//! cargo run --example enroll
+//! ```
+//!
+//! `--help` lists the options. Where standard input is not a terminal, codes are read from it line by line, so that a
+//! script can be the user.
+//!
+//! Exit status: 0 where one code has enrolled the app and another one has signed in; 1 where the input ended before
+//! that, or no further code could help; 2 where an option is not understood.
+
+use core::error::Error;
+use core::time::Duration;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+use softtoken::totp::{Algorithm, Code, Digits, Totp, TotpError};
+use softtoken::{
+    Clock as _, Evidence, Grant, Issued, MemoryStore, Mfa, Policy, Rejection, Step, SystemClock,
+    UnixTime,
+};
+
+const HELP: &str = "\
+Usage: cargo run --example enroll -- [OPTIONS]
+
+  --account NAME      whose account the app shows          [alice@example.com]
+  --issuer NAME       whose server the app shows           [Example]
+  --algorithm NAME    SHA1, SHA256 or SHA512               [SHA1]
+  --digits NUMBER     6, 7 or 8                            [6]
+  --period SECONDS    how long a code is shown, 15 to 120  [30]
+  --help              this text
+
+Some apps ignore algorithm, digits and period in silence, and show wrong codes.
+";
+
+/// Who enrols: an id that never changes. What the app shows, the account, may change.
+const SUBJECT: &str = "user-1";
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("enroll: {error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    if options.help {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    match enrol_and_sign_in(&options) {
+        Ok(evidence) => {
+            println!("Signed in, on this evidence:\n");
+            println!("  subject  {}", evidence.subject());
+            println!("  amr      {}", evidence.amr().join(" "));
+            println!("  step     {}", evidence.step().map_or(0, Step::get));
+            println!("  time     {}", evidence.at());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nenroll: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn enrol_and_sign_in(options: &Options) -> Result<Evidence, Box<dyn Error>> {
+    let policy = Policy::builder().totp(options.totp).build()?;
+    let mfa = Mfa::system(policy);
+    let store = MemoryStore::new();
+
+    // In a server: the access token that came with the request, once you have checked it.
+    let grant = Grant::first_factor(now()).id("its jti");
+    let issued = mfa.associate(grant.clone()).run_blocking(&store, SUBJECT)?;
+    show(&issued, options)?;
+
+    let enrolled = until_accepted("Code", |code| {
+        let verify = mfa.verify(grant.clone(), code).named("phone");
+        verify.run_blocking(&store, SUBJECT)
+    })?;
+    println!(
+        "Enrolled: {} has a second factor now.\n",
+        enrolled.evidence().subject()
+    );
+
+    let period = issued.totp().period().as_secs();
+    println!("That code is spent. The app shows the next one within {period} s.\n");
+    until_accepted("Next code", |code| {
+        mfa.authenticate(code).run_blocking(&store, SUBJECT)
+    })
+}
+
+/// Shows the secret in the three ways that apps take it. It is not to be had again.
+fn show(issued: &Issued, options: &Options) -> Result<(), Box<dyn Error>> {
+    let uri = issued.uri(&options.issuer, &options.account)?.expose();
+    let qr_code = QrCode::with_error_correction_level(uri.as_bytes(), EcLevel::L)?;
+    // What is printed is the light modules, so that the gaps of a font between two lines cut no dark pattern in two.
+    let modules = qr_code
+        .render()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build();
+    // White on black, whatever colours the terminal has.
+    let (white_on_black, as_before) = if io::stdout().is_terminal() {
+        ("\x1b[38;5;231;48;5;16m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
+    println!("Scan this with an authenticator app:\n");
+    for line in modules.lines() {
+        println!("  {white_on_black}{line}{as_before}");
+    }
+
+    print!("\nor type this key into it:\n\n ");
+    for (position, character) in issued.secret().expose_base32().chars().enumerate() {
+        let gap = if position % 4 == 0 { " " } else { "" };
+        print!("{gap}{character}");
+    }
+    println!("\n\nor open this on the phone:\n\n  {}\n", *uri);
+    println!("Then type the code that it shows.\n");
+    Ok(())
+}
+
+/// Asks for codes until one is accepted, and says what is wrong with the others.
+fn until_accepted<T>(
+    prompt: &str,
+    attempt: impl Fn(Code) -> Result<T, softtoken::Error>,
+) -> Result<T, Box<dyn Error>> {
+    loop {
+        let code: Code = match ask(prompt)?.parse() {
+            Ok(code) => code,
+            Err(error) => {
+                println!("Not a code: {error}.");
+                continue;
+            }
+        };
+        let error = match attempt(code) {
+            Ok(accepted) => return Ok(accepted),
+            Err(error) => error,
+        };
+        let reason = match error.rejection() {
+            Some(Rejection::Throttled { .. }) => "too many wrong codes".into(),
+            Some(Rejection::Mismatch | Rejection::Reused | Rejection::CodeLength { .. }) => {
+                error.to_string()
+            }
+            // No other code would help.
+            _ => return Err(error.into()),
+        };
+        match error.retry_after() {
+            None => println!("Refused: {reason}."),
+            Some(wait) => println!("Refused: {reason}. Wait {} s.", wait.as_secs()),
+        }
+    }
+}
+
+/// The next line of the input.
+fn ask(prompt: &str) -> io::Result<String> {
+    print!("{prompt}: ");
+    if !io::stdin().is_terminal() {
+        println!(); // as the return key would
+    }
+    io::stdout().flush()?;
+    let line = io::stdin().lines().next();
+    line.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
+}
+
+fn now() -> UnixTime {
+    SystemClock.now().expect("a clock that is set")
+}
+
+struct Options {
+    account: String,
+    issuer: String,
+    totp: Totp,
+    help: bool,
+}
+
+impl Options {
+    fn read() -> Result<Self, Box<dyn Error>> {
+        let (mut account, mut issuer) = ("alice@example.com".into(), "Example".into());
+        let (mut algorithm, mut digits, mut seconds) = (Algorithm::Sha1, 6, 30);
+        let mut help = false;
+        let mut arguments = std::env::args().skip(1);
+        while let Some(option) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{option} needs a value"));
+            match option.as_str() {
+                "--account" => account = value()?,
+                "--issuer" => issuer = value()?,
+                "--algorithm" => algorithm = value()?.parse()?,
+                "--digits" => digits = value()?.parse().map_err(|_| TotpError::Digits)?,
+                "--period" => seconds = value()?.parse().map_err(|_| TotpError::Period)?,
+                "--help" => help = true,
+                _ => return Err(format!("there is no option {option}").into()),
+            }
+        }
+        let (digits, period) = (Digits::try_from(digits)?, Duration::from_secs(seconds));
+        let totp = Totp::new(algorithm, digits, period)?;
+        Ok(Self {
+            account,
+            issuer,
+            totp,
+            help,
+        })
+    }
+}
