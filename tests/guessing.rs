@@ -303,6 +303,25 @@ fn the_odds_follow_from_every_number_they_depend_on() {
 }
 
 #[test]
+fn the_readme_quotes_the_odds() {
+    let readme = include_str!("../README.md");
+    let unwrapped = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let percent = |days: u64, successes| {
+        let odds = Policy::STANDARD.guess_odds(Duration::from_secs(days * DAY), successes);
+        format!("{:.2} %", 100.0 * odds)
+    };
+    let quoted = [
+        format!("at most {} at an idle account", percent(365, 0)),
+        format!("{} at one whose user signs in daily", percent(365, 365)),
+        format!("a day: {}", percent(1, 0)),
+    ];
+    for quote in quoted {
+        assert!(unwrapped.contains(&quote), "{quote}");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_policy_that_contradicts_itself_or_the_standards_is_not_built() {
     let builder = Policy::builder;
     let throttle = |throttle| builder().throttle(throttle);
