@@ -129,6 +129,20 @@ fn a_store_that_does_as_it_is_told_passes() -> Result<(), Violation> {
 }
 
 #[test]
+fn the_longest_subject_has_256_bytes_and_none_a_nul() -> Result<(), Violation> {
+    let table = Table::default();
+    let right = store(
+        |subject| table.get(subject),
+        |subject, write| table.apply(subject, write),
+    );
+    conformance::check_blocking(|| &right)?;
+    let rows = table.0.lock().unwrap();
+    assert_eq!(rows.keys().map(String::len).max(), Some(256));
+    assert!(rows.keys().all(|subject| !subject.contains('\0')));
+    Ok(())
+}
+
+#[test]
 fn reading_and_then_writing_is_refused() {
     let table = Table::default();
     let wrong = store(
