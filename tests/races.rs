@@ -2,6 +2,7 @@
 //!
 //! Every race is run where the requests are known to meet (they all load before the first of them swaps), and over a
 //! store of one's own on real threads. That they can fail at all is shown at the end, on a store that reads, then writes.
+#![cfg(all(feature = "std", feature = "getrandom"))]
 #![allow(
     clippy::unwrap_used,
     reason = "a step of a race that goes otherwise than it should fails the test"

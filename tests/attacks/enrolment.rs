@@ -118,7 +118,9 @@ fn a_pending_secret_changes_nothing_about_a_sign_in() {
 fn a_password_only_grant_touches_no_verified_token() {
     for policy in [Policy::STANDARD, required()] {
         let world = World::new(policy);
-        let _ = world.enrol("alice");
+        let device = Device::of(&world.associate("alice"));
+        let proved_it = world.password().id("the access token that proved it");
+        verify(&world, "alice", proved_it, &device).unwrap();
         world.time.advance(60);
         let right = replacement(&world, "alice").code(world.now());
         let reason = Rejection::SecondFactorRequired;
@@ -255,7 +257,8 @@ fn a_grant_stolen_before_the_token_was_replaced_authorises_nothing() {
 
     world.time.advance(60);
     let new = replacement(&world, "alice");
-    verify(&world, "alice", world.second_factor(), &new).unwrap();
+    let grant = world.second_factor().id("the one that proved the new one");
+    verify(&world, "alice", grant, &new).unwrap();
     let right = replacement(&world, "alice").code(world.now());
     for grant in [stolen, stepped_up, proved_it] {
         let reason = Rejection::SecondFactorRequired;

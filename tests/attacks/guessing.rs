@@ -137,7 +137,10 @@ fn forty_parallel_guesses_are_judged_no_more_than_one_after_another() {
             let guess = Guess::ALL[number % Guess::ALL.len()];
             no(guess.with(&code, &world, store, "alice"))
         };
+        let revision = || world.row("alice").unwrap().revision.get();
+        let before = revision();
         let parallel = together(40, |number| guess(&world.store, number));
+        let written = usize::try_from(revision() - before).unwrap();
         let sequential: Vec<_> = (0..40).map(|number| guess(&alone, number)).collect();
 
         let judged = |answers: &[Rejection]| {
@@ -147,6 +150,7 @@ fn forty_parallel_guesses_are_judged_no_more_than_one_after_another() {
         let expected = if round == 0 { 3 } else { 1 };
         assert_eq!(judged(&parallel), expected);
         assert_eq!(judged(&sequential), expected);
+        assert_eq!(written, expected, "what is not judged is in nobody's way");
         assert_eq!(record(&world.store, "alice"), record(&alone, "alice"));
 
         judged_before += expected;
@@ -555,6 +559,19 @@ fn a_throttled_user_is_let_in_at_the_time_that_was_named() {
     }
     let session = world.challenge("alice");
     respond(&world, "alice", &session, device.code(world.now())).unwrap();
+    for _ in 0..2 {
+        let slip = wrong(&[&device], &world);
+        assert_eq!(no(authenticate(&world, "alice", slip)), Rejection::Mismatch);
+    }
+    world.time.advance(60);
+    authenticate(&world, "alice", device.code(world.now())).expect("he is not throttled any more");
+    let method = Method::SoftwareToken;
+    let signed_in = EventKind::SignedIn {
+        method,
+        failures: 2,
+    };
+    assert_eq!(world.events().last(), Some(&signed_in));
+
     let unlock = world.mfa.unlock(Administrator);
     unlock.run_blocking(&world.store, "alice").unwrap();
     let spent = device.code(world.now());

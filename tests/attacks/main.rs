@@ -1,4 +1,5 @@
 //! SPEC 13: attacks that must fail. Each test is one of its sentences, in its order within a module.
+#![cfg(all(feature = "std", feature = "getrandom"))]
 #![allow(
     clippy::unwrap_used,
     reason = "a step of an attack that goes otherwise than it should fails the test"

@@ -421,6 +421,26 @@ fn a_spent_code_is_given_its_evidence_again_to_nobody_but_its_attempt() {
     );
 }
 
+/// The idempotency key with another code: judged as ever. (SPEC 10: in another operation as well, so that the set-up code
+/// does not sign in.)
+#[test]
+fn the_attempt_that_set_up_a_token_does_not_sign_in() {
+    let world = World::standard();
+    let device = Device::of(&world.associate("alice"));
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let code = device.code(world.now());
+    let verify = || {
+        let verify = world.mfa.verify(world.password(), code.clone());
+        verify
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice")
+    };
+    let first = verify().unwrap();
+    assert_eq!(verify().unwrap().evidence(), first.evidence());
+    let attack = || attempt(&world, &key, &code);
+    assert_eq!(untouched(&world, "alice", attack), Rejection::Reused);
+}
+
 /// The idempotency key with another code: judged as ever. (SPEC 10: in another generation as well.)
 #[test]
 fn the_attempt_that_is_repeated_after_a_replacement_is_judged_as_ever() {
