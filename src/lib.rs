@@ -23,12 +23,13 @@
 //! # static NOW: AtomicU64 = AtomicU64::new(1_700_000_000);
 //! # let clock = || Some(UnixTime::from_secs(NOW.load(SeqCst)));
 //! # let now = || UnixTime::from_secs(NOW.load(SeqCst));
+//! # let jti = "d7b1";
 //! let store = MemoryStore::new(); // your database, by two methods
 //! let keys = SessionKeys::generate(1, &OsEntropy)?;
 //! let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy).sessions(keys); // Mfa::system(policy) has both built in
 //!
 //! // Enrol: the user's access token, which you have checked, is the grant.
-//! let grant = Grant::first_factor(now()).id("the access token's jti");
+//! let grant = Grant::first_factor(now()).id(jti);
 //! let issued = mfa.associate(grant.clone()).run_blocking(&store, "user-1")?;
 //! let phone = Verifier::new(issued.secret(), issued.totp()); // in truth by issued.uri(..) as a QR code
 //! let code = phone.code(issued.totp().step(now()));
@@ -57,14 +58,15 @@
 //! - A [`Clock`] that is right, or says that it is not. It decides which codes are valid.
 //! - Subjects that never change and are nobody else's afterwards: a user id, not an e-mail address.
 //! - [`Grant`]s only for access tokens that you have checked, [`Administrator`] only for administrators.
+//! - Sessions taken back from a client with the context they must have been made in ([`Session::expecting`]).
 //! - Tokens only for [`Evidence`], or for a [`Challenge::NotRequired`].
 //!
 //! # Errors
 //!
 //! Three kinds, for three audiences. What a user typed or an embedder passed is refused by the type that reads it
 //! ([`totp::CodeError`], [`RecoveryCodeError`], [`totp::UriError`], [`PolicyError`], ...), before anything is counted. A [`Rejection`] is the
-//! answer no. A [`Fault`], or the store's own error, is neither: nothing was accepted, and a wrong code is never among them.
-//! [`Error`] holds the last three; only `Ok` means yes.
+//! answer no. A [`Fault`], or the store's own error, is neither yes nor no: nothing was accepted, and a wrong code is never among
+//! them. [`Error`] is one of these three; only `Ok` means yes.
 //!
 //! # Features
 //!
@@ -87,10 +89,10 @@ mod time;
 pub mod totp;
 
 pub use association::{
-    Administrator, AttemptKey, Authority, Challenge, Claims, Context, ContextTooLong, Enrolled,
-    Environment, Event, EventKind, Events, Evidence, Grant, Import, Issued, Method, Preference,
-    Record, RecoveryCode, RecoveryCodeError, RecoveryCodes, Rejection, Session, SessionKeys, State,
-    StatusReport,
+    Actor, Administrator, AttemptKey, Authority, Challenge, Claims, Context, ContextTooLong,
+    Enrolled, Environment, Event, EventKind, Events, Evidence, Grant, Import, Issued, Method,
+    Preference, Record, RecoveryCode, RecoveryCodeError, RecoveryCodes, Rejection, Session,
+    SessionFlaw, SessionKeys, State, StatusReport,
 };
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;

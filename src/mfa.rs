@@ -53,6 +53,68 @@ type Audit = Box<dyn Fn(&str, &Event) + Send + Sync>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The verbs of recovery and of an administrator, in a pool that requires MFA:
+///
+/// ```
+/// use softtoken::totp::{Secret, Totp, Verifier};
+/// use softtoken::{
+///     Administrator, Challenge, Context, Grant, Import, MemoryStore, Mfa, OsEntropy, Policy, Preference, RecoveryCode,
+///     Requirement, SessionKeys, State,
+/// };
+/// # use softtoken::UnixTime;
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let now = UnixTime::from_secs(1_700_000_000);
+/// # let clock = move || Some(now);
+/// let store = MemoryStore::new();
+/// let policy = Policy::builder().requirement(Requirement::Required).build()?;
+/// let mfa = Mfa::new(policy, clock, OsEntropy)
+///     .sessions(SessionKeys::generate(1, &OsEntropy)?)
+///     .audited(|subject, event| println!("{subject} {:?}: {:?}", event.actor, event.kind));
+///
+/// // A token of the old system, with recovery codes.
+/// let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE")?;
+/// let import = Import::proven(Administrator, secret, Totp::STANDARD).enabled(true);
+/// mfa.import(import).run_blocking(&store, "user-1")?;
+/// mfa.prefer(Administrator, Preference::Preferred).run_blocking(&store, "user-1")?;
+/// let codes = mfa.issue_recovery_codes(Administrator).run_blocking(&store, "user-1")?;
+///
+/// // The phone is lost: a recovery code answers the challenge.
+/// let challenge = mfa.sign_in(Context::new("web")?).run_blocking(&store, "user-1")?;
+/// let Challenge::SoftwareToken { session, .. } = challenge else {
+///     unreachable!("a token is verified");
+/// };
+/// let typed = RecoveryCode::parse(&codes.iter().next().expect("ten of them").expose())?;
+/// let claims = mfa.claims_of(&session)?; // a handler has only the session
+/// let evidence = mfa.recover(typed).within(&session).run_blocking(&store, claims.subject())?;
+/// assert!(evidence.should_end_other_sessions());
+///
+/// // Nobody removes a factor that the pool requires; an administrator resets it.
+/// let grant = Grant::second_factor(evidence.at());
+/// let refused = mfa.disassociate(grant).run_blocking(&store, "user-1").unwrap_err();
+/// assert_eq!(refused.code(), "mfa_required");
+/// mfa.unlock(Administrator).run_blocking(&store, "user-1")?; // too many codes of the lost phone
+/// mfa.reset(Administrator).run_blocking(&store, "user-1")?;
+///
+/// // The next sign-in sets up a new one, and the code that proves it completes it.
+/// let challenge = mfa.sign_in(Context::new("web")?).run_blocking(&store, "user-1")?;
+/// let Challenge::Setup { session } = challenge else {
+///     unreachable!("nothing is verified");
+/// };
+/// let issued = mfa.associate(session).run_blocking(&store, "user-1")?;
+/// let code = Verifier::new(issued.secret(), issued.totp()).code(issued.totp().step(now));
+/// let session = issued.session().expect("it came with one");
+/// let enrolled = mfa.verify(session, code).run_blocking(&store, "user-1")?;
+/// let session = enrolled.session().expect("it came with one");
+/// let evidence = mfa.finish_setup(session).run_blocking(&store, "user-1")?;
+/// assert_eq!(evidence.context().as_bytes(), b"web");
+///
+/// let report = mfa.status().run_blocking(&store, "user-1")?;
+/// assert!(matches!(report.state, State::Verified { .. }));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Mfa {
     policy: Policy,
     clock: Box<dyn Clock>,
@@ -249,7 +311,59 @@ impl Mfa {
 /// An operation that waits to be run.
 ///
 /// [`run`](Self::run) and [`run_blocking`](Self::run_blocking) do all of it. Who wants the write inside a transaction of their own
-/// calls the middle of it, [`decide`](Self::decide).
+/// calls the middle of it, [`decide`](Self::decide):
+///
+/// ```
+/// use softtoken::{BlockingStore, Code, Error, Evidence, MemoryStore, Mfa, Revision, Swap};
+/// # use core::time::Duration;
+/// # use softtoken::totp::{Secret, Totp, Verifier};
+/// # use softtoken::{Administrator, Fault, Import, OsEntropy, Policy, UnixTime};
+///
+/// /// `seen`: the revision that the embedder's own row of the user names.
+/// fn step_up(mfa: &Mfa, rows: &MemoryStore, user: &str, code: &Code, seen: Revision) -> Result<Evidence, Error> {
+///     loop {
+///         let found = rows.load(user).map_err(Error::Store)?; // BEGIN; SELECT
+///         let request = mfa.authenticate(code.clone()).expect_enrolled().at_least(seen);
+///         let decision = request.decide(user, found)?;
+///         if let Some(write) = decision.write() {
+///             let swap = rows.compare_and_swap(user, write).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
+///             if swap == Swap::Conflict {
+///                 continue; // ROLLBACK
+///             }
+///         }
+///         if !decision.is_refusal() {
+///             // the rest of the login's writes: only here, so that their failure undoes no refusal's count
+///         }
+///         // COMMIT
+///         let retry_after = decision.retry_after();
+///         return decision.committed().map_err(|rejection| Error::Rejected { rejection, retry_after });
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let now = UnixTime::from_secs(1_700_000_000);
+/// # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
+/// # let rows = MemoryStore::new();
+/// # let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE")?;
+/// # let step = Totp::STANDARD.step(now);
+/// # let code = Verifier::new(&secret, Totp::STANDARD).code(step);
+/// # let import = Import::proven(Administrator, secret, Totp::STANDARD).last_step(step.saturating_offset(-1));
+/// # mfa.import(import).run_blocking(&rows, "user-1")?;
+/// # let seen = Revision::FIRST;
+/// let evidence = step_up(&mfa, &rows, "user-1", &code, seen)?;
+/// assert_eq!(evidence.amr(), ["otp"]);
+///
+/// let wrong = Code::parse("000000")?;
+/// let refusals = [(); 3].map(|()| step_up(&mfa, &rows, "user-1", &wrong, seen).unwrap_err());
+/// assert_eq!(refusals[0].retry_after(), None);
+/// assert_eq!(refusals[2].retry_after(), Some(Duration::from_secs(5)));
+///
+/// let emptied = MemoryStore::new(); // somebody has deleted the row
+/// let fault = step_up(&mfa, &emptied, "user-1", &code, seen).unwrap_err();
+/// assert!(matches!(fault, Error::Fault(Fault::RolledBack)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is run"]
 pub struct Request<'m, O> {
@@ -337,13 +451,12 @@ impl<'m, O: Operation> Request<'m, O> {
         found: Option<Snapshot>,
     ) -> Result<Decision<'m, 's, O::Output>, Fault> {
         let operation = self.check(subject)?;
+        // Wiped whatever comes of it.
+        let found = found.map(|row| (row.revision, Zeroizing::new(row.record)));
         let now = self.mfa.clock.now().ok_or(Fault::NoTime)?;
-        let (expected, current) = match found {
+        let (expected, current) = match &found {
             None => (None, Record::default()),
-            Some(Snapshot { revision, record }) => {
-                let bytes = Zeroizing::new(record);
-                (Some(revision), record::decode(&bytes)?)
-            }
+            Some((revision, bytes)) => (Some(*revision), record::decode(bytes)?),
         };
         if expected < self.at_least || (self.expect_enrolled && !current.is_verified()) {
             return Err(Fault::RolledBack);

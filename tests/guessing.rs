@@ -360,6 +360,10 @@ fn a_policy_that_contradicts_itself_or_the_standards_is_not_built() {
         ),
         (builder().name_bytes(1025), PolicyError::NameBytes),
         (
+            builder().window(Window::STANDARD.with_drift(1)),
+            PolicyError::WindowDrift,
+        ),
+        (
             builder().resynchronise_reach(0),
             PolicyError::ResynchroniseReach,
         ),

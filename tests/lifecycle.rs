@@ -265,6 +265,48 @@ fn the_grant_that_proved_a_token_counts_as_a_second_factor_for_it() {
 }
 
 #[test]
+fn an_empty_grant_id_is_none() {
+    let world = World::standard();
+    let grant = Grant::first_factor(world.now()).id("");
+    let device = associate(&world, grant.clone()).unwrap();
+    verify(&world, grant.clone(), device.code(world.now())).unwrap();
+    assert_eq!(
+        associate(&world, grant).unwrap_err(),
+        Rejection::SecondFactorRequired
+    );
+}
+
+#[test]
+fn a_clock_that_went_back_brings_no_void_grant_to_life() {
+    let world = World::standard();
+    let start = world.now();
+    world.time.advance(100);
+    let reset = world.mfa.reset(Administrator);
+    reset.run_blocking(&world.store, "alice").unwrap();
+    world.time.go_back(50);
+    let reset = world.mfa.reset(Administrator);
+    reset.run_blocking(&world.store, "alice").unwrap();
+    let between = Grant::first_factor(start.saturating_add(Duration::from_secs(70)));
+    assert_eq!(
+        associate(&world, between).unwrap_err(),
+        Rejection::NotAuthorized
+    );
+
+    let world = World::standard();
+    world.time.advance(100);
+    world.enrol("alice");
+    let before = Grant::second_factor(start.saturating_add(Duration::from_secs(70)));
+    let replacement = associate(&world, world.second_factor()).unwrap();
+    world.time.go_back(50);
+    let grant = Grant::second_factor(start.saturating_add(Duration::from_secs(100)));
+    verify(&world, grant, replacement.code(world.now())).unwrap();
+    assert_eq!(
+        associate(&world, before).unwrap_err(),
+        Rejection::SecondFactorRequired
+    );
+}
+
+#[test]
 fn a_token_that_was_never_enabled_may_be_replaced_by_a_fresh_password() {
     let world = World::new(Policy::COGNITO);
     let stale = world.password();

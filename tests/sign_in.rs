@@ -286,6 +286,32 @@ fn keys_rotate_without_ending_the_flows_that_are_under_way() {
 }
 
 #[test]
+fn a_key_that_only_opens_does_not_sign() {
+    let world = World::standard();
+    world.enrol("alice");
+    let session = world.challenge("alice");
+    let mut keys = SessionKeys::from_bytes(9, &[9; 32]);
+    keys.also_open(1, &[8; 32]);
+    assert!(keys.open(&session).is_none());
+    keys.also_open(1, &[7; 32]);
+    assert!(keys.open(&session).is_some());
+
+    let now = world.now();
+    let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy).sessions(keys);
+    let sign_in = mfa.sign_in(Context::default());
+    let Challenge::SoftwareToken { session, .. } =
+        sign_in.run_blocking(&world.store, "alice").unwrap()
+    else {
+        panic!("a verified token is asked for");
+    };
+    assert!(
+        SessionKeys::from_bytes(9, &[9; 32])
+            .open(&session)
+            .is_some()
+    );
+}
+
+#[test]
 fn a_session_key_signs_with_the_newest() {
     let mut keys = SessionKeys::from_bytes(1, &[7; 32]);
     keys.rotate(2, &[8; 32]);

@@ -39,7 +39,8 @@ impl Operation for Reset {
         let record = draft.change();
         record.end();
         record.throttle = Count::NONE;
-        record.grants_from = Some(now);
+        // A clock that went back must not bring grants to life that an earlier reset has voided.
+        record.grants_from = record.grants_from.max(Some(now));
         draft.event(EventKind::Reset);
         Ok(())
     }
@@ -148,8 +149,8 @@ impl Import {
         self
     }
 
-    /// The last step that the other system accepted. Without it every code that is valid at the time of the import
-    /// counts as spent.
+    /// The last step that the other system accepted from a proven token; a pending one has none. Without it every code
+    /// that is valid at the time of the import counts as spent.
     #[must_use]
     pub fn last_step(mut self, step: Step) -> Self {
         if let ImportKind::Proven { last_step, .. } = &mut self.kind {

@@ -60,10 +60,11 @@ impl Grant {
     }
 
     /// The access token's id (`jti`, [RFC 7519 section 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)). The
-    /// grant with which a token is verified counts as a second factor for that token afterwards, where it has an id.
+    /// grant with which a token is verified counts as a second factor for that token afterwards, where it has an id. No
+    /// two access tokens may share one: what is not unique is better left out. An empty id is none.
     #[must_use]
     pub fn id(mut self, id: impl AsRef<[u8]>) -> Self {
-        self.id = Some(id.as_ref().to_vec());
+        self.id = Some(id.as_ref().to_vec()).filter(|id| !id.is_empty());
         self
     }
 
@@ -201,9 +202,9 @@ pub(super) enum Recognised<'a> {
 impl Recognised<'_> {
     /// What it takes to touch a factor: where a token is verified, its possession.
     ///
-    /// A token that was never enabled has never protected anything: in a pool that does not require MFA, whoever has
-    /// given the password since it was verified may replace it, or a phone lost in between is a dead end. The answer
-    /// says whether that exception was needed.
+    /// Except that a token which no sign-in has ever asked for may be replaced, in a pool that does not require MFA, by
+    /// whoever has given the password since it was verified: or a phone lost before it was enabled would be a dead end. The
+    /// answer says whether that exception was needed.
     pub(super) fn may_replace(&self, draft: &Draft<'_>) -> Result<Possession, Refusal> {
         let Association::Verified(verified) = &draft.record().association else {
             return self.is_alive(draft).map(|()| Possession::Proven);
@@ -244,7 +245,7 @@ impl Recognised<'_> {
         claims.is_alive(draft).map_err(Refusal::from)
     }
 
-    /// The context to carry on, where there is a flow.
+    /// What the session says, where there is a flow.
     pub(super) fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Session(claims) => Some(claims),
@@ -252,6 +253,7 @@ impl Recognised<'_> {
         }
     }
 
+    /// The context to carry on; empty where there is no flow.
     pub(super) fn context(&self) -> Context {
         self.claims()
             .map_or_else(Context::default, |claims| claims.context().clone())

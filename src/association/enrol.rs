@@ -301,11 +301,15 @@ impl Verify {
         let accepted = draft.judge(pending.totp, &[&self.code], None, |now| {
             Verifier::new(&pending.secret, pending.totp).verify(&self.code, now, window, None)
         })?;
-        let enabled =
-            draft.policy().enable_on_verify() || draft.record().preference != Preference::Disabled;
+        let enabled = draft.policy().enable_on_verify()
+            || draft.policy().requirement() == Requirement::Required
+            || draft.record().preference.is_enabled();
+        // A clock that went back must not bring grants to life that the old token's own time had made void.
+        let replaced = draft.record().token().map(|token| token.since);
+        let since = replaced.map_or(draft.now(), |before| before.max(draft.now()));
         Ok(Token {
             proved_by: who.mark(&pending.secret),
-            since: draft.now(),
+            since,
             last_step: accepted.step,
             drift: draft.learned(0, accepted.drift),
             name: kept_name(self.name.as_deref(), draft.policy()).or(pending.name),

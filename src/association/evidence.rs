@@ -21,8 +21,12 @@ pub enum Method {
 ///
 /// Issue tokens for it, and nothing without it; put [`amr`](Self::amr) and [`at`](Self::at) into them.
 ///
-/// ```compile_fail
-/// let forged = softtoken::Evidence { subject: String::from("alice") };
+/// ```compile_fail,E0451
+/// let forged = softtoken::Evidence {
+///     subject: String::from("alice"),
+///     context: softtoken::Context::default(),
+///     proof: todo!(),
+/// };
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "a code was accepted and is spent: sign the subject in, or the proof is lost"]

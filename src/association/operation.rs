@@ -34,7 +34,8 @@ pub struct Environment<'a> {
 }
 
 impl<'a> Environment<'a> {
-    /// Decides for this subject, by this policy, at this time; every session is refused.
+    /// Decides for this subject, by this policy, at this time, without keys: what takes or makes a session is refused as
+    /// [`Rejection::InvalidSession`].
     #[must_use]
     pub fn new(subject: &'a str, policy: &'a Policy, now: UnixTime) -> Self {
         Self {
@@ -293,7 +294,7 @@ impl<'a> Draft<'a> {
             return;
         };
         let window = self.policy().window();
-        let open_for = i64::from(window.back()) + i64::from((-token.drift).max(0)) + 1;
+        let open_for = i64::from(window.back()) + (-i64::from(token.drift)).max(0) + 1;
         let until = token.totp.step_start(step.saturating_offset(open_for));
         self.change().last_answer = Some(attempt.answer(self.record.generation, until, proof));
     }
@@ -330,13 +331,13 @@ impl<'a> Draft<'a> {
         if !self.policy().learn_drift() {
             return known;
         }
-        let limit = i64::from(known.abs().max(MAX_LEARNED_DRIFT));
+        let limit = i64::from(known).abs().max(MAX_LEARNED_DRIFT);
         i16::try_from(drift.clamp(-limit, limit)).unwrap_or(known)
     }
 }
 
 /// In steps.
-const MAX_LEARNED_DRIFT: i16 = 4;
+const MAX_LEARNED_DRIFT: i64 = 4;
 
 /// A code that was accepted, its step not yet spent.
 pub(super) struct Accepted {

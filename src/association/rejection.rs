@@ -26,7 +26,7 @@ pub enum Rejection {
     /// The pending secret's time has run out. Associate anew.
     #[error("the time to verify this software token has run out")]
     Expired,
-    /// The code is not right. It was counted.
+    /// The code is not right. A token's code was counted; a recovery code is not.
     #[error("the code does not match")]
     Mismatch,
     /// The code is right and was accepted before. It was not counted.
@@ -38,7 +38,8 @@ pub enum Rejection {
         /// The length of the token's codes.
         expected: Digits,
     },
-    /// Too early after failures. Nothing was judged, nothing counted.
+    /// Too early: after failures, or after more successes than there is room to remember. Nothing was judged, nothing
+    /// counted.
     #[error("too many wrong codes; the next attempt has to wait")]
     Throttled {
         /// When the next attempt will be judged.

@@ -72,14 +72,17 @@ impl Drop for SessionKey {
 
 /// The keys that sign sessions: the current one signs, all of them open, each by its id.
 ///
-/// Give every process of the server the same keys, or a flow that begins at one cannot end at another. To rotate, give
-/// all of them the new key, with the old one kept until the sessions it signed have run out, 15 minutes at the most.
+/// Give every process of the server the same keys, or a flow that begins at one cannot end at another. To rotate: let all
+/// of them open with the new key ([`also_open`](Self::also_open)); once they do, let all of them sign with it
+/// ([`rotate`](Self::rotate)); once the sessions of the old one have run out, 15 minutes at the most, retire that.
 ///
 /// ```
 /// use softtoken::{OsEntropy, SessionKeys};
 ///
 /// let mut keys = SessionKeys::generate(1, &OsEntropy)?;
-/// keys.rotate(2, &[7; 32]); // bytes from the embedder's key store
+/// let new = [7; 32]; // from the embedder's key store
+/// keys.also_open(2, &new);
+/// keys.rotate(2, &new);
 /// keys.retire(1);
 /// # Ok::<(), softtoken::NoEntropy>(())
 /// ```
@@ -117,6 +120,13 @@ impl SessionKeys {
         self.keys = keys;
     }
 
+    /// Opens with this key as well from now on, and goes on signing as before. A key that had this id is forgotten, unless it
+    /// is the one that signs.
+    pub fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
+        self.retire(id);
+        self.keys.push(SessionKey { id, bytes: *bytes });
+    }
+
     /// Forgets the key with this id, unless it is the one that signs.
     pub fn retire(&mut self, id: u32) {
         let mut position = 0;
@@ -135,7 +145,7 @@ impl SessionKeys {
         }
         let bytes = base32::decode(ALPHABET, &session.text)?;
         // Base32 has many spellings of the same bytes; a session has one.
-        if base32::encode(ALPHABET, &bytes) != session.text {
+        if base32::encode(ALPHABET, &bytes) != *session.text {
             return None;
         }
         let (signed, signature) = bytes.split_last_chunk::<32>()?;
@@ -158,7 +168,7 @@ impl SessionKeys {
         let signature = key.mac(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&signature);
         Session {
-            text: base32::encode(ALPHABET, &bytes),
+            text: Zeroizing::new(base32::encode(ALPHABET, &bytes)),
             expected: None,
         }
     }
@@ -186,9 +196,43 @@ impl SessionKey {
 ///
 /// Hand [`expose`](Self::expose) to the client, and take what comes back with [`from_text`](Self::from_text). It is not encrypted:
 /// its holder can read the subject and the context.
+///
+/// ```
+/// # use core::time::Duration;
+/// use softtoken::{Challenge, Context, MemoryStore, Mfa, OsEntropy, Policy, Requirement, Session, SessionKeys};
+/// # use softtoken::UnixTime;
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let now = UnixTime::from_secs(1_700_000_000);
+/// # let clock = move || Some(now);
+/// # let store = MemoryStore::new();
+/// let keys = SessionKeys::generate(1, &OsEntropy)?;
+/// let policy = Policy::builder().requirement(Requirement::Required).build()?;
+/// let mfa = Mfa::new(policy, clock, OsEntropy).sessions(keys.clone());
+///
+/// let web = Context::new("web")?;
+/// let Challenge::Setup { session } = mfa.sign_in(web.clone()).run_blocking(&store, "user-1")? else {
+///     unreachable!("nothing is verified yet");
+/// };
+/// let sent = session.expose().to_owned();
+///
+/// // The client's next request has only that text.
+/// let session = Session::from_text(&sent).expecting(&web);
+/// let claims = keys.open(&session).expect("one of the keys has signed it");
+/// assert_eq!((claims.subject(), claims.context()), ("user-1", &web));
+/// assert_eq!(claims.expires(), now.saturating_add(Duration::from_secs(180)));
+/// let issued = mfa.associate(&session).run_blocking(&store, claims.subject())?;
+/// assert!(issued.session().is_some()); // for verify
+///
+/// let elsewhere = Session::from_text(&sent).expecting(&Context::new("app")?);
+/// let refused = mfa.associate(&elsewhere).run_blocking(&store, "user-1").unwrap_err();
+/// assert_eq!(refused.code(), "invalid_session");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Session {
-    text: String,
+    text: Zeroizing<String>,
     expected: Option<Context>,
 }
 
@@ -200,7 +244,7 @@ impl Session {
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         Self {
-            text: text.into(),
+            text: Zeroizing::new(text.into()),
             expected: None,
         }
     }

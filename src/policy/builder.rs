@@ -9,7 +9,7 @@ use crate::totp::{Secret, Totp, TotpError, Window};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// A period or window out of range.
+    /// Parameters or a window that cannot be made in the first place; so that `?` takes them along.
     #[error(transparent)]
     Totp(#[from] TotpError),
     /// RFC 4226 R6 asks for 16 bytes; 64 is the most that this crate keeps.
@@ -18,6 +18,9 @@ pub enum PolicyError {
     /// MFA is required, but nobody may set up the only second factor there is.
     #[error("MFA cannot be required while software tokens are off")]
     RequiredButDisabled,
+    /// A drift belongs to a token, not to a policy.
+    #[error("the window of a policy has no drift")]
+    WindowDrift,
     /// A pending secret lives 1 minute to 24 hours.
     #[error("a pending secret lives 1 minute to 24 hours")]
     PendingLifetime,
@@ -171,6 +174,7 @@ impl PolicyBuilder {
                 (3 * MINUTE..=15 * MINUTE).contains(&self.session_lifetime),
                 PolicyError::SessionLifetime,
             ),
+            (self.window.drift() == 0, PolicyError::WindowDrift),
             (self.spent_bound() <= 64, PolicyError::SpentBound),
             (self.name_bytes <= 1024, PolicyError::NameBytes),
             (

@@ -49,7 +49,49 @@ pub enum Requirement {
 )]
 pub struct Policy(PolicyBuilder);
 
-/// Makes a [`Policy`]; begins with [`Policy::STANDARD`].
+/// Makes a [`Policy`]; begins with [`Policy::STANDARD`], or with the policy that [`Policy::to_builder`] is called on.
+///
+/// ```
+/// use core::time::Duration;
+/// use softtoken::totp::{Algorithm, Digits, Totp, Window};
+/// use softtoken::{Policy, PolicyError, Requirement, Throttle};
+///
+/// let totp = Totp::new(Algorithm::Sha1, Digits::Six, Duration::from_secs(30))?;
+/// let policy = Policy::builder()
+///     .requirement(Requirement::Required)
+///     .software_tokens(true)
+///     .enable_on_verify(true)
+///     .totp(totp)
+///     .secret_bytes(32)
+///     .window(Window::new(1, 0)?)
+///     .learn_drift(true)
+///     .resynchronise_reach(10)
+///     .pending_lifetime(Duration::from_secs(5 * 60))
+///     .session_lifetime(Duration::from_secs(15 * 60))
+///     .reauthenticate_within(Some(Duration::from_secs(60 * 60)))
+///     .name_bytes(64)
+///     .throttle(Throttle { debt_limit: 50, ..Throttle::STANDARD })
+///     .swap_attempts(8)
+///     .build()?;
+///
+/// assert_eq!(policy.requirement(), Requirement::Required);
+/// assert!(policy.software_tokens() && policy.enable_on_verify() && policy.learn_drift());
+/// assert_eq!((policy.totp(), policy.secret_bytes()), (totp, 32));
+/// assert_eq!((policy.window().back(), policy.window().forward()), (1, 0));
+/// assert_eq!(policy.pending_lifetime().as_secs(), 300);
+/// assert_eq!(policy.session_lifetime().as_secs(), 900);
+/// assert_eq!(policy.reauthenticate_within(), Some(Duration::from_secs(3600)));
+/// assert_eq!((policy.resynchronise_reach(), policy.name_bytes(), policy.swap_attempts()), (10, 64, 8));
+/// assert_eq!(policy.throttle().debt_limit, 50);
+/// assert_eq!(policy.spent_bound(), 35); // 30 steps of its life and 1, and a window of 2 twice
+///
+/// let cognito = Policy::COGNITO.to_builder().requirement(Requirement::Required).build()?;
+/// assert_eq!((cognito.secret_bytes(), cognito.enable_on_verify()), (32, false));
+///
+/// let too_short = Policy::builder().session_lifetime(Duration::from_secs(60)).build();
+/// assert_eq!(too_short, Err(PolicyError::SessionLifetime));
+/// # Ok::<(), PolicyError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -202,7 +244,9 @@ impl Policy {
         self.0.swap_attempts
     }
 
-    /// The most sessions of one subject that can succeed within one session's life, each by a step of its own.
+    /// The most sessions of one subject that are remembered as spent: as many as can succeed within one session's life, each
+    /// by a step of its own. Who signs in more often than that, by recovery codes or a token with a shorter period, has to
+    /// wait until one of them has expired.
     #[must_use]
     pub fn spent_bound(&self) -> usize {
         self.0.spent_bound()

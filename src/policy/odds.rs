@@ -12,7 +12,8 @@ impl Policy {
     /// with a drift, so that two windows are open. It covers every operation that takes a code, since they share one
     /// throttle; a recovery code has 80 bits and adds nothing to speak of.
     ///
-    /// It is for tokens with this policy's digits, and for a subject who begins with nothing on the count.
+    /// It is for tokens with this policy's digits, and for a subject who begins with nothing on the count: an `unlock`, a
+    /// `reset` or a recovery code begins a new count, and adds the odds of another beginning.
     ///
     /// ```
     /// use core::time::Duration;
