@@ -75,12 +75,18 @@ type Audit = Box<dyn Fn(&str, &Event) + Send + Sync>;
 ///
 /// // A token of the old system, with recovery codes.
 /// let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE")?;
+/// let fob = Verifier::new(&secret, Totp::STANDARD);
 /// let import = Import::proven(Administrator, secret, Totp::STANDARD).enabled(true);
 /// mfa.import(import).run_blocking(&store, "user-1")?;
 /// mfa.prefer(Administrator, Preference::Preferred).run_blocking(&store, "user-1")?;
 /// let codes = mfa.issue_recovery_codes(Administrator).run_blocking(&store, "user-1")?;
 ///
-/// // The phone is lost: a recovery code answers the challenge.
+/// // Its clock is ten minutes ahead: two codes in a row tell by how much.
+/// let ahead = Totp::STANDARD.step(now).saturating_offset(20);
+/// let (code, next) = (fob.code(ahead), fob.code(ahead.saturating_offset(1)));
+/// mfa.resynchronise(Grant::first_factor(now), code, next).run_blocking(&store, "user-1")?;
+///
+/// // It is lost: a recovery code answers the challenge.
 /// let challenge = mfa.sign_in(Context::new("web")?).run_blocking(&store, "user-1")?;
 /// let Challenge::SoftwareToken { session, .. } = challenge else {
 ///     unreachable!("a token is verified");
@@ -94,7 +100,7 @@ type Audit = Box<dyn Fn(&str, &Event) + Send + Sync>;
 /// let grant = Grant::second_factor(evidence.at());
 /// let refused = mfa.disassociate(grant).run_blocking(&store, "user-1").unwrap_err();
 /// assert_eq!(refused.code(), "mfa_required");
-/// mfa.unlock(Administrator).run_blocking(&store, "user-1")?; // too many codes of the lost phone
+/// mfa.unlock(Administrator).run_blocking(&store, "user-1")?; // had it been locked
 /// mfa.reset(Administrator).run_blocking(&store, "user-1")?;
 ///
 /// // The next sign-in sets up a new one, and the code that proves it completes it.
@@ -314,7 +320,8 @@ impl Mfa {
 /// calls the middle of it, [`decide`](Self::decide):
 ///
 /// ```
-/// use softtoken::{BlockingStore, Code, Error, Evidence, MemoryStore, Mfa, Revision, Swap};
+/// use softtoken::association::Authenticate;
+/// use softtoken::{BlockingStore, Code, Decision, Error, Evidence, MemoryStore, Mfa, Request, Revision, Swap};
 /// # use core::time::Duration;
 /// # use softtoken::totp::{Secret, Totp, Verifier};
 /// # use softtoken::{Administrator, Fault, Import, OsEntropy, Policy, UnixTime};
@@ -323,8 +330,8 @@ impl Mfa {
 /// fn step_up(mfa: &Mfa, rows: &MemoryStore, user: &str, code: &Code, seen: Revision) -> Result<Evidence, Error> {
 ///     loop {
 ///         let found = rows.load(user).map_err(Error::Store)?; // BEGIN; SELECT
-///         let request = mfa.authenticate(code.clone()).expect_enrolled().at_least(seen);
-///         let decision = request.decide(user, found)?;
+///         let request: Request<'_, Authenticate> = mfa.authenticate(code.clone()).expect_enrolled().at_least(seen);
+///         let decision: Decision<'_, '_, Evidence> = request.decide(user, found)?;
 ///         if let Some(write) = decision.write() {
 ///             let swap = rows.compare_and_swap(user, write).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
 ///             if swap == Swap::Conflict {

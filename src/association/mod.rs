@@ -11,7 +11,7 @@
 //! ```
 //! use core::time::Duration;
 //! use softtoken::association::{
-//!     Actor, Associate, Authenticate, Operation, Respond, SignIn, Status, Transition, Verify,
+//!     Actor, Associate, Authenticate, FinishSetup, Operation, Respond, SessionFlaw, SignIn, Status, Transition, Verify,
 //! };
 //! use softtoken::totp::Verifier;
 //! use softtoken::{
@@ -72,6 +72,11 @@
 //! assert!(matches!(alice.log[2].kind, EventKind::SignedIn { failures: 0, .. }));
 //! assert!(matches!(alice.log[3].kind, EventKind::ReusedCode { .. }));
 //! assert_eq!(alice.log[2].actor, Actor::Session);
+//!
+//! // What the caller is not told, the event says.
+//! assert_eq!(alice.apply(&FinishSetup::new(&session), &environment), Err(Rejection::InvalidSession));
+//! let flaw = Some(SessionFlaw::OtherPurpose);
+//! assert_eq!(alice.log[4].kind, EventKind::Refused { rejection: Rejection::InvalidSession, flaw });
 //! # Ok(())
 //! # }
 //! ```
@@ -84,8 +89,8 @@
 //! };
 //! use softtoken::totp::{Secret, Totp, Verifier};
 //! use softtoken::{
-//!     Administrator, Environment, Events, Grant, Import, OsEntropy, Policy, Preference, Record, RecoveryCodes, Rejection,
-//!     State, StatusReport, UnixTime,
+//!     Administrator, Authority, Environment, Events, Grant, Import, Method, OsEntropy, Policy, Preference, Record,
+//!     RecoveryCodes, Rejection, State, StatusReport, UnixTime,
 //! };
 //!
 //! # struct Row { record: Record, last: Events }
@@ -108,6 +113,7 @@
 //! bob.apply(&Import::proven(Administrator, secret, Totp::STANDARD).named("key fob"), &environment)?;
 //! bob.apply(&Prefer::new(Administrator, Preference::Preferred), &environment)?;
 //! let codes: RecoveryCodes = bob.apply(&IssueRecoveryCodes::new(Administrator, &OsEntropy)?, &environment)?;
+//! assert_eq!(codes.iter().len(), RecoveryCodes::COUNT);
 //!
 //! // Its clock is ten minutes ahead: two codes in a row tell by how much.
 //! let ahead = Totp::STANDARD.step(now).saturating_offset(20);
@@ -119,14 +125,22 @@
 //! // The fob is lost: a recovery code is the second factor with which to remove it.
 //! let typed = codes.iter().next().expect("ten of them").clone();
 //! let evidence = bob.apply(&Recover::new(typed), &environment)?;
+//! assert_eq!(evidence.method(), Method::RecoveryCode);
 //! assert_eq!(bob.last.len(), 2); // RecoveryCodeUsed, SignedIn
 //! let report: StatusReport = bob.apply(&Status, &environment)?;
-//! assert_eq!((report.preference, report.recovery_codes), (Preference::Preferred, 9));
-//! bob.apply(&Disassociate::new(Grant::second_factor(evidence.at())), &environment)?;
+//! assert!(report.preference.is_enabled() && report.preference.is_preferred());
+//! assert_eq!(report.recovery_codes, 9);
+//! let stepped_up = Authority::from(Grant::second_factor(evidence.at()));
+//! bob.apply(&Disassociate::new(stepped_up), &environment)?;
 //! assert_eq!(bob.apply(&Status, &environment)?.state, State::Unassociated);
 //!
 //! // Somebody else has the account: everything goes, and access tokens of before are void.
 //! bob.apply(&Reset::new(Administrator), &environment)?;
+//!
+//! // A secret that nobody has proven yet waits for its first code.
+//! let secret = Secret::generate(20, &OsEntropy)?;
+//! bob.apply(&Import::pending(Administrator, secret, Totp::STANDARD, &OsEntropy)?, &environment)?;
+//! assert!(matches!(bob.apply(&Status, &environment)?.state, State::Pending { .. }));
 //! # Ok(())
 //! # }
 //! ```

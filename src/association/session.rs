@@ -199,7 +199,7 @@ impl SessionKey {
 ///
 /// ```
 /// # use core::time::Duration;
-/// use softtoken::{Challenge, Context, MemoryStore, Mfa, OsEntropy, Policy, Requirement, Session, SessionKeys};
+/// use softtoken::{Challenge, Claims, Context, MemoryStore, Mfa, OsEntropy, Policy, Requirement, Session, SessionKeys};
 /// # use softtoken::UnixTime;
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -215,10 +215,11 @@ impl SessionKey {
 ///     unreachable!("nothing is verified yet");
 /// };
 /// let sent = session.expose().to_owned();
+/// assert!(sent.len() <= Session::MAX_LEN);
 ///
 /// // The client's next request has only that text.
 /// let session = Session::from_text(&sent).expecting(&web);
-/// let claims = keys.open(&session).expect("one of the keys has signed it");
+/// let claims: Claims = keys.open(&session).expect("one of the keys has signed it");
 /// assert_eq!((claims.subject(), claims.context()), ("user-1", &web));
 /// assert_eq!(claims.expires(), now.saturating_add(Duration::from_secs(180)));
 /// let issued = mfa.associate(&session).run_blocking(&store, claims.subject())?;
