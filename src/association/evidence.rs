@@ -25,7 +25,7 @@ pub enum Method {
 /// let forged = softtoken::Evidence {
 ///     subject: String::from("alice"),
 ///     context: softtoken::Context::default(),
-///     proof: todo!(),
+///     proof: panic!(),
 /// };
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
