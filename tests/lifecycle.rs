@@ -62,7 +62,10 @@ fn a_token_goes_from_unassociated_through_pending_to_verified() {
         replacement_expires: None,
     };
     assert_eq!(state(&world), verified);
-    assert_eq!(world.events(), [EventKind::Associated, EventKind::Verified],);
+    assert_eq!(
+        world.events(),
+        [EventKind::Associated, EventKind::Verified { failures: 0 }],
+    );
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn the_old_token_works_until_its_replacement_is_proven_and_not_after() {
         .verify(world.second_factor(), new.code(world.now()));
     let replaced = replace.run_blocking(&world.store, "alice").unwrap();
     assert!(replaced.evidence().should_end_other_sessions());
-    assert_eq!(world.events(), [EventKind::Replaced]);
+    assert_eq!(world.events(), [EventKind::Replaced { failures: 1 }]);
 
     world.time.advance(30);
     assert_eq!(

@@ -246,7 +246,10 @@ fn of_many_verifies_of_one_secret_one_wins_and_raises_the_generation_once() {
             "{arena:?}"
         );
         assert_eq!(Some(world.row("alice").unwrap().revision), revision.next());
-        assert_eq!(count(&world.events(), EventKind::Verified), 1);
+        assert_eq!(
+            count(&world.events(), EventKind::Verified { failures: 0 }),
+            1
+        );
 
         // Of the generation that is stored, or it would be refused.
         let enrolled = answers.into_iter().flatten().next().unwrap();
@@ -275,7 +278,10 @@ fn two_verifies_by_grants_put_one_token_in_force() {
             1,
             "{arena:?}"
         );
-        assert_eq!(count(&world.events(), EventKind::Verified), 1);
+        assert_eq!(
+            count(&world.events(), EventKind::Verified { failures: 0 }),
+            1
+        );
     }
 }
 

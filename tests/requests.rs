@@ -293,7 +293,9 @@ fn a_repeated_attempt_is_given_the_same_evidence() {
     let first = attempt(&key, &code).unwrap();
     let revision = world.row("alice").unwrap().revision;
     world.time.advance(30);
+    world.events();
     let again = attempt(&AttemptKey::from_bytes(*key.expose()), &code).unwrap();
+    assert_eq!(world.events(), [EventKind::AnsweredAgain]);
     assert_eq!(first, again);
     assert_eq!(first.at(), again.at(), "with its first time");
     assert_eq!(world.row("alice").unwrap().revision, revision);

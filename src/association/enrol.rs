@@ -261,7 +261,7 @@ impl Operation for Verify {
             return Err(Rejection::Expired.into());
         }
 
-        let token = self.prove(draft, &who, pending)?;
+        let (token, failures) = self.prove(draft, &who, pending)?;
         let replaces = matches!(draft.record().association, Association::Verified(_));
         let proof = Proof {
             method: Method::SoftwareToken,
@@ -281,22 +281,22 @@ impl Operation for Verify {
         record.enforce(token);
         draft.remember(attempt, proof);
         draft.event(if replaces {
-            EventKind::Replaced
+            EventKind::Replaced { failures }
         } else {
-            EventKind::Verified
+            EventKind::Verified { failures }
         });
         self.enrolled(draft, &who, proof)
     }
 }
 
 impl Verify {
-    /// The pending secret as a token, where the code is one of its own.
+    /// The pending secret as a token, where the code is one of its own, and the failures before it.
     fn prove(
         &self,
         draft: &mut Draft<'_>,
         who: &Recognised<'_>,
         pending: Pending,
-    ) -> Result<Token, Refusal> {
+    ) -> Result<(Token, u32), Refusal> {
         let window = draft.policy().window();
         let accepted = draft.judge(pending.totp, &[&self.code], None, |now| {
             Verifier::new(&pending.secret, pending.totp).verify(&self.code, now, window, None)
@@ -307,7 +307,7 @@ impl Verify {
         // A clock that went back must not bring grants to life that the old token's own time had made void.
         let replaced = draft.record().token().map(|token| token.since);
         let since = replaced.map_or(draft.now(), |before| before.max(draft.now()));
-        Ok(Token {
+        let token = Token {
             proved_by: who.mark(&pending.secret),
             since,
             last_step: accepted.step,
@@ -317,7 +317,8 @@ impl Verify {
             finishes_sign_in: who.claims().is_some(),
             secret: pending.secret,
             totp: pending.totp,
-        })
+        };
+        Ok((token, accepted.failures))
     }
 
     fn enrolled(

@@ -38,9 +38,15 @@ pub enum EventKind {
     /// A secret was issued, pending its first code.
     Associated,
     /// A pending secret was proven, and nothing was in force before.
-    Verified,
+    Verified {
+        /// Failures in a row before it.
+        failures: u32,
+    },
     /// A pending secret was proven, and the token in force before is dead.
-    Replaced,
+    Replaced {
+        /// Failures in a row before it.
+        failures: u32,
+    },
     /// A code was accepted.
     SignedIn {
         /// Which kind of code.
@@ -66,7 +72,11 @@ pub enum EventKind {
     Resynchronised {
         /// In steps; positive where the user's clock is ahead.
         drift: i16,
+        /// Failures in a row before it.
+        failures: u32,
     },
+    /// An attempt that was repeated by its caller was given the same evidence again.
+    AnsweredAgain,
     /// The token was removed.
     Disassociated,
     /// Everything was removed, and grants given before are void.

@@ -68,7 +68,7 @@
 //! assert_eq!(alice.apply(&Authenticate::new(code), &environment), Err(Rejection::Reused));
 //!
 //! assert_eq!(alice.log[0].kind, EventKind::Associated);
-//! assert_eq!(alice.log[1].kind, EventKind::Verified);
+//! assert_eq!(alice.log[1].kind, EventKind::Verified { failures: 0 });
 //! assert!(matches!(alice.log[2].kind, EventKind::SignedIn { failures: 0, .. }));
 //! assert!(matches!(alice.log[3].kind, EventKind::ReusedCode { .. }));
 //! assert_eq!(alice.log[2].actor, Actor::Session);

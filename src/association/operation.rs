@@ -278,13 +278,15 @@ impl<'a> Draft<'a> {
     }
 
     /// The proof that this attempt was given before, where it is a repetition.
-    pub(super) fn answered(&self, attempt: Option<Attempt>) -> Option<Proof> {
+    pub(super) fn answered(&mut self, attempt: Option<Attempt>) -> Option<Proof> {
         let Record {
             last_answer,
             generation,
             ..
         } = &self.record;
-        attempt?.answered(last_answer.as_ref(), *generation, self.now())
+        let proof = attempt?.answered(last_answer.as_ref(), *generation, self.now())?;
+        self.event(EventKind::AnsweredAgain);
+        Some(proof)
     }
 
     /// Keeps the proof for an attempt that may be repeated, until the code's window has passed.

@@ -185,7 +185,10 @@ impl Operation for Resynchronise {
         // At most 121 steps: the policy's reach, and one.
         let ahead = i16::try_from(accepted.drift).unwrap_or(0);
         draft.spend_step(accepted.step, ahead);
-        draft.event(EventKind::Resynchronised { drift: ahead });
+        draft.event(EventKind::Resynchronised {
+            drift: ahead,
+            failures: accepted.failures,
+        });
         Ok(())
     }
 }

@@ -363,7 +363,7 @@ fn one_pending_secret_is_verified_once() {
         assert_eq!(accepted(&answers, &refusals), 1);
         assert_eq!(Some(world.row("alice").unwrap().revision), revision.next());
         let events = world.events();
-        let verified = |event: &&EventKind| **event == EventKind::Verified;
+        let verified = |event: &&EventKind| matches!(event, EventKind::Verified { .. });
         assert_eq!(events.iter().filter(verified).count(), 1);
         assert_eq!(events.len(), THREADS);
     }

@@ -322,7 +322,7 @@ impl Turn<'_> {
         let matches = matching(&pending.key, code, &window(now, 0, &self.policy));
         let step = *matches.first().ok_or_else(|| self.failed())?;
 
-        self.succeeded();
+        let failures = self.succeeded();
         let replaced = self.account.token.is_some();
         let codes_die = waived && !self.account.recovery.is_empty();
         self.path = match (replaced, waived, codes_die) {
@@ -333,9 +333,9 @@ impl Turn<'_> {
             (true, true, true) => "replaced_waived_codes_die",
         };
         self.event(if replaced {
-            EventKind::Replaced
+            EventKind::Replaced { failures }
         } else {
-            EventKind::Verified
+            EventKind::Verified { failures }
         });
         if codes_die {
             self.account.recovery.clear();

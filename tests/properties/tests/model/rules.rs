@@ -274,14 +274,14 @@ impl Turn<'_> {
         pairs.retain(|k| token.key.code(k + 1) == next);
         let new = pairs.iter().copied().find(|k| *k > token.last);
         let k = new.ok_or_else(|| self.no_new(pairs.first().map(|k| k + 1)))?;
-        self.succeeded();
+        let failures = self.succeeded();
         self.path = "done";
         let drift = signed(k + 1) - signed(now);
         let token = self.account.token.as_mut().unwrap();
         token.last = k + 1;
         token.drift = drift;
         let drift = i16::try_from(drift).unwrap();
-        self.event(EventKind::Resynchronised { drift });
+        self.event(EventKind::Resynchronised { drift, failures });
         Ok(Given::Done)
     }
 }
@@ -297,8 +297,10 @@ impl Turn<'_> {
         {
             return None;
         }
+        let proof = remembered.proof.clone();
         self.path = "repeated";
-        Some(remembered.proof.clone())
+        self.event(EventKind::AnsweredAgain);
+        Some(proof)
     }
 
     pub fn remember(&mut self, attempt: Option<Attempt>, proof: &Proof) {
