@@ -116,7 +116,7 @@ fn any_sequence_is_answered_as_the_specification_reads() {
 #[test]
 fn every_operation_is_granted_and_refused_in_each_of_its_ways() {
     let config = ProptestConfig {
-        cases: 700,
+        cases: 2000,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
@@ -151,10 +151,6 @@ fn live(plan: &Plan, reached: &mut Reached) -> TestCaseResult {
     let mut now = START;
     for step in &plan.moves {
         let who = step.who;
-        if let Act::Govern(rules) = step.act {
-            machine.govern(rules);
-            reading.policy = pool[rules];
-        }
         let mut scene = Scene {
             reading: &reading,
             past: &past,
@@ -163,9 +159,14 @@ fn live(plan: &Plan, reached: &mut Reached) -> TestCaseResult {
         };
         now = scene.time(&step.tick).max(START / 2);
         scene.now = now;
-        let call = scene.call(&step.act);
+        let act = scene.act(&step.act);
+        let call = scene.call(&act);
         machine.set(now);
         past.latest = past.latest.max(now);
+        if let Act::Govern(rules) = act {
+            machine.govern(rules);
+            reading.policy = pool[rules];
+        }
         let Some(call) = call else { continue };
 
         let before = machine.revision(who);

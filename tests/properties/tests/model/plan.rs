@@ -520,6 +520,14 @@ impl Scene<'_> {
         }
     }
 
+    /// What that comes to, without a general "what comes next".
+    pub fn act(&self, act: &Act) -> Act {
+        match act {
+            Act::Proceed(choice) => self.proceed(*choice),
+            act => act.clone(),
+        }
+    }
+
     pub fn call(&self, act: &Act) -> Option<Call> {
         if let Act::Respond(Pass { pick, .. }, ..) = act
             && let Pick::Fitting = pick
@@ -528,8 +536,7 @@ impl Scene<'_> {
             return Some(Call::SignIn { context: 1 });
         }
         Some(match act {
-            Act::Govern(_) => return None,
-            Act::Proceed(choice) => return self.call(&self.proceed(*choice)),
+            Act::Govern(_) | Act::Proceed(_) => return None,
             Act::Again(ago) => {
                 let calls = &self.past.of[self.who].calls;
                 calls.iter().rev().nth(*ago)?.clone()
@@ -671,6 +678,7 @@ impl Scene<'_> {
             (None, Some(pending)) if self.now >= pending.expires => {
                 next.push(Act::Associate(Who::FirstFactor(When::Now, id), Some(0)));
             }
+            (None, Some(_)) if bits == [true; 3] && required => next.push(Act::Govern(3)),
             (None, Some(_)) if bits == [true; 3] => {
                 next.push(Act::Disassociate(Who::FirstFactor(When::Now, id)));
             }
