@@ -701,6 +701,9 @@ impl Scene<'_> {
                 if bits[2] {
                     next.push(Act::SignIn(1));
                 }
+                if bits[2] && required {
+                    next.push(Act::Govern(3));
+                }
                 next.push(Act::Authenticate(typed(), id));
                 if self.reading.policy.learn_drift() && bits[0] {
                     let steps = i64::try_from(choice / 10 % 10).unwrap() + 2;
