@@ -509,6 +509,23 @@ fn an_import_with_a_last_step_goes_on_from_there() {
 }
 
 #[test]
+fn a_token_that_a_required_pool_asked_for_is_not_replaced_by_a_password_alone() {
+    let required = Policy::builder().requirement(Requirement::Required);
+    let required = World::new(required.build().unwrap());
+    let (secret, _) = imported_secret();
+    let import = Import::proven(Administrator, secret, Totp::STANDARD);
+    let import = required.mfa.import(import);
+    import.run_blocking(&required.store, "alice").unwrap();
+
+    let mut optional = World::standard();
+    optional.store = required.store;
+    assert_eq!(
+        associate(&optional, optional.password()).unwrap_err(),
+        Rejection::SecondFactorRequired
+    );
+}
+
+#[test]
 fn a_pending_import_is_verified_like_any_other() {
     let world = World::standard();
     let (secret, device) = imported_secret();

@@ -8,6 +8,7 @@ use super::operation::{Draft, Operation, sealed};
 use super::rejection::{Refusal, Rejection};
 use super::{Administrator, Association, Count, Pending, PendingId, Preference, Token};
 use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::policy::Requirement;
 use crate::time::Step;
 use crate::totp::{Secret, Totp};
 
@@ -185,6 +186,7 @@ impl Operation for Import {
         match self.kind {
             ImportKind::Proven { enabled, last_step } => {
                 let forward = i64::from(draft.policy().window().forward());
+                let ever_enabled = enabled || draft.policy().requirement() == Requirement::Required;
                 let record = draft.change();
                 record.preference = if enabled {
                     Preference::Enabled
@@ -200,7 +202,7 @@ impl Operation for Import {
                         .unwrap_or_else(|| totp.step(now).saturating_offset(forward)),
                     drift: 0,
                     name,
-                    ever_enabled: enabled,
+                    ever_enabled,
                     finishes_sign_in: false,
                 });
             }

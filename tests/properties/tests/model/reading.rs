@@ -592,7 +592,7 @@ impl Turn<'_> {
             proved_by: None,
             last: last.unwrap_or(key.step(self.now) + forward),
             drift: 0,
-            ever_enabled: enabled,
+            ever_enabled: enabled || self.policy.requirement() == Requirement::Required,
             finishes_sign_in: false,
             name: kept(name, &self.policy),
         });
