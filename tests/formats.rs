@@ -1,10 +1,9 @@
 //! What is stored can be read for ever: kept fixtures, and bytes that are no record.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::{Device, World};
 use softtoken::association::{Authenticate, Operation, Recover};
 use softtoken::record::{self, FORMAT, RecordError};
 use softtoken::totp::{Algorithm, Digits, Secret, Totp};
@@ -12,7 +11,6 @@ use softtoken::{
     Administrator, AttemptKey, Environment, Import, Mfa, Policy, Preference, Record, RecoveryCode,
     SessionKeys, Step, UnixTime,
 };
-use world::{Device, World};
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of an Entropy")]
 fn fixed_bytes(bytes: &mut [u8]) -> Result<(), softtoken::NoEntropy> {

@@ -1,16 +1,14 @@
 //! How far guessing gets: the throttle's schedule, the debt, the lock, and the odds that the policy states.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::{Device, World};
 use softtoken::totp::{Digits, Totp, Window};
 use softtoken::{
     Administrator, BlockingStore, Code, EventKind, Policy, PolicyError, Rejection, Requirement,
     Step, Swap, Throttle,
 };
-use world::{Device, World};
 
 const DAY: u64 = 86_400;
 

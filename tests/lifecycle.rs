@@ -1,16 +1,14 @@
 //! How a token comes into force and goes: every row of the table of operations, and every reason to refuse it.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
 use core::time::Duration;
 
+use crate::world::{Device, START, World};
 use softtoken::totp::{Algorithm, Digits, Secret, Totp};
 use softtoken::{
     Administrator, Code, EventKind, Grant, Import, Method, Policy, Preference, Rejection,
     Requirement, State, Step,
 };
-use world::{Device, START, World};
 
 fn state(world: &World) -> State {
     let status = world.mfa.status();

@@ -1,5 +1,4 @@
 //! What `MemoryStore` promises beyond what every store does.
-#![cfg(feature = "std")]
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, reason = "tests")]
 
 use std::thread;

@@ -2,28 +2,24 @@
 //!
 //! Every race is run where the requests are known to meet (they all load before the first of them swaps), and over a
 //! store of one's own on real threads. That they can fail at all is shown at the end, on a store that reads, then writes.
-#![cfg(all(feature = "std", feature = "getrandom"))]
 #![allow(
     clippy::unwrap_used,
     reason = "a step of a race that goes otherwise than it should fails the test"
 )]
-
-mod crowd;
-mod world;
 
 use core::convert::Infallible;
 use core::fmt::Debug;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};
 
-use crowd::{Distant, Interrupted, Meeting, Task, in_turn, on_threads, pause, together};
+use crate::crowd::{Distant, Interrupted, Meeting, Task, in_turn, on_threads, pause, together};
+use crate::world::{Device, World};
 use softtoken::association::{Method, Operation, SessionFlaw, State};
 use softtoken::totp::Totp;
 use softtoken::{
     Administrator, BlockingStore, Code, Error, EventKind, Events, Evidence, MemoryStore, Policy,
     Preference, Rejection, Request, Requirement, Session, Snapshot, Store, Swap, Throttle, Write,
 };
-use world::{Device, World};
 
 /// How many requests meet.
 const CROWD: usize = 1000;

@@ -1,14 +1,12 @@
 //! When codes do not come or do not fit: recovery codes, resynchronisation, drift, a clock that goes back.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
+use crate::world::{Device, World};
 use softtoken::totp::Window;
 use softtoken::{
     Administrator, Code, EventKind, Method, Mfa, OsEntropy, Policy, RecoveryCode, RecoveryCodes,
     Rejection, UnixTime,
 };
-use world::{Device, World};
 
 fn codes(world: &World) -> RecoveryCodes {
     let issue = world.mfa.issue_recovery_codes(world.second_factor());

@@ -1,19 +1,17 @@
 //! What a request promises around the decision: retries, faults, events after the commit, repetition.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::Mutex;
 
+use crate::world::{Device, World};
 use softtoken::{
     Administrator, AttemptKey, BlockingStore, Code, Context, Error, EventKind, Events, Fault,
     MemoryStore, Mfa, NoEntropy, OsEntropy, Policy, Rejection, Revision, Snapshot, Store, Swap,
     UnixTime, Write,
 };
-use world::{Device, World};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Broken;

@@ -1,18 +1,16 @@
 //! From the password to the evidence: challenges, sessions, preference, and what they cost.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-mod world;
-
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
+use crate::world::{Device, World};
 use softtoken::association::SessionFlaw;
 use softtoken::{
     Administrator, BlockingStore, Challenge, Code, Context, EventKind, Evidence, Import,
     MemoryStore, Method, Mfa, OsEntropy, Policy, Preference, Rejection, Requirement, Session,
     SessionKeys, Snapshot, Swap, Write, record,
 };
-use world::{Device, World};
 
 fn required() -> World {
     let policy = Policy::builder().requirement(Requirement::Required);

@@ -1,5 +1,4 @@
 //! The suite passes stores that keep to the list, and refuses each one that breaks a rule, by that rule's name.
-#![cfg(feature = "conformance")]
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, reason = "tests")]
 
 use core::convert::Infallible;

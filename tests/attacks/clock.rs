@@ -10,8 +10,8 @@ use softtoken::{
     Requirement, Snapshot, Step,
 };
 
+use super::{Answer, authenticate, no, recovery_codes, replacement, untouched, wrong};
 use crate::world::{Device, START, World};
-use crate::{Answer, authenticate, no, recovery_codes, replacement, untouched, wrong};
 
 const SECRET: &[u8] = b"12345678901234567890";
 

@@ -7,12 +7,12 @@ use softtoken::{
     Requirement, Session,
 };
 
-use crate::crowd::together;
-use crate::world::{Device, World};
-use crate::{
+use super::{
     Answer, ROUNDS, THREADS, Touch, accepted, authenticate, authorises_nothing, flaw, no,
     recovery_codes, replacement, respond, untouched,
 };
+use crate::crowd::together;
+use crate::world::{Device, World};
 
 fn required() -> Policy {
     let policy = Policy::builder().requirement(Requirement::Required);
@@ -209,7 +209,7 @@ fn a_token_that_was_ever_enabled_is_not_replaced_by_a_password_alone() {
     assert_eq!(untouched(&world, "alice", too_late), second_factor);
     prefer(&world, world.second_factor(), Preference::Disabled).unwrap();
     assert_eq!(untouched(&world, "alice", too_late), second_factor);
-    crate::recover(&world, "alice", &codes[0]).expect("they are as they were");
+    super::recover(&world, "alice", &codes[0]).expect("they are as they were");
 }
 
 fn codes_of_nobody() -> softtoken::Code {
@@ -235,7 +235,7 @@ fn the_exception_for_a_token_that_never_protected_hands_over_nothing() {
     let new = Device::of(&world.associate("alice"));
     verify(&world, "alice", world.password(), &new).unwrap();
     for code in &codes {
-        let dead = || crate::recover(&world, "alice", code);
+        let dead = || super::recover(&world, "alice", code);
         assert_eq!(untouched(&world, "alice", dead), Rejection::Mismatch);
     }
     let dead = authenticate(&world, "alice", old.code_in(world.now(), 1));

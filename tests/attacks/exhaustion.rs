@@ -5,9 +5,9 @@ use core::time::Duration;
 use softtoken::totp::{Algorithm, Digits, Totp, Window};
 use softtoken::{Policy, PolicyError, RecoveryCode, Rejection};
 
+use super::{Touch, authenticate, no, recovery_codes, respond, wrong};
 use crate::crowd::together;
 use crate::world::{Device, World};
-use crate::{Touch, authenticate, no, recovery_codes, respond, wrong};
 
 /// Thousands of sessions opened by one who has the password: nobody else is kept out, and nothing is stored.
 #[test]

@@ -10,9 +10,9 @@ use softtoken::{
     Policy, Preference, RecoveryCode, Rejection, Snapshot, Store, Swap, Throttle, UnixTime, Write,
 };
 
+use super::{Answer, authenticate, no, recovery_codes, replacement, respond, untouched, wrong};
 use crate::crowd::{in_turn, together};
 use crate::world::{Device, World};
-use crate::{Answer, authenticate, no, recovery_codes, replacement, respond, untouched, wrong};
 
 /// Every operation that takes a code, on the authority of whoever may use it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -360,7 +360,7 @@ fn a_locked_token_takes_no_code() {
         .run_blocking(&world.store, "alice")
         .unwrap();
     assert!(status.locked);
-    crate::recover(&world, "alice", &codes[0]).unwrap();
+    super::recover(&world, "alice", &codes[0]).unwrap();
     authenticate(&world, "alice", device.code(world.now())).unwrap();
 }
 
@@ -511,7 +511,7 @@ fn a_password_success_clears_nothing() {
             .run_blocking(&world.store, "alice");
         let guessed = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
         assert_eq!(
-            no(crate::recover(&world, "alice", &guessed)),
+            no(super::recover(&world, "alice", &guessed)),
             Rejection::Mismatch
         );
         let _ = world

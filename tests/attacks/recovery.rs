@@ -3,12 +3,12 @@
 use softtoken::association::{Method, SessionFlaw};
 use softtoken::{Administrator, EventKind, Policy, RecoveryCode, Rejection};
 
-use crate::crowd::together;
-use crate::world::World;
-use crate::{
+use super::{
     Answer, ROUNDS, THREADS, accepted, authenticate, flaw, no, recover, recovery_codes, respond,
     untouched, wrong,
 };
+use crate::crowd::together;
+use crate::world::World;
 
 fn within(
     world: &World,

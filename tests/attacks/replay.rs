@@ -7,12 +7,12 @@ use softtoken::{
     Rejection, Swap,
 };
 
-use crate::crowd::{Interrupted, together};
-use crate::world::{Device, World};
-use crate::{
+use super::{
     Answer, ROUNDS, THREADS, accepted, authenticate, flaw, no, recovery_codes, respond, untouched,
     wrong,
 };
+use crate::crowd::{Interrupted, together};
+use crate::world::{Device, World};
 
 /// One code sent N times in parallel: exactly one success.
 #[test]
@@ -464,7 +464,7 @@ fn the_attempt_that_is_repeated_after_a_replacement_is_judged_as_ever() {
 }
 
 fn replace(world: &World) -> Device {
-    let device = crate::replacement(world, "alice");
+    let device = super::replacement(world, "alice");
     let verify = world
         .mfa
         .verify(world.second_factor(), device.code(world.now()));

@@ -6,12 +6,12 @@ use softtoken::{
     OsEntropy, Policy, RecoveryCode, Rejection, Requirement, Session, SessionKeys,
 };
 
-use crate::crowd::together;
-use crate::world::{Device, World};
-use crate::{
+use super::{
     Answer, ROUNDS, THREADS, accepted, flaw, no, recovery_codes, replacement, respond, untouched,
     wrong,
 };
+use crate::crowd::together;
+use crate::world::{Device, World};
 
 const TOLD: &str = "Invalid session for the user, session is expired or invalid.";
 

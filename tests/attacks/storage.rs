@@ -11,9 +11,9 @@ use softtoken::{
     Rejection, Revision, Session, SessionKeys, Snapshot, Store, Swap, Write,
 };
 
+use super::{authenticate, no, recovery_codes, replacement, wrong};
 use crate::crowd::{Distant, in_turn, together};
 use crate::world::{Device, World};
-use crate::{authenticate, no, recovery_codes, replacement, wrong};
 
 /// Where a store breaks.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -166,7 +166,7 @@ fn an_answer_that_was_lost_accepted_nothing_and_counted_everything() {
         .run_blocking(&store, "alice");
     assert!(matches!(lost, Err(Error::Store(_))));
     assert_eq!(
-        no(crate::recover(&world, "alice", &codes[0])),
+        no(super::recover(&world, "alice", &codes[0])),
         Rejection::Mismatch
     );
 
@@ -406,10 +406,10 @@ fn a_server_that_does_not_know_the_time_judges_nothing() {
 fn a_code_is_accepted_at_most_once_over_a_store_that_fails_now_and_then() {
     let world = World::standard();
     let device: Device = world.enrol("alice");
-    for _ in 0..crate::ROUNDS {
+    for _ in 0..super::ROUNDS {
         world.time.advance(60);
         let code = device.code(world.now());
-        let answers = together(crate::THREADS, |thread| {
+        let answers = together(super::THREADS, |thread| {
             let fails = [Break::Load, Break::Swap, Break::Answer][thread % 3];
             let request = world.mfa.authenticate(code.clone());
             if thread % 4 == 0 {

@@ -1,9 +1,5 @@
 //! Many at once: threads that begin together, futures that are polled in turn, stores in which requests meet.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "every test crate uses a part of it; a thread that fails fails the test"
-)]
+#![allow(clippy::unwrap_used, reason = "a thread that fails fails the test")]
 
 use core::convert::Infallible;
 use core::pin::Pin;

@@ -2,7 +2,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "every test crate uses a part of it; a failing step fails the test"
+    reason = "each test crate that takes it uses a part of it; a failing step fails the test"
 )]
 
 use core::sync::atomic::{AtomicU64, Ordering};

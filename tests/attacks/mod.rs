@@ -1,16 +1,8 @@
 //! SPEC 13: attacks that must fail. Each test is one of its sentences, in its order within a module.
-#![cfg(all(feature = "std", feature = "getrandom"))]
 #![allow(
     clippy::unwrap_used,
     reason = "a step of an attack that goes otherwise than it should fails the test"
 )]
-
-extern crate alloc;
-
-#[path = "../crowd/mod.rs"]
-mod crowd;
-#[path = "../world/mod.rs"]
-mod world;
 
 mod clock;
 mod enrolment;
@@ -24,11 +16,11 @@ mod storage;
 use core::convert::Infallible;
 use core::fmt::Debug;
 
+use crate::world::{Device, World};
 use softtoken::association::SessionFlaw;
 use softtoken::{
     Authority, Code, Error, EventKind, Grant, Preference, RecoveryCode, Rejection, Session,
 };
-use world::{Device, World};
 
 /// How often a race is run.
 const ROUNDS: u32 = 25;

@@ -1,0 +1,20 @@
+//! Every claim, through the public API: one module a claim, one binary for all of them, so that a change is linked once.
+#![cfg(all(feature = "std", feature = "getrandom"))]
+
+extern crate alloc;
+
+mod crowd;
+mod world;
+
+mod attacks;
+mod formats;
+mod guessing;
+mod lifecycle;
+mod memory_store;
+mod races;
+mod recovery;
+mod requests;
+mod rfc_vectors;
+mod sign_in;
+#[cfg(feature = "conformance")]
+mod store_conformance;
