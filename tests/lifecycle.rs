@@ -1,13 +1,14 @@
 //! How a token comes into force and goes: every row of the table of operations, and every reason to refuse it.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::world::{Device, START, World};
 use softtoken::totp::{Algorithm, Digits, Secret, Totp};
 use softtoken::{
-    Administrator, Code, EventKind, Grant, Import, Method, Policy, Preference, Rejection,
-    Requirement, State, Step,
+    Administrator, AttemptKey, Authority, Code, EventKind, Grant, Import, Method, Policy,
+    Preference, RecoveryCode, Rejection, Requirement, Session, SessionKeys, State, Step,
 };
 
 fn state(world: &World) -> State {
@@ -704,4 +705,26 @@ fn nothing_of_a_secret_is_in_any_debug_output() {
     assert!(!shown.contains(base32.as_str()));
     assert!(!shown.contains(&bytes[1..bytes.len() - 1]));
     assert!(!shown.contains(code.expose().as_str()));
+}
+
+#[test]
+fn whatever_holds_a_secret_shows_its_name_alone() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let keys = SessionKeys::from_bytes(7, &[1; 32]);
+    let shown: [(&dyn fmt::Debug, &str); 7] = [
+        (&AttemptKey::from_bytes([1; 16]), "AttemptKey(..)"),
+        (&Authority::from(Administrator), "Authority(Administrator)"),
+        (&device.code(world.now()), "Code(..)"),
+        (
+            &RecoveryCode::parse("0123456789ABCDEF").unwrap(),
+            "RecoveryCode(..)",
+        ),
+        (&Secret::from_bytes(&[1; 20]).unwrap(), "Secret(..)"),
+        (&Session::from_text("session"), "Session(..)"),
+        (&keys, "[7]"),
+    ];
+    for (value, name) in shown {
+        assert_eq!(format!("{value:?}"), name);
+    }
 }

@@ -258,6 +258,12 @@ fn no_session_stands_in_for_a_grant() {
     let codes = world.mfa.issue_recovery_codes(&session);
     let refused = codes.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(refused.rejection(), invalid);
+    assert_eq!(flaw(&world), Some(SessionFlaw::OtherPurpose));
+    let forged = Session::from_text("forged");
+    let codes = world.mfa.issue_recovery_codes(&forged);
+    let refused = codes.run_blocking(&world.store, "alice").unwrap_err();
+    assert_eq!(refused.rejection(), invalid);
+    assert_eq!(flaw(&world), Some(SessionFlaw::Forged));
     let associate = world.mfa.associate(&session);
     let refused = associate.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(refused.rejection(), invalid);

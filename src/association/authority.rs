@@ -183,10 +183,7 @@ impl Authority {
                 grant.check(draft)?;
                 Ok(Recognised::Grant(grant))
             }
-            Kind::Session(session) => {
-                let purpose = purpose.ok_or(SessionFlaw::OtherPurpose)?;
-                Ok(Recognised::Session(draft.claims(session, purpose)?))
-            }
+            Kind::Session(session) => Ok(Recognised::Session(draft.claims(session, purpose)?)),
             Kind::Administrator => Ok(Recognised::Administrator),
         }
     }

@@ -167,7 +167,7 @@ impl<'a> Draft<'a> {
     pub(super) fn claims(
         &self,
         session: &Session,
-        purpose: PurposeKind,
+        purpose: Option<PurposeKind>,
     ) -> Result<Claims, SessionFlaw> {
         let Environment {
             subject, now, keys, ..

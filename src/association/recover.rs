@@ -97,7 +97,7 @@ impl Operation for Recover {
         let claims = self
             .session
             .as_ref()
-            .map(|session| draft.claims(session, PurposeKind::SoftwareToken))
+            .map(|session| draft.claims(session, Some(PurposeKind::SoftwareToken)))
             .transpose()?;
         if let Some(claims) = &claims {
             claims.is_alive(draft)?;

@@ -264,12 +264,13 @@ impl Session {
         &self.text
     }
 
-    /// What it says, where it is alive for this purpose as far as can be told without the record.
+    /// What it says, where it is alive for this purpose as far as can be told without the record. No session has the
+    /// purpose of an operation that has none.
     pub(super) fn claims(
         &self,
         keys: Option<&SessionKeys>,
         subject: &str,
-        purpose: PurposeKind,
+        purpose: Option<PurposeKind>,
         now: UnixTime,
     ) -> Result<Claims, SessionFlaw> {
         let claims = keys
@@ -285,7 +286,7 @@ impl Session {
         {
             return Err(SessionFlaw::OtherContext);
         }
-        if claims.purpose.kind() != purpose {
+        if Some(claims.purpose.kind()) != purpose {
             return Err(SessionFlaw::OtherPurpose);
         }
         if now >= claims.expires {

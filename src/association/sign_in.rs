@@ -298,7 +298,7 @@ impl Operation for FinishSetup {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
-        let claims = draft.claims(&self.session, PurposeKind::SetupDone)?;
+        let claims = draft.claims(&self.session, Some(PurposeKind::SetupDone))?;
         claims.is_alive(draft)?;
         let token = draft.record().token()?;
         if !token.finishes_sign_in {

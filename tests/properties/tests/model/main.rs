@@ -75,12 +75,14 @@ const WAYS: [(&str, &str); 14] = [
     (
         "prefer",
         "on off nothing not_associated mfa_required \
-         not_authorized reauthentication_required second_factor_required OtherPurpose",
+         not_authorized reauthentication_required second_factor_required \
+         Forged OtherSubject OtherContext OtherPurpose",
     ),
     (
         "issue_recovery_codes",
         "first again not_associated \
-         not_authorized reauthentication_required second_factor_required OtherPurpose",
+         not_authorized reauthentication_required second_factor_required \
+         Forged OtherSubject OtherContext OtherPurpose",
     ),
     (
         "recover",
@@ -90,7 +92,8 @@ const WAYS: [(&str, &str); 14] = [
     (
         "disassociate",
         "token pending nothing mfa_required \
-         not_authorized reauthentication_required second_factor_required OtherPurpose",
+         not_authorized reauthentication_required second_factor_required \
+         Forged OtherSubject OtherContext OtherPurpose",
     ),
     ("reset", "token locked nothing_verified"),
     ("unlock", "failures locked nothing"),
