@@ -7,10 +7,11 @@ use core::time::Duration;
 use std::sync::Mutex;
 
 use crate::world::{Device, World};
+use softtoken::association::Operation;
 use softtoken::{
     Administrator, AttemptKey, BlockingStore, Code, Context, Error, EventKind, Events, Fault,
-    MemoryStore, Mfa, NoEntropy, OsEntropy, Policy, Rejection, Revision, Snapshot, Store, Swap,
-    UnixTime, Write,
+    MemoryStore, Mfa, NoEntropy, OsEntropy, Policy, Preference, RecoveryCode, Rejection, Request,
+    Revision, Snapshot, Store, Swap, UnixTime, Write,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,6 +171,15 @@ fn a_subject_has_at_least_one_byte_and_at_most_256() {
     assert!(status(&"é".repeat(128)).is_ok());
 }
 
+/// The failure of a request, which is neither yes nor no.
+fn fault<O: Operation>(world: &World, request: Request<'_, O>) -> Fault {
+    match request.run_blocking(&world.store, "alice") {
+        Err(Error::Fault(fault)) => fault,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
 #[test]
 fn without_keys_there_are_no_sessions() {
     let world = World::standard();
@@ -177,17 +187,20 @@ fn without_keys_there_are_no_sessions() {
     let session = world.challenge("alice");
     let now = world.now();
     let keyless = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
-    let no_keys = Error::Fault(Fault::NoSessionKeys);
-    let sign_in = keyless.sign_in(Context::default());
-    assert_eq!(
-        sign_in.run_blocking(&world.store, "alice").unwrap_err(),
-        no_keys
-    );
-    let respond = keyless.respond(&session, code());
-    assert_eq!(
-        respond.run_blocking(&world.store, "alice").unwrap_err(),
-        no_keys
-    );
+    let typed = RecoveryCode::parse("0123456789ABCDEF").unwrap();
+    let refused = [
+        fault(&world, keyless.sign_in(Context::default())),
+        fault(&world, keyless.respond(&session, code())),
+        fault(&world, keyless.finish_setup(&session)),
+        fault(&world, keyless.recover(typed).within(&session)),
+        fault(&world, keyless.resynchronise(&session, code(), code())),
+        fault(&world, keyless.associate(&session)),
+        fault(&world, keyless.verify(&session, code())),
+        fault(&world, keyless.prefer(&session, Preference::Disabled)),
+        fault(&world, keyless.issue_recovery_codes(&session)),
+        fault(&world, keyless.disassociate(&session)),
+    ];
+    assert_eq!(refused, [Fault::NoSessionKeys; 10]);
     assert_eq!(
         keyless.claims_of(&session).unwrap_err(),
         Fault::NoSessionKeys.into()
@@ -309,8 +322,10 @@ fn a_repeated_attempt_is_given_the_same_evidence() {
         Rejection::InvalidSession,
         "another code is judged as ever"
     );
-    // The code of step T is right until T + 1 has ended: 60 s after the middle of T, 45 s are over.
-    world.time.advance(30);
+    // The code of step T is right until T + 1 has ended, 45 s after the middle of T.
+    world.time.advance(14);
+    assert_eq!(attempt(&key, &code).unwrap(), first);
+    world.time.advance(1);
     assert_eq!(
         attempt(&key, &code).unwrap_err(),
         Rejection::InvalidSession,
