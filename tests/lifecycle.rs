@@ -593,7 +593,7 @@ fn a_stale_authentication_associates_nothing_where_freshness_is_asked_for() {
 
 #[test]
 fn a_device_name_is_kept_as_far_as_the_policy_keeps_it() {
-    let policy = Policy::builder().name_bytes(7).build().unwrap();
+    let policy = Policy::builder().name_bytes(8).build().unwrap();
     let world = World::new(policy);
     let name = |world: &World| match state(world) {
         State::Verified { device_name, .. } => device_name,
@@ -610,10 +610,16 @@ fn a_device_name_is_kept_as_far_as_the_policy_keeps_it() {
         .mfa
         .verify(world.second_factor(), device.code(world.now()));
     let _ = verify
-        .named("höööchst")
+        .named("hööööchst")
         .run_blocking(&world.store, "alice")
         .unwrap();
     assert_eq!(name(&world).as_deref(), Some("hööö"), "whole characters");
+
+    let device = associate(&world, world.second_factor()).unwrap();
+    let code = device.code(world.now());
+    let verify = world.mfa.verify(world.second_factor(), code).named("");
+    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(name(&world), None, "an empty name is none");
 }
 
 #[test]

@@ -209,6 +209,33 @@ fn without_keys_there_are_no_sessions() {
 }
 
 #[test]
+fn what_takes_no_session_takes_no_keys() {
+    let world = World::standard();
+    let time = world.time.clone();
+    let keyless = Mfa::new(Policy::STANDARD, move || Some(time.now()), OsEntropy);
+    let issued = keyless.associate(world.password());
+    let issued = issued.run_blocking(&world.store, "alice").unwrap();
+    let device = Device::of(&issued);
+    let verify = keyless.verify(world.password(), device.code(world.now()));
+    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+    let issue = keyless.issue_recovery_codes(world.second_factor());
+    let codes = issue.run_blocking(&world.store, "alice").unwrap();
+    let typed = codes.iter().next().unwrap().clone();
+    let _ = keyless
+        .recover(typed)
+        .run_blocking(&world.store, "alice")
+        .unwrap();
+    world.time.advance(300);
+    let [code, next] = [8, 9].map(|steps| device.code_in(world.now(), steps));
+    let resynchronise = keyless.resynchronise(world.password(), code, next);
+    resynchronise.run_blocking(&world.store, "alice").unwrap();
+    let prefer = keyless.prefer(world.second_factor(), Preference::Disabled);
+    prefer.run_blocking(&world.store, "alice").unwrap();
+    let disassociate = keyless.disassociate(world.second_factor());
+    disassociate.run_blocking(&world.store, "alice").unwrap();
+}
+
+#[test]
 fn damaged_bytes_are_an_error_and_are_not_overwritten() {
     let world = World::standard();
     for bytes in [&b""[..], b"\x01\x07", b"\xff"] {
@@ -433,7 +460,12 @@ fn events_are_told_after_the_commit_and_written_with_it() {
 
         fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Self::Error> {
             assert_eq!(self.world.events(), [], "nothing is told before");
-            let kinds = write.events().iter().map(|event| event.kind);
+            let events = write.events();
+            let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+            assert_eq!(
+                (events.len(), events.is_empty()),
+                (kinds.len(), kinds.is_empty())
+            );
             self.written.lock().unwrap().extend(kinds);
             BlockingStore::compare_and_swap(&self.world.store, subject, write)
         }
@@ -445,10 +477,19 @@ fn events_are_told_after_the_commit_and_written_with_it() {
         world: &world,
         written: Mutex::default(),
     };
-    let wrong = device.wrong_code(world.now());
-    let refused = world.mfa.authenticate(wrong).run_blocking(&outbox, "alice");
-    assert!(refused.is_err());
-    assert_eq!(*outbox.written.lock().unwrap(), world.events());
+    let refusal = EventKind::Refused {
+        rejection: Rejection::Mismatch,
+        flaw: None,
+    };
+    let until = world.now().saturating_add(Duration::from_secs(5));
+    let throttled = EventKind::Throttled { until };
+    for told in [vec![refusal], vec![refusal], vec![throttled, refusal]] {
+        let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
+        assert!(wrong.run_blocking(&outbox, "alice").is_err());
+        assert_eq!(core::mem::take(&mut *outbox.written.lock().unwrap()), told);
+        assert_eq!(world.events(), told);
+    }
+    assert!(Events::default().is_empty());
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! `(record, operation, policy, now) -> (record', outcome, events)`: what every operation is.
 
-use core::fmt;
-
 use super::Record;
 use super::answer::Attempt;
 use super::event::{Actor, Event, EventKind, Events};
@@ -114,18 +112,13 @@ pub(super) mod sealed {
 }
 
 /// A record that is being decided about. What was changed stays changed when the operation is refused.
+#[derive(Debug)]
 pub struct Draft<'a> {
     record: Record,
     changed: bool,
     environment: Environment<'a>,
     actor: Actor,
     events: Events,
-}
-
-impl fmt::Debug for Draft<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Draft(..)")
-    }
 }
 
 impl<'a> Draft<'a> {

@@ -212,6 +212,27 @@ fn a_token_that_was_ever_enabled_is_not_replaced_by_a_password_alone() {
     super::recover(&world, "alice", &codes[0]).expect("they are as they were");
 }
 
+/// A password-only grant that replaces: refused, where the token in force has taken the place of an enabled one.
+#[test]
+fn the_replacement_of_an_enabled_token_is_not_replaced_by_a_password_alone() {
+    let world = World::new(Policy::COGNITO);
+    let _ = world.enrol("alice");
+    prefer(&world, world.password(), Preference::Enabled).unwrap();
+    world.time.advance(60);
+    let associate = world.mfa.associate(world.second_factor());
+    let issued = associate.run_blocking(&world.store, "alice").unwrap();
+    verify(&world, "alice", world.second_factor(), &Device::of(&issued)).unwrap();
+    prefer(&world, world.second_factor(), Preference::Disabled).unwrap();
+    let attack = || {
+        let associate = world.mfa.associate(world.password());
+        associate.run_blocking(&world.store, "alice").map(drop)
+    };
+    assert_eq!(
+        untouched(&world, "alice", attack),
+        Rejection::SecondFactorRequired
+    );
+}
+
 fn codes_of_nobody() -> softtoken::Code {
     softtoken::Code::parse("000000").unwrap()
 }
