@@ -48,6 +48,21 @@ fn failures_wait_longer_and_longer() {
 }
 
 #[test]
+fn a_failure_that_costs_no_wait_announces_none_even_at_the_beginning_of_time() {
+    let world = World::standard();
+    world.time.set(0);
+    let device = world.enrol("alice");
+    world.events();
+    let wrong = authenticate(&world, device.wrong_code(world.now()));
+    assert_eq!(wrong, Err(Rejection::Mismatch));
+    let refused = EventKind::Refused {
+        rejection: Rejection::Mismatch,
+        flaw: None,
+    };
+    assert_eq!(world.events(), [refused]);
+}
+
+#[test]
 fn an_attempt_made_too_early_is_neither_judged_nor_counted() {
     let world = World::standard();
     let device = world.enrol("alice");
