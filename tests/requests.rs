@@ -414,6 +414,32 @@ fn a_repeated_step_up_is_given_the_same_evidence() {
 }
 
 #[test]
+fn a_step_up_by_a_phone_that_is_behind_is_repeated_for_as_long() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(600);
+    let [code, next] = [-10, -9].map(|steps| device.code_in(world.now(), steps));
+    let resynchronise = world.mfa.resynchronise(world.password(), code, next);
+    resynchronise.run_blocking(&world.store, "alice").unwrap();
+    world.time.advance(30);
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let code = device.code_in(world.now(), -9);
+    let authenticate = || {
+        let authenticate = world.mfa.authenticate(code.clone());
+        authenticate
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice")
+            .map_err(|error| error.rejection())
+    };
+    let first = authenticate().unwrap();
+    // The drift is 9: the code is right until the step after this one has ended, 45 s after the middle.
+    world.time.advance(44);
+    assert_eq!(authenticate().unwrap(), first);
+    world.time.advance(1);
+    assert_eq!(authenticate(), Err(Some(Rejection::Mismatch)));
+}
+
+#[test]
 fn a_decision_commits_in_a_transaction_of_the_embedders() {
     let world = World::standard();
     let device = world.enrol("alice");
