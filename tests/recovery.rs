@@ -90,6 +90,21 @@ fn recovery_codes_are_read_as_a_person_types_them() {
 }
 
 #[test]
+fn recovery_codes_are_shown_in_four_groups_and_no_two_are_the_same() {
+    let shown = RecoveryCode::parse("0123456789abcdef").unwrap();
+    assert_eq!(shown.expose().as_str(), "0123-4567-89AB-CDEF");
+    let world = World::standard();
+    world.enrol("alice");
+    let codes = codes(&world);
+    let mut seen: Vec<&RecoveryCode> = Vec::new();
+    for code in &codes {
+        assert!(!seen.contains(&code));
+        seen.push(code);
+    }
+    assert_eq!(seen.len(), RecoveryCodes::COUNT);
+}
+
+#[test]
 fn a_recovery_code_answers_a_challenge_and_ends_its_session() {
     let world = World::standard();
     world.enrol("alice");

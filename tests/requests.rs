@@ -314,6 +314,23 @@ fn a_throttled_caller_is_told_when_to_come_back() {
 }
 
 #[test]
+fn of_the_rejections_time_alone_mends_only_the_throttle() {
+    let now = UnixTime::from_secs(60);
+    let until = UnixTime::from_secs(65);
+    let wait = Rejection::Throttled { until }.retry_after(now);
+    assert_eq!(wait, Some(Duration::from_secs(5)));
+    assert_eq!(Rejection::Locked.retry_after(now), None);
+}
+
+#[test]
+fn a_context_is_kept_to_the_byte() {
+    for bytes in [&[][..], &[0, 255, b'a'], &[7; 128]] {
+        assert_eq!(Context::new(bytes).unwrap().as_bytes(), bytes);
+    }
+    assert!(Context::new([7; 129]).is_err());
+}
+
+#[test]
 fn a_repeated_attempt_is_given_the_same_evidence() {
     let world = World::standard();
     let device = world.enrol("alice");

@@ -4,7 +4,7 @@ use core::fmt;
 
 use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 use super::evidence::Proof;
 use super::keyed_hash;
@@ -26,7 +26,7 @@ use crate::totp::Code;
 /// # Ok::<(), softtoken::NoEntropy>(())
 /// ```
 #[derive(Clone)]
-pub struct AttemptKey([u8; 16]);
+pub struct AttemptKey(Zeroizing<[u8; 16]>);
 
 impl AttemptKey {
     /// A new key.
@@ -35,18 +35,18 @@ impl AttemptKey {
     ///
     /// [`NoEntropy`] where the source fails. There is no key then.
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        crate::entropy::draw(entropy).map(Self)
+        crate::entropy::draw(entropy).map(Self::from_bytes)
     }
 
     /// A key that was generated before, for another process that repeats the request.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Zeroizing::new(bytes))
     }
 
     /// The bytes, to hand to another process. Whoever has them, the session and the code is given the evidence.
     #[must_use]
-    pub const fn expose(&self) -> &[u8; 16] {
+    pub fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 
@@ -57,7 +57,7 @@ impl AttemptKey {
         claims: Option<&Claims>,
         code: &Code,
     ) -> Attempt {
-        let mut mac = keyed_hash(&self.0, b"softtoken attempt");
+        let mut mac = keyed_hash(&*self.0, b"softtoken attempt");
         mac.update(&[operation as u8, code.digits().get()]);
         mac.update(code.expose().as_bytes());
         if let Some(claims) = claims {
@@ -67,12 +67,6 @@ impl AttemptKey {
         let mut digest = [0; 16];
         digest.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         Attempt(digest)
-    }
-}
-
-impl Drop for AttemptKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 

@@ -8,7 +8,7 @@ use core::str::FromStr;
 use base32::Alphabet;
 use hmac::Mac as _;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::keyed_hash;
 use crate::entropy::{Entropy, NoEntropy, draw};
@@ -31,7 +31,7 @@ const ALPHABET: Alphabet = Alphabet::Crockford;
 /// # Ok::<(), softtoken::RecoveryCodeError>(())
 /// ```
 #[derive(Clone)]
-pub struct RecoveryCode([u8; BYTES]);
+pub struct RecoveryCode(Zeroizing<[u8; BYTES]>);
 
 /// What was typed cannot be a recovery code. Nothing was looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,6 +39,10 @@ pub struct RecoveryCode([u8; BYTES]);
 pub struct RecoveryCodeError;
 
 impl RecoveryCode {
+    fn new(bytes: [u8; BYTES]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
     /// Reads what a user typed.
     ///
     /// # Errors
@@ -52,13 +56,13 @@ impl RecoveryCode {
         }
         let bytes = base32::decode(ALPHABET, &typed).map(Zeroizing::new);
         let bytes = bytes.as_ref().and_then(|bytes| bytes.first_chunk());
-        bytes.copied().map(Self).ok_or(RecoveryCodeError)
+        bytes.copied().map(Self::new).ok_or(RecoveryCodeError)
     }
 
     /// The code in four groups of four.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let plain = Zeroizing::new(base32::encode(ALPHABET, &self.0));
+        let plain = Zeroizing::new(base32::encode(ALPHABET, &*self.0));
         let mut grouped = Zeroizing::new(String::with_capacity(plain.len() + 3));
         for (position, character) in plain.chars().enumerate() {
             if position > 0 && position % 4 == 0 {
@@ -71,7 +75,7 @@ impl RecoveryCode {
 
     fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
         let mut mac = keyed_hash(salt, b"softtoken recovery");
-        mac.update(&self.0);
+        mac.update(&*self.0);
         let mut hash = [0; 16];
         hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         hash
@@ -88,17 +92,11 @@ impl FromStr for RecoveryCode {
 
 impl PartialEq for RecoveryCode {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&*other.0).into()
     }
 }
 
 impl Eq for RecoveryCode {}
-
-impl Drop for RecoveryCode {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
 
 impl fmt::Debug for RecoveryCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +117,7 @@ impl RecoveryCodes {
     pub const COUNT: usize = 10;
 
     pub(super) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let codes = (0..Self::COUNT).map(|_| draw(entropy).map(RecoveryCode));
+        let codes = (0..Self::COUNT).map(|_| draw(entropy).map(RecoveryCode::new));
         Ok(Self {
             codes: codes.collect::<Result<_, _>>()?,
             salt: draw(entropy)?,
