@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::association::Rejection;
 use crate::entropy::NoEntropy;
-use crate::record::RecordError;
+use crate::record::{RecordError, SealError};
 
 /// The operation failed; the answer is neither yes nor no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum Fault {
     /// The clock does not know the time. Nothing was judged, nothing stored.
     #[error("the time is not known")]
     NoTime,
-    /// The source of randomness failed. Nothing was read, nothing stored.
+    /// The source of randomness failed. Nothing was accepted, nothing stored.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
     /// The operation makes or takes sessions, and there are no keys to sign them with
@@ -24,6 +24,13 @@ pub enum Fault {
     /// What the store holds does not open. Nothing was judged, nothing overwritten.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A record is to be sealed, and there is nothing to seal it with ([`Mfa::sealed`](crate::Mfa::sealed)). Nothing was read,
+    /// nothing stored.
+    #[error("there is nothing to seal records with")]
+    NoSeal,
+    /// The record could not be sealed. Nothing was accepted, nothing stored.
+    #[error("the record could not be sealed")]
+    SealFailed,
     /// The store does not hold what the caller knows it held
     /// ([`expect_enrolled`](crate::Request::expect_enrolled), [`at_least`](crate::Request::at_least)). Nothing was judged,
     /// nothing stored.
@@ -50,10 +57,25 @@ impl Fault {
             Self::NoSessionKeys => "no_session_keys",
             Self::Record(RecordError::UnknownFormat { .. }) => "record_unknown_format",
             Self::Record(RecordError::Damaged) => "record_damaged",
+            Self::Record(RecordError::DoesNotOpen) => "record_does_not_open",
+            Self::Record(RecordError::UnknownKey { .. }) => "record_unknown_key",
+            Self::Record(RecordError::NotSealed) => "record_not_sealed",
+            Self::Record(RecordError::Sealed) => "record_sealed",
+            Self::NoSeal => "no_seal",
+            Self::SealFailed | Self::Record(RecordError::SealFailed) => "seal_failed",
             Self::RolledBack => "rolled_back",
             Self::Contended => "contended",
             Self::RevisionsExhausted => "revisions_exhausted",
             Self::Subject => "subject",
+        }
+    }
+}
+
+impl From<SealError> for Fault {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NoEntropy(none) => Self::NoEntropy(none),
+            SealError::Failed => Self::SealFailed,
         }
     }
 }

@@ -54,7 +54,7 @@
 //!
 //! # What you owe
 //!
-//! - A [`Store`] that keeps what [its page](store) asks for, shown by `store::conformance`.
+//! - A [`Store`] that keeps what [its page](store) asks for, shown by `store::conformance`; the [manual] says how to write one.
 //! - A [`Clock`] that is right, or says that it is not. It decides which codes are valid.
 //! - Subjects that never change and are nobody else's afterwards: a user id, not an e-mail address.
 //! - [`Grant`]s only for access tokens that you have checked, [`Administrator`] only for administrators.
@@ -71,7 +71,7 @@
 //! # Features
 //!
 //! `std` (default): [`SystemClock`], [`MemoryStore`]. `getrandom` (default): [`OsEntropy`]. `conformance`: the suite that a store must
-//! pass. `serde`: for policy and status types. `tracing`: events for a subscriber. Without `std` the crate is `no_std` with `alloc`.
+//! pass. `seal`: `Keyring`, the keys that [seal records](record#sealed) at rest. `serde`: for policy and status types. `tracing`: events for a subscriber. Without `std` the crate is `no_std` with `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -80,6 +80,8 @@ extern crate alloc;
 pub mod association;
 mod entropy;
 mod error;
+mod keys;
+pub mod manual;
 mod mfa;
 mod policy;
 pub mod record;
@@ -100,6 +102,9 @@ pub use entropy::{Entropy, NoEntropy};
 pub use error::{Error, Fault};
 pub use mfa::{Decision, Mfa, Request};
 pub use policy::{Policy, PolicyBuilder, PolicyError, Requirement, Throttle};
+#[cfg(feature = "seal")]
+pub use record::Keyring;
+pub use record::Seal;
 pub use revision::Revision;
 #[cfg(feature = "std")]
 pub use store::MemoryStore;

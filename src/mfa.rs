@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 use crate::association::{
     Administrator, Associate, AttemptKey, Authenticate, Authority, Claims, Context, Disassociate,
     Environment, Event, EventKind, Events, FinishSetup, Import, IssueRecoveryCodes, Operation,
-    Prefer, Preference, Record, Recover, RecoveryCode, Rejection, Reset, Respond, Resynchronise,
-    Session, SessionKeys, SignIn, Status, Unlock, Verify,
+    Prefer, Preference, Record, Recover, RecoveryCode, Rejection, Reseal, Reset, Respond,
+    Resynchronise, Session, SessionKeys, SignIn, Status, Unlock, Verify,
 };
 use crate::entropy::{Entropy, NoEntropy};
 use crate::error::{Error, Fault};
 use crate::policy::Policy;
-use crate::record;
+use crate::record::{AtRest, Place, Seal};
 use crate::revision::Revision;
 use crate::store::{BlockingStore, Snapshot, Store, Swap, Write};
 use crate::time::{Clock, UnixTime};
@@ -126,6 +126,7 @@ pub struct Mfa {
     clock: Box<dyn Clock>,
     entropy: Box<dyn Entropy>,
     sessions: Option<SessionKeys>,
+    at_rest: AtRest,
     audit: Option<Audit>,
 }
 
@@ -135,6 +136,7 @@ impl fmt::Debug for Mfa {
             .debug_struct("Mfa")
             .field("policy", &self.policy)
             .field("sessions", &self.sessions)
+            .field("sealed", &self.at_rest.seal.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -152,6 +154,7 @@ impl Mfa {
             clock: Box::new(clock),
             entropy: Box::new(entropy),
             sessions: None,
+            at_rest: AtRest::default(),
             audit: None,
         }
     }
@@ -167,6 +170,22 @@ impl Mfa {
     #[must_use]
     pub fn sessions(mut self, keys: SessionKeys) -> Self {
         self.sessions = Some(keys);
+        self
+    }
+
+    /// Seals every record that it writes, and reads none that is not sealed: see [`record`](crate::record#sealed).
+    #[must_use]
+    pub fn sealed(mut self, seal: impl Seal + 'static) -> Self {
+        self.at_rest.seal = Some(Box::new(seal));
+        self
+    }
+
+    /// Reads records in the clear as well, and seals them when they are next written: for as long as it takes to
+    /// [`reseal`](Self::reseal) the rows of before there was a seal, and not a day longer. Until then, who can write to the
+    /// database can put a record of their own making in anybody's row. Without [`sealed`](Self::sealed) it changes nothing.
+    #[must_use]
+    pub fn adopting_plain_records(mut self) -> Self {
+        self.at_rest.adopts_plain = true;
         self
     }
 
@@ -284,6 +303,13 @@ impl Mfa {
     /// Tells how the token stands: see [`Status`].
     pub fn status(&self) -> Request<'_, Status> {
         self.request(Status)
+    }
+
+    /// Seals a record under the current key: see [`Reseal`]. One that is under it already is sealed anew all the same.
+    ///
+    /// Without a seal it fails as [`Fault::NoSeal`].
+    pub fn reseal(&self) -> Request<'_, Reseal> {
+        self.request(Reseal)
     }
 
     /// What a session says, for a handler that holds only the string: whose record to load, in which context. No store
@@ -457,31 +483,41 @@ impl<'m, O: Operation> Request<'m, O> {
         subject: &'s str,
         found: Option<Snapshot>,
     ) -> Result<Decision<'m, 's, O::Output>, Fault> {
-        let operation = self.check(subject)?;
         // Wiped whatever comes of it.
         let found = found.map(|row| (row.revision, Zeroizing::new(row.record)));
+        let operation = self.check(subject)?;
         let now = self.mfa.clock.now().ok_or(Fault::NoTime)?;
         let (expected, current) = match &found {
             None => (None, Record::default()),
-            Some((revision, bytes)) => (Some(*revision), record::decode(bytes)?),
+            Some((revision, row)) => {
+                let place = Place::new(subject, *revision);
+                (Some(*revision), self.mfa.at_rest.read(place, row)?)
+            }
         };
         if expected < self.at_least || (self.expect_enrolled && !current.is_verified()) {
             return Err(Fault::RolledBack);
         }
         let transition = operation.apply(current, &self.mfa.environment(subject, now));
-        let decision = Decision {
+        // Where there is no row, an empty record says nothing more.
+        let changed = |next: &Record| expected.is_some() || *next != Record::default();
+        let next = match transition.next.filter(changed) {
+            None => None,
+            Some(next) => {
+                let revision = Revision::after(expected).ok_or(Fault::RevisionsExhausted)?;
+                let place = Place::new(subject, revision);
+                let row = self.mfa.at_rest.write(place, &*self.mfa.entropy, &next)?;
+                Some(row)
+            }
+        };
+        Ok(Decision {
             mfa: self.mfa,
             subject,
             now,
             expected,
-            next: transition.next.map(|next| record::encode(&next)),
+            next,
             outcome: transition.outcome,
             events: transition.events,
-        };
-        if decision.next.is_some() && decision.write().is_none() {
-            return Err(Fault::RevisionsExhausted);
-        }
-        Ok(decision)
+        })
     }
 
     /// Fails unless something is verified in the record that is found. Say it where you know from elsewhere that
@@ -505,6 +541,9 @@ impl<'m, O: Operation> Request<'m, O> {
         }
         if operation.needs_session_keys() && self.mfa.sessions.is_none() {
             return Err(Fault::NoSessionKeys);
+        }
+        if operation.needs_seal() && self.mfa.at_rest.seal.is_none() {
+            return Err(Fault::NoSeal);
         }
         Ok(operation)
     }

@@ -53,6 +53,14 @@ impl Revision {
         self.0.get().cast_signed()
     }
 
+    /// The revision that is stored where this one is found, or no row.
+    pub(crate) const fn after(found: Option<Self>) -> Option<Self> {
+        match found {
+            None => Some(Self::FIRST),
+            Some(revision) => revision.next(),
+        }
+    }
+
     /// The revision after this one; `None` after the last, [`i64::MAX`].
     #[must_use]
     pub const fn next(self) -> Option<Self> {

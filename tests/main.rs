@@ -15,6 +15,8 @@ mod races;
 mod recovery;
 mod requests;
 mod rfc_vectors;
+#[cfg(feature = "seal")]
+mod sealing;
 mod sign_in;
 #[cfg(feature = "conformance")]
 mod store_conformance;

@@ -371,6 +371,17 @@ fn the_preference_is_the_users_within_what_the_pool_requires() {
 }
 
 #[test]
+fn a_preference_says_whether_it_is_enabled_and_whether_preferred() {
+    let said = [
+        Preference::Disabled,
+        Preference::Enabled,
+        Preference::Preferred,
+    ]
+    .map(|preference| (preference.is_enabled(), preference.is_preferred()));
+    assert_eq!(said, [(false, false), (true, false), (true, true)]);
+}
+
+#[test]
 fn turning_a_token_on_takes_no_second_factor() {
     let world = World::new(Policy::COGNITO);
     world.enrol("alice");

@@ -84,6 +84,12 @@ pub trait Operation: sealed::Sealed + Send + Sync {
         false
     }
 
+    /// Whether it is for nothing but sealing.
+    #[doc(hidden)]
+    fn needs_seal(&self) -> bool {
+        false
+    }
+
     #[doc(hidden)]
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Self::Output, Refusal>;
 

@@ -7,11 +7,12 @@ use core::fmt;
 use base32::Alphabet;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::PendingId;
 use super::rejection::SessionFlaw;
 use crate::entropy::{Entropy, NoEntropy};
+use crate::keys::{Key, Keys};
 use crate::time::{Step, UnixTime};
 
 /// What the embedder wants to find again at the end of a flow: the pool, the app client, the password's version. Up to 128
@@ -57,19 +58,6 @@ impl Context {
     }
 }
 
-/// One key that signs sessions.
-#[derive(Clone)]
-struct SessionKey {
-    id: u32,
-    bytes: [u8; 32],
-}
-
-impl Drop for SessionKey {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
-
 /// The keys that sign sessions: the current one signs, all of them open, each by its id.
 ///
 /// Give every process of the server the same keys, or a flow that begins at one cannot end at another. To rotate: let all
@@ -87,10 +75,7 @@ impl Drop for SessionKey {
 /// # Ok::<(), softtoken::NoEntropy>(())
 /// ```
 #[derive(Clone)]
-pub struct SessionKeys {
-    /// The first one signs.
-    keys: Vec<SessionKey>,
-}
+pub struct SessionKeys(Keys);
 
 impl SessionKeys {
     /// One new key under this id.
@@ -99,41 +84,29 @@ impl SessionKeys {
     ///
     /// [`NoEntropy`] where the source fails. There is no key then.
     pub fn generate(id: u32, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *bytes)?;
-        Ok(Self::from_bytes(id, &bytes))
+        Keys::generate(id, entropy).map(Self)
     }
 
     /// One key under this id. The 32 bytes come from a cryptographic generator, and are used for nothing else.
     #[must_use]
     pub fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
-        Self {
-            keys: alloc::vec![SessionKey { id, bytes: *bytes }],
-        }
+        Self(Keys::from_bytes(id, bytes))
     }
 
     /// Signs with this key from now on; those before it go on opening. A key that had this id is forgotten.
     pub fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
-        let mut keys = Vec::with_capacity(self.keys.len() + 1);
-        keys.push(SessionKey { id, bytes: *bytes });
-        keys.extend(self.keys.iter().filter(|key| key.id != id).cloned());
-        self.keys = keys;
+        self.0.rotate(id, bytes);
     }
 
     /// Opens with this key as well from now on, and goes on signing as before. A key that had this id is forgotten, unless it
     /// is the one that signs.
     pub fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
-        self.retire(id);
-        self.keys.push(SessionKey { id, bytes: *bytes });
+        self.0.also_open(id, bytes);
     }
 
     /// Forgets the key with this id, unless it is the one that signs.
     pub fn retire(&mut self, id: u32) {
-        let mut position = 0;
-        self.keys.retain(|key| {
-            position += 1;
-            position == 1 || key.id != id
-        });
+        self.0.retire(id);
     }
 
     /// What a session says, once its signature holds: no store is read, and whether it has expired or been spent is
@@ -153,19 +126,18 @@ impl SessionKeys {
             return None;
         };
         let (id, claims) = after_version.split_first_chunk()?;
-        let id = u32::from_be_bytes(*id);
-        let key = self.keys.iter().find(|key| key.id == id)?;
-        key.mac(signed).verify_slice(signature).ok()?;
+        let key = self.0.find(u32::from_be_bytes(*id))?;
+        mac(key, signed).verify_slice(signature).ok()?;
         Claims::decode(claims)
     }
 
     /// The session that says this, signed with the current key.
     pub(crate) fn issue(&self, claims: &Claims) -> Session {
-        let key = &self.keys[0];
+        let key = self.0.current();
         let mut bytes = alloc::vec![VERSION];
-        bytes.extend_from_slice(&key.id.to_be_bytes());
+        bytes.extend_from_slice(&key.id().to_be_bytes());
         claims.encode(&mut bytes);
-        let signature = key.mac(&bytes).finalize().into_bytes();
+        let signature = mac(key, &bytes).finalize().into_bytes();
         bytes.extend_from_slice(&signature);
         Session {
             text: Zeroizing::new(base32::encode(ALPHABET, &bytes)),
@@ -176,20 +148,17 @@ impl SessionKeys {
 
 impl fmt::Debug for SessionKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = self.keys.iter().map(|key| key.id);
-        formatter.debug_list().entries(ids).finish()
+        self.0.fmt(formatter)
     }
 }
 
 const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 const VERSION: u8 = 1;
 
-impl SessionKey {
-    fn mac(&self, signed: &[u8]) -> Hmac<Sha256> {
-        let mut mac = super::keyed_hash(&self.bytes, b"softtoken session");
-        mac.update(signed);
-        mac
-    }
+fn mac(key: &Key, signed: &[u8]) -> Hmac<Sha256> {
+    let mut mac = super::keyed_hash(key.expose(), b"softtoken session");
+    mac.update(signed);
+    mac
 }
 
 /// What one call of a flow hands to the next: a credential that the server signed, for one subject and one purpose.

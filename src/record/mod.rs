@@ -3,12 +3,39 @@
 //! The first byte is the version of the format. Every version that was ever released can be read; `FORMAT` is the one
 //! that is written. Numbers are big-endian; what is optional begins with a byte `0` or `1`, what has a length with two
 //! bytes of it; every record has one encoding.
+//!
+//! # Sealed
+//!
+//! A record holds a secret from which codes are made, so whoever reads the database can sign in as anybody, and whoever
+//! writes to it can enrol for anybody. With a [`Seal`] the whole record is encrypted and authenticated instead: hand one to
+//! [`Mfa::sealed`](crate::Mfa::sealed). `Keyring` (feature `seal`) is one, over keys of yours, and says how they are rotated;
+//! it makes a record 45 bytes longer.
+//!
+//! Bound in are the subject, the revision and the format ([`Place`]). So what opens is what this crate has written for this
+//! subject at this revision. A record that was copied to another subject, old bytes under a newer revision, and any
+//! changed bit are [`RecordError::DoesNotOpen`]; a record in the clear is [`RecordError::NotSealed`], unless you
+//! [adopt](crate::Mfa::adopting_plain_records) those of before. Then nothing is judged and nothing overwritten, not by a reset
+//! either: the subject is shut out until the row is mended, or the key is back.
+//!
+//! A seal cannot see:
+//!
+//! - **A whole row put back**, record and revision together, as by restoring a backup or by who can write to the database:
+//!   codes that were spent since are accepted once more while they are valid, a token that was removed is in force
+//!   again, and the throttle forgets. Keep the revision that you saw last where the same hand does not reach, and say it by
+//!   [`at_least`](crate::Request::at_least).
+//! - **A row deleted**: whoever has the password enrols anew. Keep with the user whether they have enrolled, and say so by
+//!   [`expect_enrolled`](crate::Request::expect_enrolled).
+//! - **That a record is there, how long it is and when it changes**, which tells a token from none.
+//!
+//! It does not keep secrets from who has the keys, nor from who reads the server's memory.
+
+#[cfg(feature = "seal")]
+mod keyring;
+mod seal;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-
-use zeroize::Zeroizing;
 
 use crate::association::{
     Association, Count, LastAnswer, Method, Pending, Preference, Proof, Record, RecoverySet, Spent,
@@ -16,6 +43,13 @@ use crate::association::{
 };
 use crate::time::{Step, UnixTime};
 use crate::totp::{Algorithm, Digits, Secret, Totp};
+
+#[cfg(feature = "seal")]
+pub use keyring::Keyring;
+pub(crate) use seal::AtRest;
+pub use seal::{Place, SEALED, Seal, SealError};
+#[doc(no_inline)]
+pub use zeroize::Zeroizing;
 
 /// The version that is written.
 pub const FORMAT: u8 = 1;
@@ -33,6 +67,25 @@ pub enum RecordError {
     /// Bytes that no version has written.
     #[error("the record is damaged")]
     Damaged,
+    /// A sealed record that was changed, or that stands where it was not sealed for: another subject's, or one of
+    /// another revision. Which of these cannot be told.
+    #[error("the record does not open")]
+    DoesNotOpen,
+    /// A record that was sealed with a key that is not there, retired or never known.
+    #[error("the record is sealed with key {id}, which is not in the keyring")]
+    UnknownKey {
+        /// The key's id, as the row has it.
+        id: u32,
+    },
+    /// A record in the clear, where there is a seal ([`Mfa::sealed`](crate::Mfa::sealed)).
+    #[error("the record is not sealed")]
+    NotSealed,
+    /// A sealed record, where there is no seal.
+    #[error("the record is sealed, and there is nothing to open it with")]
+    Sealed,
+    /// The [`Seal`] failed: a key that cannot be reached, a device that does not answer. It says nothing of the record.
+    #[error("the record could not be opened")]
+    SealFailed,
 }
 
 /// The record as bytes, in the format [`FORMAT`]; they hold secrets in the clear, and are wiped when dropped.
@@ -62,6 +115,9 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 /// [`RecordError`] where they are none. Nothing was read from them.
 pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let (&format, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    if format == SEALED {
+        return Err(RecordError::Sealed);
+    }
     if format > FORMAT {
         return Err(RecordError::UnknownFormat { format });
     }

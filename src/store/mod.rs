@@ -25,7 +25,7 @@
 //! 6. **Revisions are kept as given**, one more each time, up to [`i64::MAX`]: as signed 64-bit integers,
 //!    not as floating-point numbers.
 //! 7. **Record bytes are opaque** and come back as they were: any byte, any length from 0 to a few
-//!    kilobytes. They may hold secrets in the clear (unless records are sealed): keep them out of logs.
+//!    kilobytes. They may hold secrets in the clear, unless they are [sealed](crate::record#sealed): keep them out of logs.
 //! 8. **Subjects are compared byte for byte**, in UTF-8, up to 256 bytes: no folding of case, no Unicode
 //!    normalisation, no trimming, no truncation. *Protects: one user's factor is not another's.*
 //! 9. **A future that is dropped leaves the old record or the new one**, never part of either; and no
@@ -94,7 +94,8 @@
 //! ```
 //!
 //! The suite checks the list above with races on real threads; see `conformance` for an async store and for
-//! what no suite can see.
+//! what no suite can see. The [manual](crate::manual) goes from here to a store on a real engine: isolation, pools,
+//! replicas, kills.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -179,13 +180,9 @@ impl<'a> Write<'a> {
     /// The write that follows `expected`, `None` for a subject's first; `None` where the revisions are used up.
     #[must_use]
     pub fn new(expected: Option<Revision>, record: &'a [u8], events: &'a Events) -> Option<Self> {
-        let next = match expected {
-            None => Revision::FIRST,
-            Some(revision) => revision.next()?,
-        };
         Some(Self {
             expected,
-            next,
+            next: Revision::after(expected)?,
             record,
             events,
         })

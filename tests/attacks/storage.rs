@@ -278,6 +278,51 @@ fn a_row_that_was_put_back_or_deleted_is_refused_to_who_knows_better() {
     assert!(!known.decide("alice", Some(row)).unwrap().is_refusal());
 }
 
+/// SPEC 13: a record moved to another subject, or old bytes under a newer revision: does not open. In the clear, the first
+/// signs in whoever moved it, and the second accepts a spent code again.
+#[cfg(feature = "seal")]
+#[test]
+fn a_record_moved_to_another_subject_or_put_back_under_a_newer_revision_does_not_open() {
+    for sealed in [false, true] {
+        let mut world = World::standard();
+        if sealed {
+            let keyring = softtoken::Keyring::generate(1, &OsEntropy).unwrap();
+            world.mfa = world.mfa.sealed(keyring);
+        }
+        let (alice, mallory) = (world.enrol("alice"), world.enrol("mallory"));
+        world.time.advance(60);
+        let before = world.row("alice").unwrap();
+        let code = alice.code(world.now());
+        assert!(authenticate(&world, "alice", code.clone()).is_ok());
+        let row = world.row("alice").unwrap();
+        world.events();
+
+        let moved = Snapshot {
+            revision: row.revision,
+            record: world.row("mallory").unwrap().record,
+        };
+        let put_back = Snapshot {
+            revision: row.revision,
+            record: before.record,
+        };
+        for (attack, found, code) in [
+            ("moved", moved, mallory.code(world.now())),
+            ("put back", put_back, code),
+        ] {
+            let request = world.mfa.authenticate(code);
+            let answer = request.decide("alice", Some(found)).map(|decision| {
+                assert!(decision.write().is_some());
+                decision.committed().is_ok()
+            });
+            let does_not_open = Err(Fault::Record(RecordError::DoesNotOpen));
+            let expected = if sealed { does_not_open } else { Ok(true) };
+            assert_eq!(answer, expected, "{attack}");
+        }
+        assert_eq!(world.events().is_empty(), sealed);
+        assert_eq!(world.row("alice"), Some(row));
+    }
+}
+
 /// SPEC 9: damaged bytes are a typed error, never a panic, never an empty record; and they are not overwritten.
 #[test]
 fn a_damaged_row_is_not_taken_for_an_empty_one() {

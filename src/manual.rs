@@ -1,0 +1,270 @@
+//! For authors of a store: from two methods to a green suite, and what the suite cannot see.
+//!
+//! A page to read; there is nothing here to call. What a store must keep is [listed](crate::store#to-be-correct)
+//! with its trait; this page is about how one gets there on a real engine.
+//!
+//! # The table
+//!
+//! One row a subject, three columns, never more:
+//!
+//! ```sql
+//! CREATE TABLE softtoken (
+//!     subject  TEXT   NOT NULL PRIMARY KEY,
+//!     revision BIGINT NOT NULL,
+//!     record   BYTEA  NOT NULL
+//! );
+//! ```
+//!
+//! - **`subject`** compares bytes, up to 256 of UTF-8. A collation that folds case or accents gives one user's factor to
+//!   another: `VARBINARY(256)` in MySQL, `COLLATE BINARY` (the default) in SQLite, `COLLATE "C"` where a
+//!   PostgreSQL database has a nondeterministic collation. A foreign key to the users is welcome, but not
+//!   `ON DELETE CASCADE` while a subject may come back.
+//! - **`revision`** is a signed integer of 64 bits: [`Revision::as_i64`](crate::Revision::as_i64) and
+//!   [`from_i64`](crate::Revision::from_i64). A number in JSON or Lua is a float, and loses the last digits above 2^53; keep it as
+//!   text there, and compare it as text.
+//! - **`record`** is opaque: not text, not JSON. An ordinary one is at most 1 KiB, 45 bytes more where it is
+//!   [sealed](crate::record#sealed); leave room for 4 KiB. An index on it is of no use.
+//! - No `expires`, no `updated_at` with a job that deletes: rows stay for ever.
+//!
+//! A key-value engine has the same: the subject is the key, under a prefix of your own; revision and record are the
+//! value, written together.
+//!
+//! # The two methods
+//!
+//! One statement each, and nothing around them. What the driver says of rows affected is the answer:
+//!
+//! ```
+//! # #[cfg(feature = "conformance")]
+//! # mod example {
+//! # use std::collections::HashMap;
+//! # use std::sync::{Arc, Mutex};
+//! #
+//! # /// What a driver is like: text, parameters, rows affected.
+//! # #[derive(Clone, Default)]
+//! # pub struct Connection {
+//! #     rows: Arc<Mutex<HashMap<String, (i64, Vec<u8>)>>>,
+//! #     /// Whether it forgets the condition.
+//! #     careless: bool,
+//! # }
+//! #
+//! # #[derive(Debug)]
+//! # pub struct DriverError;
+//! # impl core::fmt::Display for DriverError {
+//! #     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+//! #         formatter.write_str("the driver failed")
+//! #     }
+//! # }
+//! # impl core::error::Error for DriverError {}
+//! #
+//! # impl Connection {
+//! #     fn query(&self, _: &str, subject: &str) -> Result<Option<(i64, Vec<u8>)>, DriverError> {
+//! #         Ok(self.rows.lock().map_err(|_| DriverError)?.get(subject).cloned())
+//! #     }
+//! #
+//! #     fn execute(&self, sql: &str, subject: &str, next: i64, record: &[u8], expected: Option<i64>) -> Result<u64, DriverError> {
+//! #         let mut rows = self.rows.lock().map_err(|_| DriverError)?;
+//! #         let there = rows.get(subject).map(|row| row.0);
+//! #         let hit = match (sql, expected) {
+//! #             (INSERT, _) => there.is_none(),
+//! #             (UPDATE, Some(_)) => there == expected || (self.careless && there.is_some()),
+//! #             _ => return Err(DriverError),
+//! #         };
+//! #         if hit {
+//! #             rows.insert(subject.into(), (next, record.to_vec()));
+//! #         }
+//! #         Ok(u64::from(hit))
+//! #     }
+//! # }
+//! #
+//! use softtoken::{BlockingStore, Revision, Snapshot, Swap, Write};
+//!
+//! pub struct Rows {
+//!     connection: Connection, // in truth, a pool
+//! }
+//!
+//! const LOAD: &str = "SELECT revision, record FROM softtoken WHERE subject = $1";
+//! const INSERT: &str = "INSERT INTO softtoken (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+//! const UPDATE: &str = "UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
+//!
+//! impl BlockingStore for Rows {
+//!     type Error = DriverError;
+//!
+//!     fn load(&self, subject: &str) -> Result<Option<Snapshot>, DriverError> {
+//!         let Some((revision, record)) = self.connection.query(LOAD, subject)? else {
+//!             return Ok(None);
+//!         };
+//!         let revision = Revision::from_i64(revision).ok_or(DriverError)?; // not `None`: a damaged row is no missing row
+//!         Ok(Some(Snapshot { revision, record }))
+//!     }
+//!
+//!     fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, DriverError> {
+//!         let (next, record) = (write.next().as_i64(), write.record());
+//!         let affected = match write.expected() {
+//!             None => self.connection.execute(INSERT, subject, next, record, None)?,
+//!             Some(expected) => self.connection.execute(UPDATE, subject, next, record, Some(expected.as_i64()))?,
+//!         };
+//!         Ok(if affected == 1 { Swap::Stored } else { Swap::Conflict })
+//!     }
+//! }
+//!
+//! # pub fn shown() -> Result<(), Box<dyn core::error::Error>> {
+//! // In its tests:
+//! use softtoken::store::conformance;
+//!
+//! let connection = Connection::default(); // to a database for tests
+//! conformance::check_blocking(|| Rows { connection: connection.clone() })?;
+//! # let careless = Connection { careless: true, ..Connection::default() };
+//! # conformance::check_blocking(|| Rows { connection: careless.clone() }).expect_err("the suite sees it");
+//! # Ok(())
+//! # }
+//! # }
+//! # #[cfg(feature = "conformance")]
+//! # example::shown()?;
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! Then break it, once, and watch the suite fail: leave out `AND revision = $4`, or read the revision first and then write
+//! without a condition. A suite that was never seen to fail shows nothing.
+//!
+//! An async driver: the same in [`Store`](crate::Store), with `async fn`, checked by `conformance::check` with the driver's
+//! executor.
+//!
+//! # What each rule protects
+//!
+//! | rule | a store without it | what then happens |
+//! |---|---|---|
+//! | 1 atomic | `SELECT revision`, compare in the program, `UPDATE` | one code signs in twice; of ten guesses sent at once, one is counted |
+//! | 1 durable | answers before the log is on disk | after a crash a spent code is accepted, and the guesses before it were free |
+//! | 2 one of two | two primaries, last writer wins | as without 1 |
+//! | 3 conflict | `Conflict` for a timeout | a user whose code was accepted hears that it was used already |
+//! | 3 stored | `Stored` for a timeout | the code signs in again, the guess was free |
+//! | 4 linearizable | loads from a replica | who has just enrolled is let in without a code |
+//! | 5 no deletes | a job that removes old rows | a reset is undone by a write from before it; the throttle forgets |
+//! | 6 revisions | floats | two revisions are one; a swap succeeds on a row that it has not seen |
+//! | 7 bytes | a column of text | a record that does not decode: the user is shut out |
+//! | 8 subjects | `Alice` is `alice` | one user's factor is another's |
+//! | 9 drops | a transaction left open on a pooled connection | the next user's statement commits it, or waits for it |
+//!
+//! # Isolation
+//!
+//! A single conditional `UPDATE` is right at the default level of every engine we know; a transaction of several statements is
+//! where levels begin to matter.
+//!
+//! - **PostgreSQL**, `READ COMMITTED`: the `UPDATE` waits for the row's writer, then tests its condition against the row as it is
+//!   now. At `REPEATABLE READ` and above it fails with SQLSTATE `40001` instead: roll back, and answer `Conflict`.
+//! - **CockroachDB, YugabyteDB**: `40001` as well. An *ambiguous* result (`40003`) is an error, never `Conflict`.
+//! - **MySQL**: the `UPDATE` reads what is committed, whatever the level. A `SELECT` before it, at `REPEATABLE READ`, reads
+//!   what was when the transaction began: after a conflict begin a new one, or every attempt loads the same old row.
+//! - **SQLite**: one statement is a transaction. Of several, begin with `BEGIN IMMEDIATE`; `SQLITE_BUSY` is an error, not
+//!   `Conflict`; set a `busy_timeout`.
+//! - **Key-value engines**: one script or one conditional transaction that compares the stored revision. A lock in
+//!   another key is no condition: it may have expired when the write arrives.
+//!
+//! Who writes the login's own rows in the same transaction uses [`Request::decide`](crate::Request::decide), where the same
+//! holds; a refusal's write is committed though the login is rolled back.
+//!
+//! # Pools
+//!
+//! - `load` and `compare_and_swap` may use different connections, as long as both go to the primary.
+//! - A pool that is exhausted, a connection that is lost, a statement that times out: [`Err`]. So is a commit whose answer did
+//!   not come.
+//! - **Do not run the swap again by yourself**, and switch off what does: a driver's or a proxy's automatic retry. If the first
+//!   one was stored, the second finds the revision that it wrote itself, and says `Conflict`.
+//! - A future may be dropped at every `await`. With single statements nothing is left; with a transaction, see that your
+//!   pool rolls back what comes home open, which not all do. The async suite drops futures at each of their steps.
+//! - Set a limit of time for statements. The crate has none: it does not know what is long for you.
+//!
+//! # Replicas
+//!
+//! Both methods ask the primary. A proxy that sends every `SELECT` to a replica does so to this one, unless it is told; a cache in
+//! front of the table is a replica. Where the engine lets you choose, choose the strongest: `ConsistentRead`, `linearizable`,
+//! `SERIAL`.
+//!
+//! Replicas that follow asynchronously are fine for reading reports, and a risk at failover: what was acknowledged and not
+//! yet copied is gone. Spent codes are then accepted for as long as they are valid, failures are forgotten, and an
+//! enrolment may be. Have the engine wait for a second copy before it says that a write is stored
+//! (`synchronous_commit` with `synchronous_standby_names`, write concern `majority`, a quorum), or keep the newest revision of
+//! each subject elsewhere and say it by [`at_least`](crate::Request::at_least).
+//!
+//! # Kills
+//!
+//! No suite in the same process sees what outlives a crash. Start the engine in a temporary folder, with the settings
+//! of production; let several writers swap rows, one writer a subject; `kill -9` the engine; start it again; compare;
+//! and again, twenty times. Each writer remembers, outside the engine, the last row that it was told is stored and the one it was
+//! waiting for. Nothing else may be there:
+//!
+//! ```
+//! use softtoken::Snapshot;
+//!
+//! fn survived(found: Option<&Snapshot>, acknowledged: Option<&Snapshot>, in_flight: Option<&Snapshot>) -> bool {
+//!     found == acknowledged || (in_flight.is_some() && found == in_flight)
+//! }
+//! # use softtoken::Revision;
+//! # let row = |number| Snapshot { revision: Revision::new(number).unwrap(), record: vec![1] };
+//! # let (old, new, lost) = (row(1), row(2), row(3));
+//! # assert!(survived(Some(&new), Some(&new), Some(&lost)));
+//! # assert!(survived(Some(&lost), Some(&new), Some(&lost)));
+//! # assert!(!survived(Some(&old), Some(&new), Some(&lost)));
+//! # assert!(!survived(None, Some(&new), None));
+//! # assert!(survived(None, None, None));
+//! ```
+//!
+//! Run it as well with the crate above the store: then no code may be accepted twice, no enrolment that was answered be lost, and
+//! no failure that was answered be uncounted. And run it on a store that answers before it writes, to see the check fail.
+//!
+//! To kill a process shows what it had handed to the operating system, not what is on the disk: for the power cord, read what the
+//! engine says of `fsync`, and name the setting in the store's own documentation.
+//!
+//! # Sealing
+//!
+//! A store has nothing to do for it: the bytes are opaque already. Run the suite and the kills without a seal, and the sign-ins with
+//! one, by [`Mfa::sealed`](crate::Mfa::sealed). The two migrations that it brings are lists of subjects that you make,
+//! and [`reseal`](crate::Mfa::reseal) for each:
+//!
+//! ```sql
+//! -- in the clear, to be adopted (in SQLite and MySQL: <> x'81'):
+//! SELECT subject FROM softtoken WHERE substr(record, 1, 1) <> '\x81';
+//! -- under key 1, to be retired (in SQLite and MySQL: = x'8100000001'):
+//! SELECT subject FROM softtoken WHERE substr(record, 1, 5) = '\x8100000001';
+//! ```
+//!
+//! ```
+//! # #[cfg(feature = "seal")]
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! use softtoken::{BlockingStore, Error, Keyring, MemoryStore, Mfa, Policy};
+//!
+//! /// While the server serves: a subject that signs in meanwhile is resealed by that, or loses the race and is loaded again.
+//! fn reseal<S: BlockingStore>(mfa: &Mfa, store: &S, listed: &[&str]) -> Result<(), Error<S::Error>> {
+//!     for subject in listed {
+//!         mfa.reseal().run_blocking(store, subject)?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # let store = MemoryStore::new();
+//! # let before = Mfa::system(Policy::STANDARD);
+//! # for subject in ["alice", "bob"] {
+//! #     before.reset(softtoken::Administrator).run_blocking(&store, subject)?;
+//! # }
+//! # let key = [1; 32];
+//! let mfa = Mfa::system(Policy::STANDARD).sealed(Keyring::from_bytes(1, &key)).adopting_plain_records();
+//! reseal(&mfa, &store, &["alice", "bob"])?;
+//!
+//! let mfa = Mfa::system(Policy::STANDARD).sealed(Keyring::from_bytes(1, &key)); // from now on nothing else is read
+//! assert!(mfa.status().run_blocking(&store, "bob").is_ok());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "seal"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Before it goes live
+//!
+//! - The suite is green against the real engine, through the real pool, and was seen to fail.
+//! - The kills are survived with the settings of production, which the store's documentation names.
+//! - An error of the driver is `Err`, every one of them, and no value of it holds the record: errors are logged.
+//! - No log of statements shows parameters: `record` may hold secrets in the clear.
+//! - Somebody has thought of the day after a backup is put back: codes that were spent since are accepted once more while they
+//!   are valid, so wait for two minutes before you open; tokens that were replaced since are in force again, and recovery
+//!   codes that were used are unused, so [`reset`](crate::Mfa::reset) those of whom you know it.
+#![allow(clippy::doc_markdown, reason = "engines are no code")]

@@ -1,0 +1,181 @@
+//! Keys that seal records.
+
+use alloc::vec::Vec;
+use core::{fmt, mem};
+
+use chacha20poly1305::{AeadInOut as _, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use super::{Place, RecordError, Seal, SealError};
+use crate::entropy::{Entropy, NoEntropy};
+use crate::keys::{Key, Keys};
+
+/// The keys that seal records: the current one seals, all of them open, each by its id. The cipher is XChaCha20-Poly1305, so
+/// nonces are long enough to be drawn at random for as many records as there will ever be.
+///
+/// Give every process of the server the same keys, and keep them where the database's backups are not: a record whose key is
+/// lost is lost. Use an id for one key, ever.
+///
+/// ```
+/// use softtoken::{Grant, Keyring, MemoryStore, Mfa, OsEntropy, Policy, UnixTime};
+/// # use softtoken::record::SEALED;
+/// # use softtoken::BlockingStore;
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let now = UnixTime::from_secs(1_700_000_000);
+/// # let clock = move || Some(now);
+/// # let store = MemoryStore::new();
+/// # let key = [7; 32];
+/// let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy).sealed(Keyring::from_bytes(1, &key));
+/// let issued = mfa.associate(Grant::first_factor(now)).run_blocking(&store, "alice")?;
+/// # let row = store.load("alice")?.expect("it was stored");
+/// assert_eq!(row.record[0], SEALED);
+/// let secret = issued.secret().expose();
+/// assert!(!row.record.windows(secret.len()).any(|bytes| bytes == secret));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # To rotate
+///
+/// 1. Let all processes open with the new key ([`also_open`](Self::also_open)).
+/// 2. Once they do, let all of them seal with it ([`rotate`](Self::rotate)). Every write from now on is under the new key.
+/// 3. For each subject whose row still names the old one, run [`Mfa::reseal`](crate::Mfa::reseal). While others sign in, too.
+/// 4. Once there is none, [`retire`](Self::retire) the old key. A row of before that somebody puts back is refused from then on.
+///
+/// ```
+/// use softtoken::{Administrator, BlockingStore, Keyring, MemoryStore, Mfa, OsEntropy, Policy};
+///
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let (old, new) = ([1; 32], [2; 32]);
+/// # let store = MemoryStore::new();
+/// let keyring = Keyring::from_bytes(1, &old);
+/// let before = Mfa::system(Policy::STANDARD).sealed(keyring.clone());
+/// before.reset(Administrator).run_blocking(&store, "alice")?;
+///
+/// let mut rotated = keyring;
+/// rotated.rotate(2, &new);
+/// let mfa = Mfa::system(Policy::STANDARD).sealed(rotated);
+/// mfa.reseal().run_blocking(&store, "alice")?;
+/// let row = store.load("alice")?.expect("it was stored");
+/// assert_eq!(row.record[1..5], 2_u32.to_be_bytes());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # In the row
+///
+/// | bytes | |
+/// |---|---|
+/// | 1 | [`SEALED`](super::SEALED) |
+/// | 4 | the key's id, big-endian |
+/// | 24 | the nonce |
+/// | as many as the record has | the ciphertext |
+/// | 16 | the tag |
+///
+/// So a sealed record is 45 bytes longer than the same in the clear; and the rows that still name key 1 are those which have
+/// `substr(record, 1, 5) = '\x8100000001'` in PostgreSQL, `= x'8100000001'` in SQLite and MySQL.
+#[derive(Clone)]
+pub struct Keyring(Keys);
+
+impl Keyring {
+    /// One new key under this id. It is to be had nowhere else, so what it seals opens in this process only: for tests, and for
+    /// rows that live no longer than the process.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] where the source fails. There is no key then.
+    pub fn generate(id: u32, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+        Keys::generate(id, entropy).map(Self)
+    }
+
+    /// One key under this id. The 32 bytes come from a cryptographic generator, and are used for nothing else.
+    #[must_use]
+    pub fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
+        Self(Keys::from_bytes(id, bytes))
+    }
+
+    /// Seals with this key from now on; those before it go on opening. A key that had this id is forgotten.
+    pub fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
+        self.0.rotate(id, bytes);
+    }
+
+    /// Opens with this key as well from now on, and goes on sealing as before. A key that had this id is forgotten, unless it
+    /// is the one that seals.
+    pub fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
+        self.0.also_open(id, bytes);
+    }
+
+    /// Forgets the key with this id, unless it is the one that seals. What it has sealed opens no more
+    /// ([`RecordError::UnknownKey`]), until it is back.
+    pub fn retire(&mut self, id: u32) {
+        self.0.retire(id);
+    }
+}
+
+impl Seal for Keyring {
+    fn seal(
+        &self,
+        place: Place<'_>,
+        entropy: &dyn Entropy,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        let key = self.0.current();
+        let mut nonce = XNonce::default();
+        entropy.fill(&mut nonce)?;
+
+        let id = key.id().to_be_bytes();
+        let head = id.len() + nonce.len();
+        let length = head + plain.len() + size_of::<Tag>();
+        let mut sealed = Zeroizing::new(Vec::with_capacity(length));
+        sealed.extend_from_slice(&id);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let tag = cipher(key)
+            .encrypt_inout_detached(
+                &nonce,
+                &associated_data(place, key),
+                sealed[head..].as_mut().into(),
+            )
+            .map_err(|_| SealError::Failed)?;
+        sealed.extend_from_slice(&tag);
+        Ok(mem::take(&mut sealed))
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+        let does_not_open = RecordError::DoesNotOpen;
+        let (&id, rest) = sealed.split_first_chunk().ok_or(does_not_open)?;
+        let (&nonce, rest) = rest.split_first_chunk::<24>().ok_or(does_not_open)?;
+        let (ciphertext, &tag) = rest.split_last_chunk::<16>().ok_or(does_not_open)?;
+
+        let id = u32::from_be_bytes(id);
+        let key = self.0.find(id).ok_or(RecordError::UnknownKey { id })?;
+        let mut plain = Zeroizing::new(ciphertext.to_vec());
+        cipher(key)
+            .decrypt_inout_detached(
+                &nonce.into(),
+                &associated_data(place, key),
+                plain.as_mut_slice().into(),
+                &tag.into(),
+            )
+            .map_err(|_| does_not_open)?;
+        Ok(plain)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.expose().into())
+}
+
+/// The key's id as well: two ids may have one key.
+fn associated_data(place: Place<'_>, key: &Key) -> Vec<u8> {
+    let mut bytes = place.associated_data();
+    bytes.extend_from_slice(&key.id().to_be_bytes());
+    bytes
+}
