@@ -71,13 +71,16 @@
 //! # Features
 //!
 //! `std` (default): [`SystemClock`], [`MemoryStore`]. `getrandom` (default): [`OsEntropy`]. `conformance`: the suite that a store must
-//! pass. `seal`: `Keyring`, the keys that [seal records](record#sealed) at rest. `serde`: for policy and status types. `tracing`: events for a subscriber. Without `std` the crate is `no_std` with `alloc`.
+//! pass. `seal`: `Keyring`, the keys that [seal records](record#sealed) at rest. `cognito`: the operations and challenges of Amazon Cognito,
+//! as JSON 1.1. `serde`: for policy and status types. `tracing`: events for a subscriber. Without `std` the crate is `no_std` with `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
 pub mod association;
+#[cfg(feature = "cognito")]
+pub mod cognito;
 mod entropy;
 mod error;
 mod keys;

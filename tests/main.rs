@@ -7,6 +7,8 @@ mod crowd;
 mod world;
 
 mod attacks;
+#[cfg(feature = "cognito")]
+mod cognito;
 mod formats;
 mod guessing;
 mod lifecycle;

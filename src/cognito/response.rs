@@ -1,0 +1,138 @@
+//! What goes back over HTTP.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::exception::{Exception, Name};
+
+/// An HTTP answer in the service's protocol, JSON 1.1: a status, headers, a body.
+///
+/// ```
+/// use softtoken::cognito::{Exception, Name, Response};
+///
+/// let response = Response::refused(&Exception::from(Name::CodeMismatch), "d3b07384");
+/// assert_eq!(response.status, 400);
+/// assert!(response.headers.contains(&("x-amzn-ErrorType", "CodeMismatchException".into())));
+/// assert!(response.headers.contains(&("x-amzn-RequestId", "d3b07384".into())));
+/// let body = r#"{"__type":"CodeMismatchException","message":"Invalid code received for user"}"#;
+/// assert_eq!(response.body.as_slice(), body.as_bytes());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 200, 400 or 500.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON. It may hold a secret, a session or tokens, and is wiped when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// Success with this body. Give each request an id of its own, such as a UUID: the client's logs and yours share it.
+    #[must_use]
+    pub fn success(body: &impl Serialize, request_id: &str) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => Self::new(200, body, request_id),
+            Err(_) => Self::refused(&Name::InternalError.into(), request_id),
+        }
+    }
+
+    /// Success with the tokens that were issued for an [evidence](super::Reply::Authenticated), or where
+    /// [none is asked for](super::Reply::NotRequired).
+    #[must_use]
+    pub fn authenticated(tokens: &AuthenticationResult, request_id: &str) -> Self {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            challenge_parameters: Empty,
+            authentication_result: &'a AuthenticationResult,
+        }
+        let body = Body {
+            challenge_parameters: Empty {},
+            authentication_result: tokens,
+        };
+        Self::success(&body, request_id)
+    }
+
+    /// A refusal or a failure.
+    #[must_use]
+    pub fn refused(exception: &Exception, request_id: &str) -> Self {
+        let body = serde_json::to_vec(exception).unwrap_or_default();
+        let mut response = Self::new(exception.status(), body, request_id);
+        let error_type = ("x-amzn-ErrorType", exception.name().into());
+        response.headers.push(error_type);
+        response
+    }
+
+    fn new(status: u16, body: Vec<u8>, request_id: &str) -> Self {
+        Self {
+            status,
+            headers: alloc::vec![
+                ("content-type", "application/x-amz-json-1.1".into()),
+                ("x-amzn-RequestId", request_id.into()),
+            ],
+            body: body.into(),
+        }
+    }
+}
+
+impl core::fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// `{}`.
+#[derive(Serialize)]
+pub(super) struct Empty {}
+
+/// The tokens that a sign-in ends in, which the embedder issues.
+///
+/// ```
+/// use softtoken::cognito::{AuthenticationResult, Response};
+///
+/// let tokens = AuthenticationResult {
+///     access_token: "eyJ0eXAi.eyJzdWIi.c2ln".into(),
+///     id_token: None,
+///     refresh_token: None,
+///     expires_in: 3600,
+///     token_type: "Bearer".into(),
+/// };
+/// let response = Response::authenticated(&tokens, "d3b07384");
+/// let body = core::str::from_utf8(&response.body)?;
+/// assert!(body.contains(r#""AuthenticationResult":{"AccessToken":"eyJ0eXAi.eyJzdWIi.c2ln","ExpiresIn":3600,"#));
+/// # Ok::<(), core::str::Utf8Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AuthenticationResult {
+    /// For the resource servers, and for what the user may do to the account.
+    pub access_token: String,
+    /// In seconds.
+    pub expires_in: u32,
+    /// `Bearer`.
+    pub token_type: String,
+    /// For new ones; not given out again by a refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// For the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}
+
+impl core::fmt::Debug for AuthenticationResult {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("AuthenticationResult")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! What a session of a sign-in is bound to, beside its user.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::association::{Context, ContextTooLong};
+
+/// What a sign-in happens in: a user pool, one of its app clients, and which password of the user's it began with. A session that
+/// was made in one is refused in another.
+///
+/// ```
+/// use softtoken::cognito::Scope;
+///
+/// let scope = Scope::new("local_optional", "webclient")?.with_password_version(3);
+/// let found = Scope::of(scope.context()).expect("made by Scope");
+/// assert_eq!((found.user_pool_id(), found.client_id()), ("local_optional", "webclient"));
+/// assert_eq!(found.password_version(), 3);
+/// # Ok::<(), softtoken::ContextTooLong>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Scope {
+    user_pool_id: String,
+    client_id: String,
+    password_version: u64,
+    context: Context,
+}
+
+impl Scope {
+    /// This pool and client, and a password that never changes.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextTooLong`] where the two ids have more than 119 bytes together. Those of the service have at most 81.
+    pub fn new(user_pool_id: &str, client_id: &str) -> Result<Self, ContextTooLong> {
+        Self::versioned(user_pool_id, client_id, 0)
+    }
+
+    /// The same with the version of the user's password: a number that is another one after each change, so that a sign-in that
+    /// began with an old password does not end after it.
+    #[must_use]
+    pub fn with_password_version(self, version: u64) -> Self {
+        // The version has one length, whatever it is.
+        Self::versioned(&self.user_pool_id, &self.client_id, version).unwrap_or(self)
+    }
+
+    fn versioned(
+        user_pool_id: &str,
+        client_id: &str,
+        password_version: u64,
+    ) -> Result<Self, ContextTooLong> {
+        let length = u8::try_from(user_pool_id.len()).map_err(|_| ContextTooLong)?;
+        let mut bytes = Vec::with_capacity(9 + user_pool_id.len() + client_id.len());
+        bytes.extend_from_slice(&password_version.to_be_bytes());
+        bytes.push(length);
+        bytes.extend_from_slice(user_pool_id.as_bytes());
+        bytes.extend_from_slice(client_id.as_bytes());
+        Ok(Self {
+            user_pool_id: user_pool_id.into(),
+            client_id: client_id.into(),
+            password_version,
+            context: Context::new(bytes)?,
+        })
+    }
+
+    /// The scope that this context stands for, of a session's [`Claims`](crate::Claims); `None` where it was made otherwise.
+    #[must_use]
+    pub fn of(context: &Context) -> Option<Self> {
+        let (version, rest) = context.as_bytes().split_first_chunk()?;
+        let (&length, ids) = rest.split_first()?;
+        let (user_pool_id, client_id) = ids.split_at_checked(usize::from(length))?;
+        Some(Self {
+            user_pool_id: String::from_utf8(user_pool_id.into()).ok()?,
+            client_id: String::from_utf8(client_id.into()).ok()?,
+            password_version: u64::from_be_bytes(*version),
+            context: context.clone(),
+        })
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn user_pool_id(&self) -> &str {
+        &self.user_pool_id
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The version of the user's password.
+    #[must_use]
+    pub fn password_version(&self) -> u64 {
+        self.password_version
+    }
+
+    /// As the sessions and the evidence of a sign-in carry it.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}

@@ -1,0 +1,268 @@
+//! What each refusal and failure is called.
+
+use core::error::Error;
+use core::fmt;
+
+use super::{
+    challenge, code, device, enrolled, exchange, ok, parse, refused, respond_by_code, world, wrong,
+};
+use crate::world::World;
+use serde_json::{Value, json};
+use softtoken::cognito::{Name, Response};
+use softtoken::{BlockingStore, Policy, Requirement, Snapshot, Swap, Write};
+
+#[test]
+fn a_wrong_code_and_a_used_one_have_names_of_their_own_at_each_place() {
+    let world = world(Requirement::Optional);
+    let device = device(&ok(
+        &world,
+        "AssociateSoftwareToken",
+        &json!({"AccessToken": "t"}),
+    ));
+    let verify = json!({"AccessToken": "t", "UserCode": wrong(&device, &world)});
+    let (name, _) = refused(&world, "VerifySoftwareToken", &verify);
+    assert_eq!(name, "EnableSoftwareTokenMFAException");
+
+    let device = enrolled(&world);
+    let session = &challenge(&world)["Session"];
+    let respond = |code: &str| respond_by_code(session, code);
+    let mismatch = refused(
+        &world,
+        "RespondToAuthChallenge",
+        &respond(&wrong(&device, &world)),
+    );
+    assert_eq!(mismatch.0, "CodeMismatchException");
+    world.time.go_back(30);
+    let set_up = refused(
+        &world,
+        "RespondToAuthChallenge",
+        &respond(&code(&device, &world)),
+    );
+    let used = (
+        "ExpiredCodeException".to_owned(),
+        "Your software token has already been used once.".to_owned(),
+    );
+    assert_eq!(set_up, used, "the code that set the token up");
+    world.time.advance(30);
+    let code = code(&device, &world);
+    let _ = ok(&world, "RespondToAuthChallenge", &respond(&code));
+    let other = &challenge(&world)["Session"];
+    let again = refused(
+        &world,
+        "RespondToAuthChallenge",
+        &respond_by_code(other, &code),
+    );
+    assert_eq!(again, used);
+}
+
+#[test]
+fn what_is_not_there_or_off_has_one_name() {
+    let not_found = "SoftwareTokenMFANotFoundException";
+    let world = world(Requirement::Optional);
+    let verify = json!({"AccessToken": "t", "UserCode": "123456"});
+    assert_eq!(refused(&world, "VerifySoftwareToken", &verify).0, not_found);
+    let _ = ok(
+        &world,
+        "AssociateSoftwareToken",
+        &json!({"AccessToken": "t"}),
+    );
+    world.time.advance(601);
+    assert_eq!(refused(&world, "VerifySoftwareToken", &verify).0, not_found);
+    let off = Policy::COGNITO.to_builder().software_tokens(false);
+    let off = World::new(off.build().unwrap());
+    let associate = json!({"AccessToken": "t"});
+    assert_eq!(
+        refused(&off, "AssociateSoftwareToken", &associate).0,
+        not_found
+    );
+}
+
+#[test]
+fn guessing_is_throttled_and_then_locked() {
+    let world = world(Requirement::Optional);
+    let device = enrolled(&world);
+    let mut answers = Vec::new();
+    loop {
+        let session = &challenge(&world)["Session"];
+        let guess = respond_by_code(session, &wrong(&device, &world));
+        let (name, _) = refused(&world, "RespondToAuthChallenge", &guess);
+        match name.as_str() {
+            "CodeMismatchException" => {}
+            "TooManyRequestsException" => world.time.advance(900),
+            "NotAuthorizedException" => break,
+            other => panic!("{other}"),
+        }
+        answers.push(name);
+        assert!(answers.len() < 1000, "it is never locked");
+    }
+    let first: Vec<&str> = answers.iter().take(4).map(String::as_str).collect();
+    let mismatch = "CodeMismatchException";
+    assert_eq!(
+        first,
+        [mismatch, mismatch, mismatch, "TooManyRequestsException"]
+    );
+}
+
+/// Fails, or is always slower than somebody else.
+struct Unlucky<'w> {
+    world: &'w World,
+    fails: bool,
+}
+
+#[derive(Debug)]
+struct Down;
+
+impl fmt::Display for Down {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the database is down")
+    }
+}
+
+impl core::error::Error for Down {}
+
+impl BlockingStore for Unlucky<'_> {
+    type Error = Down;
+
+    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Down> {
+        if self.fails {
+            Err(Down)
+        } else {
+            Ok(self.world.row(subject))
+        }
+    }
+
+    fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Down> {
+        Ok(Swap::Conflict)
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_internal_and_one_that_keeps_losing_is_the_clients_to_retry() {
+    let world = world(Requirement::Optional);
+    let device = enrolled(&world);
+    let session = &challenge(&world)["Session"];
+    let respond = respond_by_code(session, &code(&device, &world));
+    let associate = json!({"AccessToken": "t"});
+    let name = |operation: &str, body: &Value, fails: bool| {
+        let call = parse(operation, body).unwrap().unwrap();
+        let store = Unlucky {
+            world: &world,
+            fails,
+        };
+        let refusal = exchange(&world, &call, world.second_factor()).run_blocking(&store);
+        let refusal = refusal.unwrap_err();
+        assert_eq!(refusal.to_string(), refusal.exception().to_string());
+        assert!(!refusal.to_string().contains("database"));
+        let cause = refusal.source().and_then(Error::source);
+        assert_eq!(
+            cause.is_some_and(<dyn Error>::is::<Down>),
+            fails,
+            "for the log"
+        );
+        (
+            refusal.exception().kind(),
+            refusal.exception().status(),
+            refusal.error().code(),
+        )
+    };
+    for (operation, body) in [
+        ("AssociateSoftwareToken", &associate),
+        ("RespondToAuthChallenge", &respond),
+    ] {
+        assert_eq!(
+            name(operation, body, true),
+            (Name::InternalError, 500, "store")
+        );
+    }
+    let contended = name("AssociateSoftwareToken", &associate, false);
+    assert_eq!(contended, (Name::ConcurrentModification, 400, "contended"));
+    let contended = name("RespondToAuthChallenge", &respond, false);
+    assert_eq!(contended, (Name::TooManyRequests, 400, "contended"));
+}
+
+#[test]
+fn a_servers_clock_that_went_back_is_internal() {
+    let world = world(Requirement::Optional);
+    let device = enrolled(&world);
+    world.time.go_back(3600);
+    let session = challenge(&world)["Session"].clone();
+    let respond = respond_by_code(&session, &code(&device, &world));
+    assert_eq!(
+        refused(&world, "RespondToAuthChallenge", &respond).0,
+        "InternalErrorException"
+    );
+}
+
+#[test]
+fn every_name_stands_on_the_wire_as_the_service_model_has_it() {
+    for (name, wire) in [
+        (Name::InvalidParameter, "InvalidParameterException"),
+        (Name::NotAuthorized, "NotAuthorizedException"),
+        (
+            Name::EnableSoftwareTokenMfa,
+            "EnableSoftwareTokenMFAException",
+        ),
+        (Name::CodeMismatch, "CodeMismatchException"),
+        (Name::ExpiredCode, "ExpiredCodeException"),
+        (
+            Name::SoftwareTokenMfaNotFound,
+            "SoftwareTokenMFANotFoundException",
+        ),
+        (
+            Name::ConcurrentModification,
+            "ConcurrentModificationException",
+        ),
+        (Name::TooManyRequests, "TooManyRequestsException"),
+        (Name::ResourceNotFound, "ResourceNotFoundException"),
+        (Name::UserNotFound, "UserNotFoundException"),
+        (Name::UserNotConfirmed, "UserNotConfirmedException"),
+        (
+            Name::PasswordResetRequired,
+            "PasswordResetRequiredException",
+        ),
+        (
+            Name::InvalidUserPoolConfiguration,
+            "InvalidUserPoolConfigurationException",
+        ),
+        (Name::Forbidden, "ForbiddenException"),
+        (Name::InternalError, "InternalErrorException"),
+        (Name::Serialization, "SerializationException"),
+        (Name::UnknownOperation, "UnknownOperationException"),
+        (Name::Other("AliasExistsException"), "AliasExistsException"),
+    ] {
+        let response = Response::refused(&name.into(), "request");
+        let body: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(body["__type"], wire);
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
+        assert_eq!(
+            response.headers,
+            [
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amzn-RequestId", "request".to_owned()),
+                ("x-amzn-ErrorType", wire.to_owned()),
+            ]
+        );
+    }
+}
+
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("half a secret"))
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_written_is_internal_and_nothing_of_it_is_sent() {
+    let response = Response::success(&Unwritable, "request");
+    assert_eq!(response.status, 500);
+    assert_eq!(
+        response,
+        Response::refused(&Name::InternalError.into(), "request")
+    );
+}
