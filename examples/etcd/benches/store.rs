@@ -1,0 +1,43 @@
+//! Sign-ins a second in etcd, beside bare reads and writes of it, on a cluster of its own:
+//!
+//! ```text
+//! cargo bench -p softtoken-etcd [-- --million] [-- --quick]
+//! ```
+
+use softtoken::{BlockingStore as _, Events, Swap, Write};
+use softtoken_faults::bench;
+
+#[path = "../tests/engine/mod.rs"]
+mod engine;
+
+/// Who insert at once.
+const TASKS: usize = 32;
+
+fn main() {
+    let engine = engine::Engine::start();
+    let status = engine::ask(
+        &format!("{}/v3/maintenance/status", engine.endpoints[0]),
+        "{}",
+    );
+    let status = status.expect("it answers");
+    let version = status["version"].as_str().expect("it has one");
+    let settings = format!(
+        "etcd {version}, three members, their defaults: a majority has written and flushed; its JSON gateway over loopback"
+    );
+    let store = engine.store();
+    bench(&settings, &store, |rows| {
+        std::thread::scope(|scope| {
+            for rows in rows.chunks(rows.len().div_ceil(TASKS)) {
+                let store = &store;
+                scope.spawn(move || {
+                    let events = Events::default();
+                    for (subject, record) in rows {
+                        let write = Write::new(None, record, &events).expect("the first");
+                        let swap = store.compare_and_swap(subject, write);
+                        assert_eq!(swap.expect("it answers"), Swap::Stored);
+                    }
+                });
+            }
+        });
+    });
+}

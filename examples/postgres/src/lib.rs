@@ -1,0 +1,199 @@
+//! Second factors in PostgreSQL.
+//!
+//! It is written to be copied. What must be kept is marked **keep**; names, the pool and its settings are yours.
+//! [`PostgresStore`] is the store; [`log_in`] writes a row of the embedder's own in the same transaction.
+
+use core::time::Duration;
+
+use deadpool_postgres::{
+    Client, GenericClient, Hook, HookError, Manager, Pool, PoolError, Runtime, Timeouts,
+};
+use softtoken::{Revision, Snapshot, Store, Swap, Write};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, NoTls};
+
+mod log_in;
+
+pub use log_in::log_in;
+
+/// The table, for whoever runs migrations by other means. It may be run again.
+pub const MIGRATION: &str = include_str!("../migration.sql");
+
+// Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code twice.
+const INSERT: &str =
+    "INSERT INTO softtoken (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const UPDATE: &str =
+    "UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
+const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = $1";
+// Keep, whatever the role or the database says: a commit waits for the disk (who waits for standbys as well goes on waiting), and
+// the loser of a race finds the row changed, instead of being told to begin again. And no statement waits for ever, for a lock
+// of somebody's who does not let it go.
+const SESSION: &str = "SET statement_timeout = '10s';
+    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+
+/// Longer than any answer takes, and shorter than a person waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Records in one table of a PostgreSQL database, or of an engine that speaks its protocol.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pool: Pool,
+}
+
+/// Why PostgreSQL did not answer. Whether a swap was applied is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// There is no connection to be had.
+    #[error("no connection")]
+    Pool(#[from] PoolError),
+    /// The statement failed, or the connection while it ran.
+    #[error("the statement failed")]
+    Database(#[from] tokio_postgres::Error),
+    /// The row holds a revision that this store has never written.
+    #[error("the table holds revision {0}, which no store has written")]
+    Revision(i64),
+    /// The URL is none.
+    #[error("the URL of the database cannot be used")]
+    Url(#[source] tokio_postgres::Error),
+}
+
+impl PostgresStore {
+    /// A pool of up to `connections`, made when they are needed, without TLS: over loopback, or a network that is yours
+    /// alone. [`migrate`](Self::migrate) once, before the first use.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresError::Url`]. Nobody was asked yet.
+    pub fn new(url: &str, connections: usize) -> Result<Self, PostgresError> {
+        let mut config: Config = url.parse().map_err(PostgresError::Url)?;
+        config
+            // Keep: the primary. A standby lags, and answers a sign-in as things were before an enrolment.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            // Keep: every wait ends, also where the server's machine has lost its power. One whose process stands still is waited for.
+            .connect_timeout(PATIENCE)
+            .tcp_user_timeout(PATIENCE)
+            .keepalives_idle(PATIENCE)
+            .keepalives_interval(PATIENCE)
+            .keepalives_retries(1);
+        let pool = Pool::builder(Manager::new(config, NoTls))
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(PATIENCE),
+                create: Some(PATIENCE),
+                recycle: Some(PATIENCE),
+            })
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move {
+                    let set = client.batch_execute(SESSION).await;
+                    set.map_err(HookError::Backend)
+                })
+            }))
+            .build()
+            .map_err(|_| PoolError::NoRuntimeSpecified)?;
+        Ok(Self { pool })
+    }
+
+    /// Makes the table where there is none.
+    ///
+    /// # Errors
+    ///
+    /// There is no database, or it does not let this role make one.
+    pub async fn migrate(&self) -> Result<(), PostgresError> {
+        Ok(self.client().await?.batch_execute(MIGRATION).await?)
+    }
+
+    /// A connection of the pool, for the embedder's own tables.
+    ///
+    /// # Errors
+    ///
+    /// There is none to be had.
+    pub async fn client(&self) -> Result<Client, PostgresError> {
+        Ok(self.pool.get().await?)
+    }
+}
+
+/// The row of a subject, on a connection or within a transaction.
+async fn load(
+    client: &impl GenericClient,
+    subject: &str,
+) -> Result<Option<Snapshot>, PostgresError> {
+    let select = client.prepare_cached(SELECT).await?;
+    let Some(row) = client.query_opt(&select, &[&subject]).await? else {
+        return Ok(None);
+    };
+    let revision = row.try_get(0)?;
+    Ok(Some(Snapshot {
+        // Keep: a revision that was never written is an error, not a row to begin anew.
+        revision: Revision::from_i64(revision).ok_or(PostgresError::Revision(revision))?,
+        record: row.try_get(1)?,
+    }))
+}
+
+/// Writes the row of a subject, on a connection or within a transaction.
+async fn swap(
+    client: &impl GenericClient,
+    subject: &str,
+    write: Write<'_>,
+) -> Result<Swap, PostgresError> {
+    let (next, record) = (write.next().as_i64(), write.record());
+    let rows = match write.expected() {
+        None => {
+            let insert = client.prepare_cached(INSERT).await?;
+            client.execute(&insert, &[&subject, &next, &record]).await
+        }
+        Some(expected) => {
+            let (update, expected) = (client.prepare_cached(UPDATE).await?, expected.as_i64());
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                [&subject, &next, &record, &expected];
+            client.execute(&update, &values).await
+        }
+    };
+    match rows {
+        Ok(1) => Ok(Swap::Stored),
+        Ok(_) => Ok(Swap::Conflict),
+        Err(error) if has_lost(error.code()) => Ok(Swap::Conflict),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an engine says to the loser that knows no isolation but stricter ones. Nothing was stored. Keep: all else is an error. A
+/// connection that is lost at the commit has stored it, or has not.
+fn has_lost(code: Option<&SqlState>) -> bool {
+    code == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
+}
+
+impl Store for PostgresStore {
+    type Error = PostgresError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, PostgresError> {
+        // Keep: each statement is its own transaction. A future that is dropped leaves none open.
+        load(&self.client().await?, subject).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, PostgresError> {
+        swap(&self.client().await?, subject, write).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SqlState, has_lost};
+
+    #[test]
+    fn only_who_lost_is_told_of_a_conflict() {
+        assert!(has_lost(Some(&SqlState::from_code("40001"))));
+        // Not known how it ended, a deadlock, a timeout, a lost connection, none.
+        for code in ["40003", "40P01", "57014", "08006"] {
+            assert!(!has_lost(Some(&SqlState::from_code(code))), "{code}");
+        }
+        assert!(!has_lost(None));
+    }
+}

@@ -1,0 +1,165 @@
+//! Second factors in Redis, or in Valkey, which works alike.
+//!
+//! It is written to be copied. What must be kept is marked **keep**; names, the prefix and the timeouts are yours.
+//!
+//! Each subject is a hash at `softtoken:` and the subject, with two fields: `revision`, in decimal, and `record`. That is
+//! its first layout, and needs no migration; whoever changes it takes another prefix.
+
+use core::time::Duration;
+use std::sync::LazyLock;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, RedisError, Script, Value, cmd};
+use softtoken::{Revision, Snapshot, Store, Swap, Write};
+
+// Keep: the condition and the write are one script. A HGET and then a HSET accept a code twice. Revisions are compared as text:
+// Lua's numbers are doubles, for which 9007199254740993 is 9007199254740992.
+static SWAP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if (redis.call('HGET', KEYS[1], 'revision') or '') ~= ARGV[1] then return 0 end
+         redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'record', ARGV[3])
+         return 1",
+    )
+});
+
+// Keep: a swap is on the disk before it is acknowledged, also while the log is rewritten; and no key is thrown out, since
+// a subject without a key has no second factor.
+const SETTINGS: [(&str, &str); 4] = [
+    ("appendonly", "yes"),
+    ("appendfsync", "always"),
+    ("no-appendfsync-on-rewrite", "no"),
+    ("maxmemory-policy", "noeviction"),
+];
+
+/// Longer than any answer takes, and shorter than a person waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Records in one Redis server, the primary, over one connection that all tasks share.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    connection: ConnectionManager,
+}
+
+/// Why Redis did not answer. Whether a swap was applied is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no connection, or the command failed.
+    #[error("the command failed")]
+    Redis(#[from] RedisError),
+    /// The server forgets what it has acknowledged.
+    #[error("the server's {setting} is {found:?}, and must be {demanded:?}")]
+    Setting {
+        /// Its name in `redis.conf`.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it has to be.
+        demanded: &'static str,
+    },
+    /// The server does not let its settings be read, as many hosted ones do not.
+    #[error(
+        "the server does not show its {0}: who has seen to its settings otherwise calls connect_unchecked"
+    )]
+    Hidden(&'static str, #[source] RedisError),
+    /// The server follows another one, and lags behind it.
+    #[error("the server is a {0}, and must be the primary")]
+    Role(String),
+    /// The key holds what this store has never written.
+    #[error("the key of the subject holds no record that a store has written")]
+    Layout,
+}
+
+impl RedisStore {
+    /// Connects to a server such as `redis://127.0.0.1:6379`, which must be the primary, and keep what it acknowledges:
+    /// `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite no`, `maxmemory-policy noeviction`.
+    ///
+    /// They are read once. A connection that is lost is made again, to whatever answers at the address then.
+    ///
+    /// # Errors
+    ///
+    /// No server answers, or it is not such a one. Nothing was written.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect_unchecked(url).await?;
+        let mut connection = store.connection.clone();
+        // Keep: the primary. A replica lags, and answers a sign-in as things were before an enrolment.
+        let about: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
+        let role = about.into_iter().next().unwrap_or(Value::Nil);
+        let role: String = redis::from_redis_value(role).map_err(RedisError::from)?;
+        if role != "master" {
+            return Err(StoreError::Role(role));
+        }
+        for (setting, demanded) in SETTINGS {
+            let mut get = cmd("CONFIG");
+            get.arg("GET").arg(setting);
+            let shown: Option<(String, String)> =
+                get.query_async(&mut connection)
+                    .await
+                    .map_err(|error| match error.code() {
+                        Some("ERR" | "NOPERM") => StoreError::Hidden(setting, error),
+                        _ => error.into(),
+                    })?;
+            let found = shown.map(|(_, found)| found).unwrap_or_default();
+            if found != demanded {
+                return Err(StoreError::Setting {
+                    setting,
+                    found,
+                    demanded,
+                });
+            }
+        }
+        Ok(store)
+    }
+
+    /// The same for a server that does not show its settings, or its role. They must be as [`connect`](Self::connect) demands: the
+    /// caller has seen to it.
+    ///
+    /// # Errors
+    ///
+    /// No server answers.
+    pub async fn connect_unchecked(url: &str) -> Result<Self, StoreError> {
+        // Keep: every wait ends, and no command is sent twice. What is tried again is the connection.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_number_of_retries(1);
+        let connection = ConnectionManager::new_with_config(Client::open(url)?, config).await?;
+        Ok(Self { connection })
+    }
+}
+
+/// Keep: byte for byte, under a prefix that nothing else writes. No expiry.
+fn key(subject: &str) -> String {
+    format!("softtoken:{subject}")
+}
+
+impl Store for RedisStore {
+    type Error = StoreError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, StoreError> {
+        let mut get = cmd("HMGET");
+        get.arg(key(subject)).arg("revision").arg("record");
+        match get.query_async(&mut self.connection.clone()).await? {
+            (None::<i64>, None::<Vec<u8>>) => Ok(None),
+            (Some(revision), Some(record)) => Ok(Some(Snapshot {
+                // Keep: a revision that was never written is an error, not a record to begin anew.
+                revision: Revision::from_i64(revision).ok_or(StoreError::Layout)?,
+                record,
+            })),
+            _ => Err(StoreError::Layout),
+        }
+    }
+
+    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, StoreError> {
+        let expected = write.expected().map(|expected| expected.to_string());
+        let mut swap = SWAP.key(key(subject));
+        swap.arg(expected.unwrap_or_default())
+            .arg(write.next().as_i64())
+            .arg(write.record());
+        // Keep: whatever is neither of the two is an error. A connection that is lost has stored it, or has not.
+        match swap.invoke_async(&mut self.connection.clone()).await? {
+            1 => Ok(Swap::Stored),
+            0 => Ok(Swap::Conflict),
+            _ => Err(StoreError::Layout),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What holds of the store, on a server of its own.
+
+use core::error::Error;
+use core::time::Duration;
+use std::process::Command;
+use std::thread;
+
+use redis::cmd;
+use softtoken::store::conformance;
+use softtoken::{BlockingStore as _, Events, Revision, Store as _, Swap, Write};
+use softtoken_faults::{endure, free_port};
+use softtoken_redis::{RedisStore, StoreError};
+
+mod engine;
+
+use engine::Engine;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const KILLS: u64 = 20;
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn it_keeps_every_rule() -> Outcome {
+    let engine = Engine::start();
+    // A connection of its own for each handle.
+    let open = || engine.store();
+    conformance::check(open, |future| engine.runtime.block_on(future))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
+    let mut engine = Engine::start();
+    let store = engine.blocking();
+    let tally = endure(&store, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            engine.server.kill().expect("it runs");
+            engine.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
+    assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn revisions_that_are_one_double_are_two() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.blocking();
+    let events = Events::default();
+    cmd("HSET")
+        .arg("softtoken:alice")
+        .arg(&[("revision", i64::MAX - 1)])
+        .arg(&[("record", "old")])
+        .exec(&mut engine.bare())?;
+    let swap = |expected| {
+        let write = Write::new(Revision::from_i64(expected), b"new", &events);
+        store
+            .compare_and_swap("alice", write.ok_or("there is a next one")?)
+            .map_err(Box::<dyn Error>::from)
+    };
+    assert_eq!(swap(i64::MAX - 2)?, Swap::Conflict);
+    assert_eq!(swap(i64::MAX - 1)?, Swap::Stored);
+    let found = store.load("alice")?.ok_or("it is there")?;
+    assert_eq!(found.revision.as_i64(), i64::MAX);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn what_no_store_has_written_is_an_error() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.store();
+    let mut bare = engine.bare();
+    for fields in [
+        &["revision", "0", "record", "r"][..],
+        &["revision", "-1", "record", "r"],
+        &["revision", "9223372036854775808", "record", "r"],
+        &["revision", "one", "record", "r"],
+        &["revision", "1"],
+        &["record", "r"],
+    ] {
+        cmd("DEL").arg("softtoken:alice").exec(&mut bare)?;
+        cmd("HSET")
+            .arg("softtoken:alice")
+            .arg(fields)
+            .exec(&mut bare)?;
+        let loaded = engine.runtime.block_on(store.load("alice"));
+        assert!(loaded.is_err(), "{fields:?}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_server_that_would_forget_is_refused() {
+    for (demanded, lax) in [
+        ("appendonly", "no"),
+        ("appendfsync", "everysec"),
+        ("no-appendfsync-on-rewrite", "yes"),
+        ("maxmemory-policy", "allkeys-lru"),
+    ] {
+        let engine = Engine::start_with(&[&format!("--{demanded}"), lax]);
+        let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
+        let error = connected.expect_err(demanded);
+        assert!(
+            matches!(&error, StoreError::Setting { setting, found, .. } if *setting == demanded && found == lax),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_server_that_hides_its_settings_is_taken_only_by_name() -> Outcome {
+    let engine = Engine::start_with(&["--rename-command", "CONFIG", ""]);
+    let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
+    let error = connected.expect_err("nothing was seen");
+    assert!(
+        matches!(error, StoreError::Hidden("appendonly", _)),
+        "{error:?}"
+    );
+    let connect = RedisStore::connect_unchecked(&engine.url);
+    let store = engine.runtime.block_on(connect)?;
+    assert_eq!(engine.runtime.block_on(store.load("alice"))?, None);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_replica_is_refused() {
+    let nobody = free_port().to_string();
+    let engine = Engine::start_with(&["--replicaof", &format!("127.0.0.1 {nobody}")]);
+    let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
+    let error = connected.expect_err("it lags");
+    assert!(
+        matches!(&error, StoreError::Role(role) if role == "slave"),
+        "{error:?}"
+    );
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn the_program_enrols_and_signs_in() -> Outcome {
+    let engine = Engine::start();
+    let program = Command::new(env!("CARGO_BIN_EXE_softtoken-redis"))
+        .arg(&engine.url)
+        .output()?;
+    let said = String::from_utf8(program.stdout)?;
+    assert!(program.status.success(), "{said}");
+    assert!(said.contains("signed in          amr otp mfa"), "{said}");
+    assert!(
+        said.contains("the same code: the code has been used already"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn without_a_server_the_program_says_how_to_start_one() -> Outcome {
+    let program = Command::new(env!("CARGO_BIN_EXE_softtoken-redis"))
+        .arg(format!("redis://127.0.0.1:{}", free_port()))
+        .output()?;
+    let said = String::from_utf8(program.stderr)?;
+    assert!(!program.status.success());
+    assert!(said.contains("redis-server --port"), "{said}");
+    Ok(())
+}

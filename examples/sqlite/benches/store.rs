@@ -1,0 +1,34 @@
+//! Sign-ins a second in an SQLite file, beside bare reads and writes of it:
+//!
+//! ```text
+//! cargo bench -p softtoken-sqlite [-- --million] [-- --quick]
+//! ```
+
+use rusqlite::{Connection, Error};
+use softtoken_faults::bench;
+use softtoken_sqlite::SqliteStore;
+
+fn main() {
+    // Where builds go, which is a disk also where the temporary folder is memory.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let file = folder.path().join("records.sqlite3");
+    let store = SqliteStore::open(&file).expect("the file opens");
+    let settings = format!(
+        "SQLite {}, journal_mode=WAL, synchronous=FULL",
+        rusqlite::version()
+    );
+    let insert = |rows: &[(String, Vec<u8>)]| -> Result<(), Error> {
+        let mut connection = Connection::open(&file)?;
+        let transaction = connection.transaction()?;
+        {
+            let mut insert = transaction.prepare("INSERT INTO softtoken VALUES (?1, 1, ?2)")?;
+            for row in rows {
+                insert.execute((&row.0, &row.1))?;
+            }
+        }
+        transaction.commit()
+    };
+    bench(&settings, &store, |rows| {
+        insert(rows).expect("they are new");
+    });
+}

@@ -1,0 +1,46 @@
+//! An async store, called by threads.
+
+use core::fmt;
+use core::pin::Pin;
+
+use softtoken::{BlockingStore, Snapshot, Store, Swap, Write};
+
+/// What is run to its end.
+type Task<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// A store whose futures are run to their end by the thread that calls it.
+pub struct Blocked<S, F> {
+    store: S,
+    block_on: F,
+}
+
+impl<S: Store, F: Fn(Task<'_>) + Send + Sync> Blocked<S, F> {
+    /// `block_on` runs a future on the thread that calls it, such as `|future| runtime.block_on(future)`.
+    pub fn new(store: S, block_on: F) -> Self {
+        Self { store, block_on }
+    }
+
+    fn run<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        let mut answer = None;
+        (self.block_on)(Box::pin(async { answer = Some(future.await) }));
+        answer.expect("block_on runs the future to its end")
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for Blocked<S, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Blocked").field(&self.store).finish()
+    }
+}
+
+impl<S: Store, F: Fn(Task<'_>) + Send + Sync> BlockingStore for Blocked<S, F> {
+    type Error = S::Error;
+
+    fn load(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
+        self.run(self.store.load(subject))
+    }
+
+    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
+        self.run(self.store.compare_and_swap(subject, write))
+    }
+}

@@ -1,0 +1,20 @@
+//! What a real store is held to: its server is killed under load, and nothing that was acknowledged may be lost.
+//!
+//! [`endure`] keeps up a load of sign-ins, guesses and re-enrolments while its caller kills and restarts a [`Server`], and
+//! then checks the history of all requests against what the store holds. [`bench()`] measures what the crate costs beside
+//! the bare reads and writes of the same store. Both take any [`BlockingStore`](softtoken::BlockingStore); [`Blocked`] makes one
+//! of an async store.
+
+mod bench;
+mod blocked;
+mod check;
+mod history;
+mod load;
+mod server;
+
+pub use bench::bench;
+pub use blocked::Blocked;
+pub use check::{Broken, Violation};
+pub use history::Tally;
+pub use load::endure;
+pub use server::{Server, free_port};
