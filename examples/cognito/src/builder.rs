@@ -1,0 +1,157 @@
+//! How a server is made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use softtoken::store::DynStore;
+use softtoken::{Clock, Entropy as _, MemoryStore, OsEntropy, SessionKeys, SystemClock, UnixTime};
+use softtoken_sqlite::SqliteStore;
+
+use crate::directory::{Directory, OpenError};
+use crate::exception::Exception;
+use crate::gateway::Gateway;
+use crate::passwords::Passwords;
+use crate::records::Records;
+use crate::seed;
+use crate::server::{Parts, Server};
+use crate::tokens::Tokens;
+
+/// Makes a [`Server`]; begins with one that keeps everything in memory and lives by the system's clock.
+pub struct ServerBuilder {
+    clock: Box<dyn Clock>,
+    store: Option<Arc<dyn DynStore>>,
+    file: Option<PathBuf>,
+    issuer: String,
+    gateway: Gateway,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            clock: Box::new(SystemClock),
+            store: None,
+            file: None,
+            issuer: "http://127.0.0.1:9229".into(),
+            gateway: Gateway::default(),
+        }
+    }
+}
+
+impl core::fmt::Debug for ServerBuilder {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("ServerBuilder")
+            .field("file", &self.file)
+            .field("issuer", &self.issuer)
+            .field("gateway", &self.gateway)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerBuilder {
+    /// By this clock, which decides about codes, sessions and tokens.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Keeps second factors here, whatever [`file`](Self::file) says.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn DynStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps everything in this SQLite file, which is made where there is none: pools, clients, users, second factors and
+    /// the keys that sign tokens and sessions.
+    #[must_use]
+    pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    /// The address that stands before the pool's id in `iss`. Default: `http://127.0.0.1:9229`.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// Answers requests of this app client by `ForbiddenException`, as a web application firewall would.
+    #[must_use]
+    pub fn forbid_client(mut self, id: impl Into<String>) -> Self {
+        self.gateway.clients.push(id.into());
+        self
+    }
+
+    /// Answers requests whose `User-Agent` contains this text by `ForbiddenException`, as a web application firewall would.
+    #[must_use]
+    pub fn forbid_agent(mut self, text: impl Into<String>) -> Self {
+        self.gateway.agents.push(text.into());
+        self
+    }
+
+    /// The server, with its three pools.
+    ///
+    /// # Errors
+    ///
+    /// The file does not open, or a key cannot be made. Nothing is served.
+    pub fn build(self) -> Result<Server, StartError> {
+        let directory = Directory::open(self.file.as_deref())?;
+        let store = match self.store {
+            Some(store) => store,
+            None => open_store(self.file.as_deref())?,
+        };
+        let passwords = Passwords::new()?;
+        let now = self.clock.now().unwrap_or(UnixTime::from_secs(0));
+        let (key, session_key, seeded) = directory.change_here(|rows| {
+            let key = rows.key("tokens", Tokens::generate_key)?;
+            let session_key = rows.key("sessions", || {
+                let mut bytes = vec![0; 32];
+                OsEntropy.fill(&mut bytes).map_err(Exception::internal)?;
+                Ok(bytes)
+            })?;
+            Ok((key, session_key, seed::plant(rows, now)?))
+        })?;
+        let session_key = <[u8; 32]>::try_from(session_key)
+            .map_err(|_| Exception::internal("the key of the sessions is damaged"))?;
+        Ok(Server::of(Parts {
+            clock: self.clock,
+            store,
+            session_keys: SessionKeys::from_bytes(1, &session_key),
+            directory,
+            passwords,
+            tokens: Tokens::new(&self.issuer, &key)?,
+            gateway: self.gateway,
+            seeded,
+        }))
+    }
+}
+
+fn open_store(file: Option<&Path>) -> rusqlite::Result<Arc<dyn DynStore>> {
+    Ok(match file {
+        Some(file) => Arc::new(Records::new(SqliteStore::open(file)?)),
+        None => Arc::new(MemoryStore::new()),
+    })
+}
+
+/// The server does not start. Nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file, as a directory.
+    #[error(transparent)]
+    Directory(#[from] OpenError),
+    /// The file, as a store of second factors.
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+    /// A key, a password or a pool to begin with. The log says why.
+    #[error("what a server begins with cannot be made or read: see the log")]
+    Beginning,
+}
+
+impl From<Exception> for StartError {
+    fn from(_: Exception) -> Self {
+        Self::Beginning
+    }
+}

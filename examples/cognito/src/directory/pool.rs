@@ -1,0 +1,45 @@
+//! A user pool: what it demands of a sign-in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use softtoken::UnixTime;
+
+/// A pool as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pool {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) mfa: MfaConfiguration,
+    pub(crate) software_tokens: bool,
+    /// The settings of second factors that this server does not have (SMS, e-mail, passkeys), to be read back.
+    pub(crate) other_factors: Map<String, Value>,
+    pub(crate) minimum_password_length: usize,
+    pub(crate) created: u64,
+    pub(crate) modified: u64,
+}
+
+impl Pool {
+    /// MFA off, software tokens off.
+    pub(crate) fn new(id: String, name: String, now: UnixTime) -> Self {
+        Self {
+            id,
+            name,
+            mfa: MfaConfiguration::Off,
+            software_tokens: false,
+            other_factors: Map::new(),
+            minimum_password_length: 8,
+            created: now.as_secs(),
+            modified: now.as_secs(),
+        }
+    }
+}
+
+/// Whether a sign-in asks for a second factor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum MfaConfiguration {
+    #[default]
+    Off,
+    Optional,
+    On,
+}

@@ -1,0 +1,177 @@
+//! The rows of the directory, within one transaction.
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use softtoken::cognito::Name;
+
+use super::{Client, Pool, User};
+use crate::exception::{Answer, Exception};
+
+/// Reads and writes; what it finds lasts as long as the transaction.
+#[derive(Debug)]
+pub(crate) struct Rows<'a>(&'a Transaction<'a>);
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>) -> Self {
+        Self(transaction)
+    }
+
+    /// The key that is kept under this name, made where there is none.
+    pub(crate) fn key(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Answer<Vec<u8>>,
+    ) -> Answer<Vec<u8>> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT value FROM cognito_key WHERE name = ?1")?;
+        if let Some(found) = select.query_row([name], |row| row.get(0)).optional()? {
+            return Ok(found);
+        }
+        let value = make()?;
+        let mut insert = self
+            .0
+            .prepare_cached("INSERT INTO cognito_key (name, value) VALUES (?1, ?2)")?;
+        insert.execute(params![name, value])?;
+        Ok(value)
+    }
+
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` where there is none.
+    pub(crate) fn pool(&self, id: &str) -> Answer<Pool> {
+        self.one("SELECT document FROM cognito_pool WHERE id = ?1", [id])?
+            .ok_or_else(|| Exception::resource_not_found(format!("User pool {id} does not exist.")))
+    }
+
+    pub(crate) fn pools(&self) -> Answer<Vec<Pool>> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT document FROM cognito_pool ORDER BY rowid")?;
+        let documents = select.query_map([], |row| row.get::<_, String>(0))?;
+        documents.map(|document| read(&document?)).collect()
+    }
+
+    pub(crate) fn put_pool(&self, pool: &Pool) -> Answer<()> {
+        let mut put = self.0.prepare_cached(
+            "INSERT INTO cognito_pool (id, document) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET document = ?2",
+        )?;
+        put.execute(params![pool.id, written(pool)?])?;
+        Ok(())
+    }
+
+    /// With its clients and users. What is kept of their second factors stays, under subjects that are nobody's again.
+    pub(crate) fn delete_pool(&self, id: &str) -> Answer<()> {
+        self.0
+            .execute("DELETE FROM cognito_user WHERE pool = ?1", [id])?;
+        self.0
+            .execute("DELETE FROM cognito_client WHERE pool = ?1", [id])?;
+        self.0
+            .execute("DELETE FROM cognito_pool WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` where there is none.
+    pub(crate) fn client(&self, id: &str) -> Answer<Client> {
+        self.one("SELECT document FROM cognito_client WHERE id = ?1", [id])?
+            .ok_or_else(|| {
+                Exception::resource_not_found(format!("User pool client {id} does not exist."))
+            })
+    }
+
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` where this pool has none of that id.
+    pub(crate) fn client_of(&self, pool: &str, id: &str) -> Answer<Client> {
+        let client = self.client(id)?;
+        if client.pool == pool {
+            return Ok(client);
+        }
+        Err(Exception::resource_not_found(format!(
+            "User pool client {id} does not exist."
+        )))
+    }
+
+    pub(crate) fn put_client(&self, client: &Client) -> Answer<()> {
+        let mut put = self.0.prepare_cached(
+            "INSERT INTO cognito_client (id, pool, document) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET document = ?3",
+        )?;
+        put.execute(params![client.id, client.pool, written(client)?])?;
+        Ok(())
+    }
+
+    /// By user name, or else by `sub`: as people name users.
+    pub(crate) fn user(&self, pool: &str, name: &str) -> Answer<Option<User>> {
+        let by_name = "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2";
+        match self.one(by_name, [pool, name])? {
+            Some(user) => Ok(Some(user)),
+            None => self.by_sub(pool, name),
+        }
+    }
+
+    /// By `sub` alone, as tokens and sessions name users: whoever takes a `sub` for a name is not found by it.
+    fn by_sub(&self, pool: &str, sub: &str) -> Answer<Option<User>> {
+        self.one(
+            "SELECT document FROM cognito_user WHERE pool = ?1 AND sub = ?2",
+            [pool, sub],
+        )
+    }
+
+    /// For an administrator, who may know who exists.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceNotFoundException` for the pool, `UserNotFoundException` for the user.
+    pub(crate) fn known_user(&self, pool: &str, name: &str) -> Answer<User> {
+        self.pool(pool)?;
+        self.user(pool, name)?
+            .ok_or_else(|| Name::UserNotFound.into())
+    }
+
+    /// For whoever holds a token or a session of this `sub`.
+    ///
+    /// # Errors
+    ///
+    /// As [`known_user`](Self::known_user).
+    pub(crate) fn holder(&self, pool: &str, sub: &str) -> Answer<User> {
+        self.pool(pool)?;
+        self.by_sub(pool, sub)?
+            .ok_or_else(|| Name::UserNotFound.into())
+    }
+
+    pub(crate) fn put_user(&self, user: &User) -> Answer<()> {
+        let mut put = self.0.prepare_cached(
+            "INSERT INTO cognito_user (pool, username, sub, document) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (pool, username) DO UPDATE SET document = ?4",
+        )?;
+        put.execute(params![user.pool, user.username, user.sub, written(user)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_user(&self, user: &User) -> Answer<()> {
+        self.0
+            .execute("DELETE FROM cognito_user WHERE sub = ?1", [&user.sub])?;
+        Ok(())
+    }
+
+    fn one<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        keys: impl rusqlite::Params,
+    ) -> Answer<Option<T>> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let found: Option<String> = select.query_row(keys, |row| row.get(0)).optional()?;
+        found.map(|document| read(&document)).transpose()
+    }
+}
+
+fn read<T: DeserializeOwned>(document: &str) -> Answer<T> {
+    serde_json::from_str(document).map_err(Exception::internal)
+}
+
+fn written<T: Serialize>(document: &T) -> Answer<String> {
+    serde_json::to_string(document).map_err(Exception::internal)
+}

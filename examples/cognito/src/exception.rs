@@ -1,0 +1,56 @@
+//! What a refusal is called.
+
+use std::borrow::Cow;
+
+use softtoken::cognito::{self, Name};
+
+/// A refusal or a failure. The message goes to the client: it says what a client may know.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Exception(#[from] pub(crate) cognito::Exception);
+
+/// What an operation gives.
+pub(crate) type Answer<T> = Result<T, Exception>;
+
+macro_rules! names {
+    ($($constructor:ident => $name:expr;)*) => {
+        $(pub(crate) fn $constructor(message: impl Into<Cow<'static, str>>) -> Self {
+            Self(cognito::Exception::new($name, message))
+        })*
+    };
+}
+
+impl Exception {
+    names! {
+        code_mismatch => Name::CodeMismatch;
+        forbidden => Name::Forbidden;
+        invalid_parameter => Name::InvalidParameter;
+        invalid_password => Name::Other("InvalidPasswordException");
+        not_authorized => Name::NotAuthorized;
+        password_reset_required => Name::PasswordResetRequired;
+        resource_not_found => Name::ResourceNotFound;
+        serialization => Name::Serialization;
+        unsupported_user_state => Name::Other("UnsupportedUserStateException");
+        user_not_confirmed => Name::UserNotConfirmed;
+        user_not_found => Name::UserNotFound;
+        username_exists => Name::Other("UsernameExistsException");
+    }
+
+    /// What went wrong inside is for the log alone.
+    pub(crate) fn internal(cause: impl core::fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        Name::InternalError.into()
+    }
+}
+
+impl From<Name> for Exception {
+    fn from(name: Name) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<rusqlite::Error> for Exception {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(error)
+    }
+}

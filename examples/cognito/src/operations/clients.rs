@@ -1,0 +1,132 @@
+//! App clients: `CreateUserPoolClient`, `DescribeUserPoolClient`.
+
+use serde_json::{Map, Value, json};
+
+use crate::directory::Client;
+use crate::exception::{Answer, Exception};
+use crate::members::{Members, Shape};
+use crate::random_id::random_id;
+use crate::server::Server;
+
+const FLOWS: [&str; 11] = [
+    "ADMIN_NO_SRP_AUTH",
+    "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+    "ALLOW_CUSTOM_AUTH",
+    "ALLOW_REFRESH_TOKEN_AUTH",
+    "ALLOW_TOKEN_EXCHANGE_DELEGATION",
+    "ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
+    "ALLOW_USER_AUTH",
+    "ALLOW_USER_PASSWORD_AUTH",
+    "ALLOW_USER_SRP_AUTH",
+    "CUSTOM_AUTH_FLOW_ONLY",
+    "USER_PASSWORD_AUTH",
+];
+
+pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> {
+    let flows: Vec<String> = members.any("ExplicitAuthFlows")?.unwrap_or_default();
+    if let Some(unknown) = flows.iter().find(|flow| !FLOWS.contains(&flow.as_str())) {
+        return Err(Exception::invalid_parameter(format!(
+            "{unknown} is no auth flow."
+        )));
+    }
+    if flows.iter().any(|flow| flow.starts_with("ALLOW_"))
+        && !flows.iter().all(|flow| flow.starts_with("ALLOW_"))
+    {
+        return Err(Exception::invalid_parameter(
+            "ExplicitAuthFlows with the prefix ALLOW_ cannot be mixed with those without.",
+        ));
+    }
+    let hides = members.word("PreventUserExistenceErrors", &["LEGACY", "ENABLED"])?;
+    let makes_secret: Option<bool> = members.any("GenerateSecret")?;
+    let default = Client::new(
+        random_id(26),
+        members.required("UserPoolId", Shape::POOL_ID)?,
+        members.required("ClientName", Shape::CLIENT_NAME)?,
+        server.now()?,
+    );
+    let client = Client {
+        secret: makes_secret.unwrap_or(false).then(|| random_id(51)),
+        flows: if flows.is_empty() {
+            default.flows
+        } else {
+            flows
+        },
+        hides_users: hides.as_deref() == Some("ENABLED"),
+        session_validity: members
+            .number("AuthSessionValidity", 3, 15)?
+            .unwrap_or(default.session_validity),
+        access_validity: validity(members, "AccessToken", 86_400, "hours")?
+            .unwrap_or(default.access_validity),
+        id_validity: validity(members, "IdToken", 86_400, "hours")?.unwrap_or(default.id_validity),
+        refresh_validity: validity(members, "RefreshToken", 315_360_000, "days")?
+            .unwrap_or(default.refresh_validity),
+        ..default
+    };
+    let described = describe_client(&client);
+    let put = server.directory().change(move |rows| {
+        rows.pool(&client.pool)?;
+        rows.put_client(&client)
+    });
+    put.await?;
+    Ok(json!({ "UserPoolClient": described }))
+}
+
+pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value> {
+    let pool = members.required("UserPoolId", Shape::POOL_ID)?;
+    let id = members.required("ClientId", Shape::CLIENT_ID)?;
+    let client = server.directory().read(move |rows| {
+        rows.pool(&pool)?;
+        rows.client_of(&pool, &id)
+    });
+    Ok(json!({ "UserPoolClient": describe_client(&client.await?) }))
+}
+
+const DAY: u64 = 86_400;
+
+/// How long this kind of token lives, in seconds; `None`, or 0 for a refresh token, is the default. Any time will do, less
+/// than Cognito's five minutes as well, so that an expiry can be waited for.
+fn validity(members: &Members, token: &str, most: u64, default_unit: &str) -> Answer<Option<u64>> {
+    let least = u64::from(token != "RefreshToken");
+    let number = members.number(&format!("{token}Validity"), least, most)?;
+    let units: Option<Map<String, Value>> = members.any("TokenValidityUnits")?;
+    let unit = units.as_ref().and_then(|units| units.get(token)?.as_str());
+    let seconds = match unit.unwrap_or(default_unit) {
+        "seconds" => 1,
+        "minutes" => 60,
+        "hours" => 3600,
+        "days" => DAY,
+        _ => {
+            return Err(Exception::invalid_parameter(
+                "TokenValidityUnits are seconds, minutes, hours or days.",
+            ));
+        }
+    };
+    match number.map(|number| number.saturating_mul(seconds)) {
+        None | Some(0) => Ok(None),
+        Some(seconds) if seconds <= 3650 * DAY => Ok(Some(seconds)),
+        Some(_) => Err(Exception::invalid_parameter(format!(
+            "Invalid range for token validity: {token}."
+        ))),
+    }
+}
+
+fn describe_client(client: &Client) -> Value {
+    let mut described = json!({
+        "UserPoolId": client.pool,
+        "ClientName": client.name,
+        "ClientId": client.id,
+        "ExplicitAuthFlows": client.flows,
+        "PreventUserExistenceErrors": if client.hides_users { "ENABLED" } else { "LEGACY" },
+        "AuthSessionValidity": client.session_validity,
+        "AccessTokenValidity": client.access_validity,
+        "IdTokenValidity": client.id_validity,
+        "RefreshTokenValidity": client.refresh_validity,
+        "TokenValidityUnits": { "AccessToken": "seconds", "IdToken": "seconds", "RefreshToken": "seconds" },
+        "CreationDate": client.created,
+        "LastModifiedDate": client.created,
+    });
+    if let Some(secret) = &client.secret {
+        described["ClientSecret"] = secret.clone().into();
+    }
+    described
+}

@@ -1,0 +1,180 @@
+//! Pools: `CreateUserPool`, `DescribeUserPool`, `ListUserPools`, `DeleteUserPool`, and what they demand of a sign-in.
+
+use serde_json::{Map, Value, json};
+
+use crate::directory::{MfaConfiguration, Pool};
+use crate::exception::{Answer, Exception};
+use crate::members::{Members, Shape};
+use crate::random_id::random_id;
+use crate::server::Server;
+
+/// Second factors of Cognito's that this server does not have: what is set of them is kept, to be read back.
+const OTHER_FACTORS: [&str; 3] = [
+    "SmsMfaConfiguration",
+    "EmailMfaConfiguration",
+    "WebAuthnConfiguration",
+];
+
+pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> {
+    let policies: Option<Map<String, Value>> = members.any("Policies")?;
+    let minimum = policies.as_ref().and_then(|policies| {
+        policies
+            .get("PasswordPolicy")?
+            .get("MinimumLength")?
+            .as_u64()
+    });
+    if minimum.is_some_and(|minimum| !(6..=99).contains(&minimum)) {
+        return Err(Exception::invalid_parameter("MinimumLength is 6 to 99"));
+    }
+    let default = Pool::new(
+        format!("local_{}", random_id(9)),
+        members.required("PoolName", Shape::POOL_NAME)?,
+        server.now()?,
+    );
+    let pool = Pool {
+        mfa: mfa_configuration(members)?.unwrap_or(default.mfa),
+        minimum_password_length: minimum
+            .and_then(|minimum| minimum.try_into().ok())
+            .unwrap_or(default.minimum_password_length),
+        ..default
+    };
+    let described = describe_pool(&pool);
+    server
+        .directory()
+        .change(move |rows| rows.put_pool(&pool))
+        .await?;
+    Ok(json!({ "UserPool": described }))
+}
+
+pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value> {
+    let pool = named(server, members).await?;
+    Ok(json!({ "UserPool": describe_pool(&pool) }))
+}
+
+pub(super) async fn list(server: &Server, members: &Members) -> Answer<Value> {
+    let most = members.number("MaxResults", 1, 60)?;
+    let most = most.ok_or_else(|| Exception::invalid_parameter("MaxResults must not be null"))?;
+    let after = members.text("NextToken", Shape::TEXT)?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    server
+        .directory()
+        .read(move |rows| page(&rows.pools()?, after, most))
+        .await
+}
+
+/// It begins after the pool that the token names.
+fn page(pools: &[Pool], after: Option<String>, most: usize) -> Answer<Value> {
+    let begin = after.map_or(Some(0), |after| {
+        Some(1 + pools.iter().position(|pool| pool.id == after)?)
+    });
+    let begin = begin.ok_or_else(|| Exception::invalid_parameter("Invalid token."))?;
+    let page: Vec<_> = pools.iter().skip(begin).take(most).collect();
+    let describe = |pool: &&Pool| {
+        json!({
+            "Id": pool.id, "Name": pool.name, "CreationDate": pool.created, "LastModifiedDate": pool.modified,
+        })
+    };
+    let mut answer = json!({ "UserPools": page.iter().map(describe).collect::<Vec<_>>() });
+    if let Some(last) = page.last().filter(|_| begin + page.len() < pools.len()) {
+        answer["NextToken"] = last.id.clone().into();
+    }
+    Ok(answer)
+}
+
+pub(super) async fn delete(server: &Server, members: &Members) -> Answer<Value> {
+    let id = members.required("UserPoolId", Shape::POOL_ID)?;
+    let delete = server.directory().change(move |rows| {
+        rows.pool(&id)?;
+        rows.delete_pool(&id)
+    });
+    delete.await?;
+    Ok(json!({}))
+}
+
+/// What is not named stays as it is. `OFF` switches every factor off that is not named with it.
+pub(super) async fn set_mfa_config(server: &Server, members: &Members) -> Answer<Value> {
+    let id = members.required("UserPoolId", Shape::POOL_ID)?;
+    let mfa = mfa_configuration(members)?;
+    let software_tokens: Option<Map<String, Value>> =
+        members.any("SoftwareTokenMfaConfiguration")?;
+    let software_tokens = match software_tokens
+        .as_ref()
+        .map(|settings| settings.get("Enabled"))
+    {
+        None => None,
+        Some(None | Some(Value::Null)) => Some(false),
+        Some(Some(Value::Bool(enabled))) => Some(*enabled),
+        Some(Some(_)) => return Err(Exception::serialization("Enabled is true or false.")),
+    };
+    let mut others = Map::new();
+    for factor in OTHER_FACTORS {
+        if let Some(settings) = members.any::<Map<String, Value>>(factor)? {
+            others.insert(factor.to_owned(), settings.into());
+        }
+    }
+    let now = server.now()?.as_secs();
+    let change = server.directory().change(move |rows| {
+        let mut pool = rows.pool(&id)?;
+        if mfa == Some(MfaConfiguration::Off) {
+            pool.software_tokens = false;
+            pool.other_factors.clear();
+        }
+        pool.software_tokens = software_tokens.unwrap_or(pool.software_tokens);
+        pool.other_factors.extend(others);
+        // A factor may be switched off by name: then nobody sets up a new one. Where the pool requires one it contradicts itself,
+        // which its sign-ins are told.
+        let asks = match mfa {
+            Some(MfaConfiguration::On | MfaConfiguration::Optional) => software_tokens.is_none(),
+            Some(MfaConfiguration::Off) | None => false,
+        };
+        if asks && !pool.software_tokens && pool.other_factors.is_empty() {
+            return Err(Exception::invalid_parameter(
+                "Invalid MFA configuration given, can't turn on MFA without a second factor.",
+            ));
+        }
+        pool.mfa = mfa.unwrap_or(pool.mfa);
+        pool.modified = now;
+        rows.put_pool(&pool)?;
+        Ok(pool)
+    });
+    Ok(mfa_config(&change.await?))
+}
+
+pub(super) async fn get_mfa_config(server: &Server, members: &Members) -> Answer<Value> {
+    Ok(mfa_config(&named(server, members).await?))
+}
+
+async fn named(server: &Server, members: &Members) -> Answer<Pool> {
+    let id = members.required("UserPoolId", Shape::POOL_ID)?;
+    server.directory().read(move |rows| rows.pool(&id)).await
+}
+
+fn mfa_configuration(members: &Members) -> Answer<Option<MfaConfiguration>> {
+    let word = members.word("MfaConfiguration", &["OFF", "ON", "OPTIONAL"])?;
+    Ok(word.map(|word| match word.as_str() {
+        "ON" => MfaConfiguration::On,
+        "OPTIONAL" => MfaConfiguration::Optional,
+        _ => MfaConfiguration::Off,
+    }))
+}
+
+fn mfa_config(pool: &Pool) -> Value {
+    let mut config = Value::Object(pool.other_factors.clone());
+    config["MfaConfiguration"] = json!(pool.mfa);
+    if pool.software_tokens || pool.mfa != MfaConfiguration::Off {
+        config["SoftwareTokenMfaConfiguration"] = json!({ "Enabled": pool.software_tokens });
+    }
+    config
+}
+
+fn describe_pool(pool: &Pool) -> Value {
+    json!({
+        "Id": pool.id,
+        "Name": pool.name,
+        "MfaConfiguration": pool.mfa,
+        "Policies": { "PasswordPolicy": { "MinimumLength": pool.minimum_password_length } },
+        "Arn": format!("arn:aws:cognito-idp:local:000000000000:userpool/{}", pool.id),
+        "CreationDate": pool.created,
+        "LastModifiedDate": pool.modified,
+    })
+}

@@ -1,0 +1,54 @@
+//! Where second factors are kept with `--sqlite`.
+
+use std::sync::Arc;
+
+use softtoken::store::{BlockingStore, Snapshot, Store, Swap, Write};
+use softtoken_sqlite::SqliteStore;
+
+/// SQLite, on threads that may block.
+#[derive(Clone, Debug)]
+pub(crate) struct Records(Arc<SqliteStore>);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordsError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl Records {
+    pub(crate) fn new(store: SqliteStore) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl Store for Records {
+    type Error = RecordsError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, RecordsError> {
+        let (store, subject) = (self.0.clone(), subject.to_owned());
+        Ok(tokio::task::spawn_blocking(move || store.load(&subject)).await??)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, RecordsError> {
+        let (store, subject) = (self.0.clone(), subject.to_owned());
+        let (expected, record, events) = (
+            write.expected(),
+            write.record().to_vec(),
+            write.events().clone(),
+        );
+        let swap = tokio::task::spawn_blocking(move || {
+            // The same write, which there is since there was one.
+            Write::new(expected, &record, &events).map_or(Ok(Swap::Conflict), |write| {
+                store.compare_and_swap(&subject, write)
+            })
+        });
+        Ok(swap.await??)
+    }
+}

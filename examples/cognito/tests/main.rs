@@ -1,0 +1,10 @@
+//! What the stand-in answers, asked over HTTP as a client would. One program, so that it is linked once.
+
+mod faults;
+mod first_factor;
+mod flows;
+mod process;
+mod protocol;
+mod races;
+mod tokens;
+mod world;
