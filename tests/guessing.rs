@@ -212,7 +212,9 @@ fn odds_of_the_best_attacker(days: u64, sign_ins_a_day: u64) -> f64 {
     let mut floor = Totp::STANDARD.step(world.now()).saturating_offset(BEHIND);
     let window = Window::STANDARD.with_drift(i16::try_from(BEHIND).unwrap());
     let mut odds = 0.0;
+    let mut guesses = 0;
     loop {
+        assert!(guesses < 10_000, "nothing holds the attacker back");
         let now = world.now().as_secs();
         if due.is_some_and(|due| due <= now) {
             match authenticate(&world, device.code_in(world.now(), BEHIND)) {
@@ -242,6 +244,7 @@ fn odds_of_the_best_attacker(days: u64, sign_ins_a_day: u64) -> f64 {
                 let swapped = BlockingStore::compare_and_swap(&world.store, "alice", write);
                 assert_eq!(swapped, Ok(Swap::Stored));
                 odds += f64::from(u32::try_from(open.len()).unwrap()) / 1e6;
+                guesses += 1;
                 now
             }
             Some(_) => now + 3 * 3600,
