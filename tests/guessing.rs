@@ -146,6 +146,37 @@ fn time_pays_failures_back_and_ends_no_lock() {
 }
 
 #[test]
+fn time_pays_from_the_first_failure_on_and_no_other_begins_it_anew() {
+    let world = |debt_limit| {
+        let throttle = Throttle {
+            debt_limit,
+            ..Throttle::STANDARD
+        };
+        let world = World::new(Policy::builder().throttle(throttle).build().unwrap());
+        let device = world.enrol("alice");
+        (world, device)
+    };
+    let fail = |(world, device): &(World, Device)| {
+        let wrong = device.wrong_code(world.now());
+        assert_eq!(authenticate(world, wrong), Err(Rejection::Mismatch));
+        let status = world.mfa.status();
+        status.run_blocking(&world.store, "alice").unwrap().locked
+    };
+
+    let early = world(2);
+    assert!(!fail(&early));
+    early.0.time.advance(DAY / 2 - 1);
+    assert!(fail(&early), "nothing is paid back before twelve hours");
+
+    let late = world(3);
+    assert!(!fail(&late));
+    late.0.time.advance(DAY / 4);
+    assert!(!fail(&late));
+    late.0.time.advance(DAY / 4);
+    assert!(!fail(&late), "one is, twelve hours after the first");
+}
+
+#[test]
 fn five_failures_in_a_row_say_that_the_password_is_probably_known() {
     let world = World::standard();
     let device = world.enrol("alice");

@@ -260,6 +260,22 @@ mod tests {
     }
 
     #[test]
+    fn an_algorithm_is_read_as_it_is_written_in_either_case() {
+        for (algorithm, name) in [
+            (Algorithm::Sha1, "SHA1"),
+            (Algorithm::Sha256, "SHA256"),
+            (Algorithm::Sha512, "SHA512"),
+        ] {
+            assert_eq!(alloc::format!("{algorithm}"), name);
+            assert_eq!(name.parse(), Ok(algorithm));
+            assert_eq!(name.to_ascii_lowercase().parse(), Ok(algorithm));
+        }
+        for other in ["", "SHA", "SHA-1", "MD5"] {
+            assert_eq!(other.parse::<Algorithm>(), Err(TotpError::Algorithm));
+        }
+    }
+
+    #[test]
     fn a_period_is_fifteen_to_a_hundred_and_twenty_whole_seconds() {
         for seconds in 15..=120 {
             let period = Duration::from_secs(seconds);
