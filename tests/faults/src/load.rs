@@ -19,8 +19,6 @@ const SUBJECTS: usize = 24;
 const TASKS: usize = 12;
 /// How many actions make a step of time go by: fewer than there are subjects, so that most have a code that is not used.
 const ACTIONS_A_STEP: usize = 8;
-/// How many of a subject's tokens are tried in the end: more than can be in doubt.
-const LATEST: usize = 16;
 const STEP: Duration = Duration::from_secs(30);
 
 /// Keeps up a load on the store while `disturb` runs, and checks what must hold afterwards: no code accepted twice, no
@@ -267,10 +265,12 @@ impl<'s, S: BlockingStore> World<'s, S> {
         }
     }
 
-    /// Tries the latest tokens when all is over: one is in force. The last answer is a success, which reports the failures.
+    /// Tries the tokens that can be in force when all is over, from the one before the last that was acknowledged to be: one is. The
+    /// last answer is a success, which reports the failures.
     fn settle(&self, subject: usize) -> Option<crate::Violation> {
         let tokens = unpoisoned(&self.people[subject].tokens).len();
-        let in_force: Vec<_> = (tokens.saturating_sub(LATEST)..tokens)
+        let current = self.people[subject].current.load(Ordering::SeqCst);
+        let in_force: Vec<_> = (current.saturating_sub(1)..tokens)
             .filter(|token| self.settled(subject, *token))
             .collect();
         match in_force[..] {
