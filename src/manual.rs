@@ -267,4 +267,3 @@
 //! - Somebody has thought of the day after a backup is put back: codes that were spent since are accepted once more while they
 //!   are valid, so wait for two minutes before you open; tokens that were replaced since are in force again, and recovery
 //!   codes that were used are unused, so [`reset`](crate::Mfa::reset) those of whom you know it.
-#![allow(clippy::doc_markdown, reason = "engines are no code")]
