@@ -95,19 +95,20 @@ def test_of_two_ends_of_one_setup_one_gets_tokens(required, idp):
     assert outcomes["SUCCESS"] == 1
 
 
-def test_of_ten_secrets_one_is_in_force(optional, idp):
+def test_of_three_secrets_one_can_be_verified(optional, idp):
     token = optional.user().access_token()
-    with ThreadPoolExecutor(10) as threads:
-        issued = list(threads.map(lambda _: issue(idp, token), range(10)))
+    # As many as are judged without a wait.
+    with ThreadPoolExecutor(3) as threads:
+        issued = list(threads.map(lambda _: issue(idp, token), range(3)))
     phones = [Phone(secret) for secret in issued if secret]
     codes = {phone.code(): phone for phone in phones}
     assert len(codes) == len(phones)
     verified = 0
-    for code in list(codes)[:3]:
+    for code in codes:
         said = outcome(lambda code=code: idp.verify_software_token(AccessToken=token, UserCode=code))
         assert said in ("SUCCESS", "EnableSoftwareTokenMFAException", "SoftwareTokenMFANotFoundException")
         verified += said == "SUCCESS"
-    assert verified <= 1
+    assert verified == 1
 
 
 def issue(idp, token):
