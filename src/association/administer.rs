@@ -2,9 +2,9 @@
 
 use alloc::string::String;
 
+use super::draft::{Draft, Operation, sealed};
 use super::enrol::kept_name;
 use super::event::{Actor, EventKind};
-use super::operation::{Draft, Operation, sealed};
 use super::rejection::{Refusal, Rejection};
 use super::{Administrator, Association, Count, Pending, PendingId, Preference, Token};
 use crate::entropy::{Entropy, NoEntropy, draw};

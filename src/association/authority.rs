@@ -6,8 +6,8 @@ use core::fmt;
 use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
 
+use super::draft::Draft;
 use super::event::Actor;
-use super::operation::Draft;
 use super::rejection::{Refusal, Rejection, SessionFlaw};
 use super::session::{Claims, Context, Purpose, PurposeKind, Session, Spent};
 use super::{Association, Token, keyed_hash};

@@ -4,9 +4,9 @@ use alloc::string::String;
 
 use super::answer::{AttemptKey, Repeatable};
 use super::authority::{Authority, Possession, Recognised};
+use super::draft::{Draft, Operation, sealed};
 use super::event::{Actor, EventKind};
 use super::evidence::{Evidence, Method, Proof};
-use super::operation::{Draft, Operation, sealed};
 use super::rejection::{Refusal, Rejection};
 use super::session::{Draw, Purpose, PurposeKind, Session};
 use super::{Association, Pending, PendingId, Preference, Token};

@@ -2,9 +2,9 @@
 
 use super::Count;
 use super::authority::Authority;
+use super::draft::{Draft, Operation, sealed};
 use super::event::{Actor, EventKind};
 use super::evidence::{Evidence, Method, Proof};
-use super::operation::{Draft, Operation, sealed};
 use super::recovery::{RecoveryCode, RecoveryCodes};
 use super::rejection::{Refusal, Rejection};
 use super::session::{Context, PurposeKind, Session};

@@ -1,7 +1,7 @@
 //! A record written again as it is.
 
+use super::draft::{Draft, Operation, sealed};
 use super::event::Actor;
-use super::operation::{Draft, Operation, sealed};
 use super::rejection::Refusal;
 
 /// Writes the record again as it is, so that it is sealed under the current key: for each subject in turn after a rotation,

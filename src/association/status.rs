@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
+use super::draft::{Draft, Operation, sealed};
 use super::event::Actor;
-use super::operation::{Draft, Operation, sealed};
 use super::rejection::{Refusal, Rejection};
 use super::sign_in::Preference;
 use super::{Association, Pending};
