@@ -6,11 +6,11 @@ use core::fmt;
 use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
 
+use super::credential::{Claims, PurposeKind, Session, keyed_hash};
 use super::draft::Draft;
-use super::event::Actor;
-use super::rejection::{Refusal, Rejection, SessionFlaw};
-use super::session::{Claims, Context, Purpose, PurposeKind, Session, Spent};
-use super::{Association, Token, keyed_hash};
+use super::names::Context;
+use super::outcome::{Actor, Refusal, Rejection};
+use super::state::{Association, Token};
 use crate::policy::Requirement;
 use crate::time::UnixTime;
 use crate::totp::Secret;
@@ -239,7 +239,7 @@ impl Recognised<'_> {
         let Self::Session(claims) = self else {
             return Ok(());
         };
-        claims.is_alive(draft).map_err(Refusal::from)
+        draft.record().admits(claims).map_err(Refusal::from)
     }
 
     /// What the session says, where there is a flow.
@@ -276,33 +276,4 @@ pub(super) enum Possession {
     Proven,
     /// By the exception for a token that never protected anything.
     Waived,
-}
-
-impl Claims {
-    pub(super) fn is_alive(&self, draft: &Draft<'_>) -> Result<(), SessionFlaw> {
-        if self.generation != draft.record().generation {
-            return Err(SessionFlaw::OtherGeneration);
-        }
-        if draft.record().spent.contains(&self.nonce) {
-            return Err(SessionFlaw::Spent);
-        }
-        if let Purpose::SetupPending(id) = self.purpose
-            && draft
-                .record()
-                .association
-                .pending()
-                .map(|pending| pending.id)
-                != Some(id)
-        {
-            return Err(SessionFlaw::OtherPending);
-        }
-        Ok(())
-    }
-
-    pub(super) fn spent(&self) -> Spent {
-        Spent {
-            nonce: self.nonce,
-            expires: self.expires,
-        }
-    }
 }

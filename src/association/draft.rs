@@ -1,11 +1,13 @@
-//! `(record, operation, policy, now) -> (record', outcome, events)`: what every operation is.
+//! The toolbox of every operation: what it is decided in, and the record that it is deciding about.
 
-use super::Record;
-use super::answer::Attempt;
-use super::event::{Actor, Event, EventKind, Events};
-use super::evidence::{Evidence, Proof};
-use super::rejection::{Refusal, Rejection, SessionFlaw};
-use super::session::{Claims, Context, Draw, Purpose, PurposeKind, Session, SessionKeys};
+use alloc::string::String;
+
+use super::credential::{Attempt, Claims, Draw, Purpose, PurposeKind, Session, SessionKeys};
+use super::names::Context;
+use super::outcome::{
+    Actor, Event, EventKind, Events, Evidence, Proof, Refusal, Rejection, SessionFlaw,
+};
+use super::state::{LastAnswer, Record};
 use crate::policy::Policy;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Code, Totp, Verdict};
@@ -52,71 +54,6 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// What an operation decided.
-///
-/// Store `next` before you act on `outcome`, a refusal included: a guess that is not written down is free. It is no
-/// `Result`, so that `?` cannot skip the write.
-#[derive(Debug)]
-#[must_use = "a decision that is not stored counts no guess and spends no code"]
-pub struct Transition<T> {
-    /// The record to store; `None` where nothing changes.
-    pub next: Option<Record>,
-    /// The answer, once `next` is stored.
-    pub outcome: Result<T, Rejection>,
-    /// What happened, once `next` is stored.
-    pub events: Events,
-}
-
-/// One row of the state machine's table, as a value.
-///
-/// What it needs of randomness was drawn when it was made, so it can be applied again to a newer record after a lost
-/// race; it then decides afresh.
-pub trait Operation: sealed::Sealed + Send + Sync {
-    /// What success gives.
-    type Output: Send;
-
-    #[doc(hidden)]
-    fn actor(&self) -> Actor;
-
-    /// Whether it makes or takes a session.
-    #[doc(hidden)]
-    fn needs_session_keys(&self) -> bool {
-        false
-    }
-
-    /// Whether it is for nothing but sealing.
-    #[doc(hidden)]
-    fn needs_seal(&self) -> bool {
-        false
-    }
-
-    #[doc(hidden)]
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Self::Output, Refusal>;
-
-    /// Decides. Pure: the same record, operation and environment give the same transition.
-    fn apply(&self, record: Record, environment: &Environment<'_>) -> Transition<Self::Output> {
-        let mut draft = Draft {
-            record,
-            changed: false,
-            environment: *environment,
-            actor: self.actor(),
-            events: Events::default(),
-        };
-        let outcome = self
-            .decide(&mut draft)
-            .map_err(|refusal| draft.refused(refusal));
-        Transition {
-            next: draft.changed.then_some(draft.record),
-            outcome,
-            events: draft.events,
-        }
-    }
-}
-
-pub(super) mod sealed {
-    pub trait Sealed {}
-}
-
 /// A record that is being decided about. What was changed stays changed when the operation is refused.
 #[derive(Debug)]
 pub struct Draft<'a> {
@@ -128,6 +65,21 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    pub(super) fn new(record: Record, environment: Environment<'a>, actor: Actor) -> Self {
+        Self {
+            record,
+            changed: false,
+            environment,
+            actor,
+            events: Events::default(),
+        }
+    }
+
+    /// The record to store, where it was changed, and what happened.
+    pub(super) fn close(self) -> (Option<Record>, Events) {
+        (self.changed.then_some(self.record), self.events)
+    }
+
     pub(super) fn record(&self) -> &Record {
         &self.record
     }
@@ -154,7 +106,7 @@ impl<'a> Draft<'a> {
         });
     }
 
-    fn refused(&mut self, refusal: Refusal) -> Rejection {
+    pub(super) fn refused(&mut self, refusal: Refusal) -> Rejection {
         let Refusal { rejection, flaw } = refusal;
         // These have events of their own, which say more.
         if !matches!(rejection, Rejection::Reused | Rejection::ClockBehind) {
@@ -207,6 +159,16 @@ impl<'a> Draft<'a> {
         } else {
             Err(Rejection::SoftwareTokenDisabled)
         }
+    }
+
+    /// As much of the name as the policy keeps, in whole characters; an empty one is none.
+    pub(super) fn kept_name(&self, name: Option<&str>) -> Option<String> {
+        let name = name?;
+        let mut end = name.len().min(self.policy().name_bytes());
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        (end > 0).then(|| name[..end].into())
     }
 
     /// The one place where codes are judged: the throttle before, the count after.
@@ -278,12 +240,8 @@ impl<'a> Draft<'a> {
 
     /// The proof that this attempt was given before, where it is a repetition.
     pub(super) fn answered(&mut self, attempt: Option<Attempt>) -> Option<Proof> {
-        let Record {
-            last_answer,
-            generation,
-            ..
-        } = &self.record;
-        let proof = attempt?.answered(last_answer.as_ref(), *generation, self.now())?;
+        let last = self.record.last_answer.as_ref()?;
+        let proof = last.answer(attempt?, self.record.generation, self.now())?;
         self.event(EventKind::AnsweredAgain);
         Some(proof)
     }
@@ -297,7 +255,8 @@ impl<'a> Draft<'a> {
         let window = self.policy().window();
         let open_for = i64::from(window.back()) + (-i64::from(token.drift)).max(0) + 1;
         let until = token.totp.step_start(step.saturating_offset(open_for));
-        self.change().last_answer = Some(attempt.answer(self.record.generation, until, proof));
+        let answer = LastAnswer::to(attempt, self.record.generation, until, proof);
+        self.change().last_answer = Some(answer);
     }
 
     /// Whether another success within a session can be remembered. What is remembered was proven by a code each, so
@@ -320,7 +279,7 @@ impl<'a> Draft<'a> {
     pub(super) fn spend(&mut self, claims: Option<&Claims>) {
         if let Some(claims) = claims {
             let now = self.now();
-            self.change().spent.spend(claims.spent(), now);
+            self.change().spent.spend(claims, now);
         }
     }
 

@@ -145,200 +145,39 @@
 //! # }
 //! ```
 
-mod administer;
-mod answer;
+// The floors, from the top: each uses only those below it.
+mod operations;
+// What an operation is.
+mod operation;
+// On whose word.
 mod authority;
+// The toolbox of every operation.
 mod draft;
-mod enrol;
-mod event;
-mod evidence;
-mod recover;
-mod recovery;
-mod rejection;
-mod reseal;
-mod session;
-mod sign_in;
-mod status;
-mod throttle;
+// What is kept.
+mod state;
+// What is shown.
+mod credential;
+// What comes out.
+mod outcome;
+// What all of them name.
+mod names;
 
-use alloc::string::String;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
-use crate::time::{Step, UnixTime};
-use crate::totp::{Secret, Totp, Verifier, Window};
-
-pub use administer::{Import, Reset, Unlock};
-pub use answer::AttemptKey;
 pub use authority::{Administrator, Authority, Grant};
-pub use draft::{Environment, Operation, Transition};
-pub use enrol::{Associate, Disassociate, Enrolled, Issued, Verify};
-pub use event::{Actor, Event, EventKind, Events};
-pub use evidence::{Evidence, Method};
-pub use recover::{IssueRecoveryCodes, Recover, Resynchronise};
-pub use recovery::{RecoveryCode, RecoveryCodeError, RecoveryCodes};
-pub use rejection::{Rejection, SessionFlaw};
-pub use reseal::Reseal;
-pub use session::{Claims, Context, ContextTooLong, Session, SessionKeys};
-pub use sign_in::{Authenticate, Challenge, FinishSetup, Prefer, Preference, Respond, SignIn};
-pub use status::{State, Status, StatusReport};
+pub use credential::{
+    AttemptKey, Claims, RecoveryCode, RecoveryCodeError, RecoveryCodes, Session, SessionKeys,
+};
+pub use draft::Environment;
+pub use names::{Context, ContextTooLong};
+pub use operation::{Operation, Transition};
+pub use operations::{
+    Associate, Authenticate, Challenge, Disassociate, Enrolled, FinishSetup, Import,
+    IssueRecoveryCodes, Issued, Prefer, Recover, Reseal, Reset, Respond, Resynchronise, SignIn,
+    State, Status, StatusReport, Unlock, Verify,
+};
+pub use outcome::{Actor, Event, EventKind, Events, Evidence, Method, Rejection, SessionFlaw};
+pub use state::{Preference, Record};
 
-pub(crate) use answer::LastAnswer;
-pub(crate) use evidence::Proof;
-pub(crate) use recovery::RecoverySet;
-pub(crate) use session::{Spent, SpentSessions};
-pub(crate) use throttle::Count;
-
-/// Everything that is kept for a subject: one record, one row, one compare-and-swap.
-///
-/// A subject of whom nothing is stored has the default record. [`record`](crate::record) turns it into bytes and back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Record {
-    pub(crate) association: Association,
-    /// Raised whenever what is in force changes: sessions of another generation are dead.
-    pub(crate) generation: u64,
-    pub(crate) throttle: Count,
-    pub(crate) preference: Preference,
-    pub(crate) recovery: Option<RecoverySet>,
-    pub(crate) spent: SpentSessions,
-    /// Grants authenticated before this are void.
-    pub(crate) grants_from: Option<UnixTime>,
-    pub(crate) last_answer: Option<LastAnswer>,
-}
-
-/// The three states.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Association {
-    Unassociated,
-    Pending(Pending),
-    Verified(Verified),
-}
-
-/// A token in force, and the secret that may replace it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Verified {
-    pub(crate) token: Token,
-    pub(crate) replacement: Option<Pending>,
-}
-
-/// A secret that was issued and not yet proven.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Pending {
-    pub(crate) id: PendingId,
-    pub(crate) secret: Secret,
-    pub(crate) totp: Totp,
-    pub(crate) expires: UnixTime,
-    pub(crate) name: Option<String>,
-}
-
-pub(crate) type PendingId = [u8; 16];
-
-/// A secret that a code has proven.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Token {
-    pub(crate) secret: Secret,
-    pub(crate) totp: Totp,
-    pub(crate) since: UnixTime,
-    /// The hash of the id of the grant that proved it.
-    pub(crate) proved_by: Option<[u8; 16]>,
-    /// The last accepted step: only a later one is ever accepted.
-    pub(crate) last_step: Step,
-    /// How many steps the user's clock is ahead.
-    pub(crate) drift: i16,
-    pub(crate) name: Option<String>,
-    /// Whether it has ever stood between somebody and a sign-in.
-    pub(crate) ever_enabled: bool,
-    /// Whether the sign-in that set it up may still be completed by the code that proved it. A mark on the token, since
-    /// neither time, nor another session for the same proof, may make that possible twice.
-    pub(crate) finishes_sign_in: bool,
-}
-
-impl Default for Record {
-    fn default() -> Self {
-        Self {
-            association: Association::Unassociated,
-            generation: 0,
-            throttle: Count::NONE,
-            preference: Preference::Disabled,
-            recovery: None,
-            spent: SpentSessions::default(),
-            grants_from: None,
-            last_answer: None,
-        }
-    }
-}
-
-impl Record {
-    /// Puts a token in force, in place of whatever was. Sessions of before are dead by their generation, so those of them
-    /// that were spent need no remembering.
-    fn enforce(&mut self, token: Token) {
-        self.association = Association::Verified(Verified {
-            token,
-            replacement: None,
-        });
-        self.spent = SpentSessions::default();
-        self.advance();
-    }
-
-    /// Ends what is in force, with all that hung on it.
-    fn end(&mut self) {
-        self.association = Association::Unassociated;
-        self.preference = Preference::Disabled;
-        self.recovery = None;
-        self.last_answer = None;
-        self.advance();
-    }
-
-    fn advance(&mut self) {
-        self.generation = self.generation.saturating_add(1);
-    }
-
-    pub(crate) fn is_verified(&self) -> bool {
-        matches!(self.association, Association::Verified(_))
-    }
-
-    fn token(&self) -> Result<&Token, Rejection> {
-        match &self.association {
-            Association::Verified(verified) => Ok(&verified.token),
-            Association::Unassociated | Association::Pending(_) => Err(Rejection::NotAssociated),
-        }
-    }
-
-    /// The token, to be written by those who have found that there is one.
-    fn token_mut(&mut self) -> Option<&mut Token> {
-        match &mut self.association {
-            Association::Verified(verified) => Some(&mut verified.token),
-            Association::Unassociated | Association::Pending(_) => None,
-        }
-    }
-}
-
-impl Association {
-    /// The secret that waits for its first code.
-    fn pending(&self) -> Option<&Pending> {
-        match self {
-            Self::Unassociated => None,
-            Self::Pending(pending) => Some(pending),
-            Self::Verified(verified) => verified.replacement.as_ref(),
-        }
-    }
-}
-
-impl Token {
-    fn verifier(&self) -> Verifier {
-        Verifier::new(&self.secret, self.totp)
-    }
-
-    /// The window for this token: around the server's time, and around the user's where that is known to differ.
-    fn window(&self, window: Window) -> Window {
-        window.with_drift(self.drift)
-    }
-}
-
-/// HMAC-SHA-256 for one purpose.
-fn keyed_hash(key: &[u8], purpose: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(purpose);
-    mac
-}
+pub(crate) use outcome::Proof;
+pub(crate) use state::{
+    Association, Count, LastAnswer, Pending, RecoverySet, Spent, SpentSessions, Token, Verified,
+};

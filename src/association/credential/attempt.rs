@@ -1,16 +1,13 @@
-//! The last answer, kept so that a caller who lost it can ask again (SPEC 10).
+//! One attempt of a caller that may have to repeat it, because its answer can be lost (SPEC 10).
 
 use core::fmt;
 
 use hmac::Mac as _;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::evidence::Proof;
-use super::keyed_hash;
+use super::mac::keyed_hash;
 use super::session::Claims;
 use crate::entropy::{Entropy, NoEntropy};
-use crate::time::UnixTime;
 use crate::totp::Code;
 
 /// Names one attempt of a caller that may have to repeat it: 128 random bits of the server's own making.
@@ -51,7 +48,7 @@ impl AttemptKey {
     }
 
     /// This attempt at this operation, within this session, with this code.
-    pub(super) fn attempt(
+    pub(crate) fn attempt(
         &self,
         operation: Repeatable,
         claims: Option<&Claims>,
@@ -78,7 +75,7 @@ impl fmt::Debug for AttemptKey {
 
 /// The operations whose answer is kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Repeatable {
+pub(crate) enum Repeatable {
     Verify = 1,
     Respond = 2,
     Authenticate = 3,
@@ -86,36 +83,4 @@ pub(super) enum Repeatable {
 
 /// The hash of an attempt and of what it asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Attempt([u8; 16]);
-
-impl Attempt {
-    /// The answer to it, while the code's window is open and what is in force is the same.
-    pub(super) fn answered(
-        self,
-        last: Option<&LastAnswer>,
-        generation: u64,
-        now: UnixTime,
-    ) -> Option<Proof> {
-        let last = last?;
-        let same = bool::from(last.attempt.ct_eq(&self.0));
-        (same && last.generation == generation && now < last.until).then_some(last.proof)
-    }
-
-    pub(super) fn answer(self, generation: u64, until: UnixTime, proof: Proof) -> LastAnswer {
-        LastAnswer {
-            attempt: self.0,
-            generation,
-            until,
-            proof,
-        }
-    }
-}
-
-/// The answer to the last attempt that was named.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LastAnswer {
-    pub(crate) attempt: [u8; 16],
-    pub(crate) generation: u64,
-    pub(crate) until: UnixTime,
-    pub(crate) proof: Proof,
-}
+pub(crate) struct Attempt(pub(crate) [u8; 16]);

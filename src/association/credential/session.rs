@@ -9,54 +9,12 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::PendingId;
-use super::rejection::SessionFlaw;
+use super::mac::keyed_hash;
+use crate::association::names::{Context, Nonce, PendingId};
+use crate::association::outcome::SessionFlaw;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::keys::{Key, Keys};
 use crate::time::{Step, UnixTime};
-
-/// What the embedder wants to find again at the end of a flow: the pool, the app client, the password's version. Up to 128
-/// bytes of its choosing; everybody who holds the session can read them.
-///
-/// ```
-/// use softtoken::Context;
-///
-/// let context = Context::new("pool-7/web")?;
-/// assert_eq!(context.as_bytes(), b"pool-7/web");
-/// assert!(Context::new([0; 129]).is_err());
-/// # Ok::<(), softtoken::ContextTooLong>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Context(Vec<u8>);
-
-/// A context of more than 128 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a context has at most 128 bytes")]
-pub struct ContextTooLong;
-
-impl Context {
-    /// The longest context, in bytes.
-    pub const MAX_BYTES: usize = 128;
-
-    /// A context of these bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`ContextTooLong`] above [`Self::MAX_BYTES`].
-    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, ContextTooLong> {
-        let bytes = bytes.as_ref();
-        if bytes.len() > Self::MAX_BYTES {
-            return Err(ContextTooLong);
-        }
-        Ok(Self(bytes.to_vec()))
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// The keys that sign sessions: the current one signs, all of them open, each by its id.
 ///
@@ -156,7 +114,7 @@ const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 const VERSION: u8 = 1;
 
 fn mac(key: &Key, signed: &[u8]) -> Hmac<Sha256> {
-    let mut mac = super::keyed_hash(key.expose(), b"softtoken session");
+    let mut mac = keyed_hash(key.expose(), b"softtoken session");
     mac.update(signed);
     mac
 }
@@ -235,7 +193,7 @@ impl Session {
 
     /// What it says, where it is alive for this purpose as far as can be told without the record. No session has the
     /// purpose of an operation that has none.
-    pub(super) fn claims(
+    pub(crate) fn claims(
         &self,
         keys: Option<&SessionKeys>,
         subject: &str,
@@ -300,9 +258,6 @@ impl Purpose {
     }
 }
 
-/// What makes a session differ from every other.
-pub(crate) type Nonce = [u8; 16];
-
 /// What a session says, its signature checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claims {
@@ -344,8 +299,8 @@ impl Claims {
             Purpose::Setup | Purpose::SoftwareToken => {}
         }
         // At most 128 bytes.
-        bytes.push(u8::try_from(self.context.0.len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(&self.context.0);
+        bytes.push(u8::try_from(self.context.as_bytes().len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(self.context.as_bytes());
         bytes.extend_from_slice(self.subject.as_bytes());
     }
 
@@ -390,36 +345,5 @@ pub(crate) struct Draw(pub(crate) Nonce);
 impl Draw {
     pub(crate) fn new(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
         crate::entropy::draw(entropy).map(Self)
-    }
-}
-
-/// A session that has succeeded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Spent {
-    pub(crate) nonce: Nonce,
-    pub(crate) expires: UnixTime,
-}
-
-/// The sessions that have succeeded and would still be alive.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct SpentSessions(pub(crate) Vec<Spent>);
-
-impl SpentSessions {
-    pub(crate) fn contains(&self, nonce: &Nonce) -> bool {
-        self.0.iter().any(|spent| spent.nonce == *nonce)
-    }
-
-    /// How long until there is room for another one; `None`: there is.
-    pub(crate) fn full_until(&self, bound: usize, now: UnixTime) -> Option<UnixTime> {
-        let alive = || self.0.iter().filter(|spent| spent.expires > now);
-        if alive().count() < bound {
-            return None;
-        }
-        alive().map(|spent| spent.expires).min()
-    }
-
-    pub(crate) fn spend(&mut self, spent: Spent, now: UnixTime) {
-        self.0.retain(|spent| spent.expires > now);
-        self.0.push(spent);
     }
 }

@@ -1,46 +1,22 @@
-//! What a verified token is for: sign in, respond, finish the set-up, authenticate, prefer.
+//! What a verified token is for: sign in, respond, finish the set-up, authenticate.
 
 use alloc::string::String;
 
-use super::Association;
-use super::answer::{AttemptKey, Repeatable};
-use super::authority::{Authority, Recognised};
-use super::draft::{Draft, Operation, sealed};
-use super::event::{Actor, EventKind};
-use super::evidence::{Evidence, Method, Proof};
-use super::rejection::{Refusal, Rejection, SessionFlaw};
-use super::session::{Claims, Context, Draw, Purpose, PurposeKind, Session};
+use crate::association::authority::{Authority, Recognised};
+use crate::association::credential::{
+    AttemptKey, Claims, Draw, Purpose, PurposeKind, Repeatable, Session,
+};
+use crate::association::draft::Draft;
+use crate::association::names::Context;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{
+    Actor, EventKind, Evidence, Method, Proof, Refusal, SessionFlaw,
+};
+use crate::association::state::Association;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::policy::Requirement;
 use crate::time::UnixTime;
 use crate::totp::Code;
-
-/// Whether a sign-in asks for the token, and whether it is the user's choice among several factors.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Preference {
-    /// An optional pool does not ask for it.
-    Disabled,
-    /// An optional pool asks for it.
-    Enabled,
-    /// An optional pool asks for it, before any other factor.
-    Preferred,
-}
-
-impl Preference {
-    /// Whether an optional pool asks for the token.
-    #[must_use]
-    pub const fn is_enabled(self) -> bool {
-        !matches!(self, Self::Disabled)
-    }
-
-    /// Whether it asks for the token before any other factor.
-    #[must_use]
-    pub const fn is_preferred(self) -> bool {
-        matches!(self, Self::Preferred)
-    }
-}
 
 /// Says what a sign-in asks for, once the first factor was accepted. Nothing changes, however often it is asked.
 ///
@@ -235,7 +211,7 @@ fn accept(
         return Ok(draft.evidence(context, proof));
     }
     if let Some(claims) = claims {
-        claims.is_alive(draft)?;
+        draft.record().admits(claims)?;
     }
 
     let token = draft.record().token()?.clone();
@@ -299,7 +275,7 @@ impl Operation for FinishSetup {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
         let claims = draft.claims(&self.session, Some(PurposeKind::SetupDone))?;
-        claims.is_alive(draft)?;
+        draft.record().admits(&claims)?;
         let token = draft.record().token()?;
         if !token.finishes_sign_in {
             return Err(SessionFlaw::Spent.into());
@@ -329,62 +305,5 @@ impl Claims {
             first_factor: true,
             end_other_sessions: false,
         }
-    }
-}
-
-/// Turns the token on or off, or prefers it.
-#[derive(Clone, Debug)]
-pub struct Prefer {
-    authority: Authority,
-    preference: Preference,
-}
-
-impl Prefer {
-    /// By a grant, which needs a second factor to turn the token off, or by an administrator.
-    #[must_use]
-    pub fn new(authority: impl Into<Authority>, preference: Preference) -> Self {
-        Self {
-            authority: authority.into(),
-            preference,
-        }
-    }
-}
-
-impl sealed::Sealed for Prefer {}
-impl Operation for Prefer {
-    type Output = ();
-
-    fn actor(&self) -> Actor {
-        self.authority.actor()
-    }
-
-    fn needs_session_keys(&self) -> bool {
-        self.authority.is_session()
-    }
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let who = self.authority.recognise(draft, None)?;
-        let current = draft.record().preference;
-        if current.is_enabled() && !self.preference.is_enabled() {
-            who.proves_possession(draft)?;
-        }
-        draft.record().token()?;
-        if !self.preference.is_enabled() && draft.policy().requirement() == Requirement::Required {
-            return Err(Rejection::MfaRequired.into());
-        }
-        if self.preference == current {
-            return Ok(());
-        }
-        let preference = self.preference;
-        let record = draft.change();
-        record.preference = preference;
-        if let Some(token) = record.token_mut() {
-            token.ever_enabled |= preference.is_enabled();
-        }
-        draft.event(EventKind::PreferenceChanged {
-            enabled: preference.is_enabled(),
-            preferred: preference.is_preferred(),
-        });
-        Ok(())
     }
 }

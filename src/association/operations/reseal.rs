@@ -1,8 +1,8 @@
 //! A record written again as it is.
 
-use super::draft::{Draft, Operation, sealed};
-use super::event::Actor;
-use super::rejection::Refusal;
+use crate::association::draft::Draft;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{Actor, Refusal};
 
 /// Writes the record again as it is, so that it is sealed under the current key: for each subject in turn after a rotation,
 /// before the old key is retired.

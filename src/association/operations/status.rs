@@ -2,11 +2,10 @@
 
 use alloc::string::String;
 
-use super::draft::{Draft, Operation, sealed};
-use super::event::Actor;
-use super::rejection::{Refusal, Rejection};
-use super::sign_in::Preference;
-use super::{Association, Pending};
+use crate::association::draft::Draft;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{Actor, Refusal, Rejection};
+use crate::association::state::{Association, Pending, Preference};
 use crate::time::UnixTime;
 
 /// Tells how a subject's token stands: one read, no write. It needs no authority; whom you tell is yours to decide.

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::session::Context;
+use crate::association::names::Context;
 use crate::time::{Step, UnixTime};
 
 /// Which kind of code proved it.

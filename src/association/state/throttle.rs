@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::rejection::Rejection;
+use crate::association::outcome::Rejection;
 use crate::policy::Throttle;
 use crate::time::UnixTime;
 

@@ -1,15 +1,13 @@
-//! When codes do not come or do not fit: recovery codes, resynchronisation.
+//! When no code comes, because the device is not at hand: recovery codes.
 
-use super::Count;
-use super::authority::Authority;
-use super::draft::{Draft, Operation, sealed};
-use super::event::{Actor, EventKind};
-use super::evidence::{Evidence, Method, Proof};
-use super::recovery::{RecoveryCode, RecoveryCodes};
-use super::rejection::{Refusal, Rejection};
-use super::session::{Context, PurposeKind, Session};
+use crate::association::authority::Authority;
+use crate::association::credential::{PurposeKind, RecoveryCode, RecoveryCodes, Session};
+use crate::association::draft::Draft;
+use crate::association::names::Context;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{Actor, EventKind, Evidence, Method, Proof, Refusal, Rejection};
+use crate::association::state::{Count, RecoverySet};
 use crate::entropy::{Entropy, NoEntropy};
-use crate::totp::Code;
 
 /// Gives the user a new set of recovery codes; the set before is dead.
 #[derive(Clone, Debug)]
@@ -48,7 +46,7 @@ impl Operation for IssueRecoveryCodes {
         let who = self.authority.recognise(draft, None)?;
         who.proves_possession(draft)?;
         draft.record().token()?;
-        draft.change().recovery = Some(self.codes.hashed());
+        draft.change().recovery = Some(RecoverySet::of(&self.codes));
         draft.event(EventKind::RecoveryCodesIssued);
         Ok(self.codes.clone())
     }
@@ -100,7 +98,7 @@ impl Operation for Recover {
             .map(|session| draft.claims(session, Some(PurposeKind::SoftwareToken)))
             .transpose()?;
         if let Some(claims) = &claims {
-            claims.is_alive(draft)?;
+            draft.record().admits(claims)?;
         }
         draft.record().token()?;
         draft.has_room_for(claims.as_ref())?;
@@ -131,64 +129,5 @@ impl Operation for Recover {
         };
         let context = claims.map_or_else(Context::default, |claims| claims.context().clone());
         Ok(draft.evidence(context, proof))
-    }
-}
-
-/// Finds out how far the user's clock is off from two codes in a row
-/// ([RFC 4226 section 7.4](https://www.rfc-editor.org/rfc/rfc4226#section-7.4)). It signs nobody in.
-#[derive(Clone, Debug)]
-pub struct Resynchronise {
-    authority: Authority,
-    code: Code,
-    next: Code,
-}
-
-impl Resynchronise {
-    /// By a grant or the session of a [`Challenge::SoftwareToken`](super::Challenge), with a code and the one that the
-    /// device shows after it.
-    #[must_use]
-    pub fn new(authority: impl Into<Authority>, code: Code, next: Code) -> Self {
-        Self {
-            authority: authority.into(),
-            code,
-            next,
-        }
-    }
-}
-
-impl sealed::Sealed for Resynchronise {}
-impl Operation for Resynchronise {
-    type Output = ();
-
-    fn actor(&self) -> Actor {
-        self.authority.actor()
-    }
-
-    fn needs_session_keys(&self) -> bool {
-        self.authority.is_session()
-    }
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let who = self
-            .authority
-            .recognise(draft, Some(PurposeKind::SoftwareToken))?;
-        who.is_alive(draft)?;
-        let token = draft.record().token()?.clone();
-        let reach = draft.policy().resynchronise_reach();
-        let floor = Some((token.last_step, token.drift));
-        let accepted = draft.judge(token.totp, &[&self.code, &self.next], floor, |now| {
-            let last = Some(token.last_step);
-            token
-                .verifier()
-                .verify_pair(&self.code, &self.next, now, reach, last)
-        })?;
-        // At most 121 steps: the policy's reach, and one.
-        let ahead = i16::try_from(accepted.drift).unwrap_or(0);
-        draft.spend_step(accepted.step, ahead);
-        draft.event(EventKind::Resynchronised {
-            drift: ahead,
-            failures: accepted.failures,
-        });
-        Ok(())
     }
 }

@@ -2,11 +2,12 @@
 
 use alloc::string::String;
 
-use super::draft::{Draft, Operation, sealed};
-use super::enrol::kept_name;
-use super::event::{Actor, EventKind};
-use super::rejection::{Refusal, Rejection};
-use super::{Administrator, Association, Count, Pending, PendingId, Preference, Token};
+use crate::association::authority::Administrator;
+use crate::association::draft::Draft;
+use crate::association::names::PendingId;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{Actor, EventKind, Refusal, Rejection};
+use crate::association::state::{Association, Count, Pending, Preference, Token};
 use crate::entropy::{Entropy, NoEntropy, draw};
 use crate::policy::Requirement;
 use crate::time::Step;
@@ -181,7 +182,7 @@ impl Operation for Import {
         if let Association::Verified(_) = draft.record().association {
             return Err(Rejection::AlreadyVerified.into());
         }
-        let name = kept_name(self.name.as_deref(), draft.policy());
+        let name = draft.kept_name(self.name.as_deref());
         let (secret, totp, now) = (self.secret.clone(), self.totp, draft.now());
         match self.kind {
             ImportKind::Proven { enabled, last_step } => {

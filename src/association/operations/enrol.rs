@@ -1,15 +1,14 @@
-//! How a user sets up a token, and removes it: associate, verify, disassociate.
+//! How a user sets up a token: associate, verify.
 
 use alloc::string::String;
 
-use super::answer::{AttemptKey, Repeatable};
-use super::authority::{Authority, Possession, Recognised};
-use super::draft::{Draft, Operation, sealed};
-use super::event::{Actor, EventKind};
-use super::evidence::{Evidence, Method, Proof};
-use super::rejection::{Refusal, Rejection};
-use super::session::{Draw, Purpose, PurposeKind, Session};
-use super::{Association, Pending, PendingId, Preference, Token};
+use crate::association::authority::{Authority, Possession, Recognised};
+use crate::association::credential::{AttemptKey, Draw, Purpose, PurposeKind, Repeatable, Session};
+use crate::association::draft::Draft;
+use crate::association::names::PendingId;
+use crate::association::operation::{Operation, sealed};
+use crate::association::outcome::{Actor, EventKind, Evidence, Method, Proof, Refusal, Rejection};
+use crate::association::state::{Association, Pending, Preference, Token};
 use crate::entropy::{Entropy, NoEntropy, draw};
 use crate::policy::{Policy, Requirement};
 use crate::time::{Step, UnixTime};
@@ -131,7 +130,7 @@ impl Operation for Associate {
             secret: self.secret.clone(),
             totp,
             expires,
-            name: kept_name(self.name.as_deref(), draft.policy()),
+            name: draft.kept_name(self.name.as_deref()),
         };
         match &mut draft.change().association {
             Association::Verified(verified) => verified.replacement = Some(pending),
@@ -312,7 +311,7 @@ impl Verify {
             since,
             last_step: accepted.step,
             drift: draft.learned(0, accepted.drift),
-            name: kept_name(self.name.as_deref(), draft.policy()).or(pending.name),
+            name: draft.kept_name(self.name.as_deref()).or(pending.name),
             ever_enabled: enabled,
             finishes_sign_in: who.claims().is_some(),
             secret: pending.secret,
@@ -335,51 +334,6 @@ impl Verify {
     }
 }
 
-/// Removes the token, a pending one and the recovery codes, at the user's wish.
-#[derive(Clone, Debug)]
-pub struct Disassociate {
-    authority: Authority,
-}
-
-impl Disassociate {
-    /// By a grant with a second factor, or an administrator.
-    #[must_use]
-    pub fn new(authority: impl Into<Authority>) -> Self {
-        Self {
-            authority: authority.into(),
-        }
-    }
-}
-
-impl sealed::Sealed for Disassociate {}
-impl Operation for Disassociate {
-    type Output = ();
-
-    fn actor(&self) -> Actor {
-        self.authority.actor()
-    }
-
-    fn needs_session_keys(&self) -> bool {
-        self.authority.is_session()
-    }
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let who = self.authority.recognise(draft, None)?;
-        who.proves_possession(draft)?;
-        if draft.policy().requirement() == Requirement::Required {
-            return Err(Rejection::MfaRequired.into());
-        }
-        match draft.record().association {
-            Association::Unassociated => return Ok(()),
-            // What nobody has proven was never in force: the generation stands.
-            Association::Pending(_) => draft.change().association = Association::Unassociated,
-            Association::Verified(_) => draft.change().end(),
-        }
-        draft.event(EventKind::Disassociated);
-        Ok(())
-    }
-}
-
 /// The next session of a flow, where there is a flow.
 fn flow(
     draft: &Draft<'_>,
@@ -391,14 +345,4 @@ fn flow(
         .map(|claims| draft.issue(draw, purpose, claims.context().clone()))
         .transpose()
         .map_err(Refusal::from)
-}
-
-/// As much of the name as the policy keeps, in whole characters; an empty one is none.
-pub(super) fn kept_name(name: Option<&str>, policy: &Policy) -> Option<String> {
-    let name = name?;
-    let mut end = name.len().min(policy.name_bytes());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    (end > 0).then(|| name[..end].into())
 }

@@ -1,4 +1,4 @@
-//! Recovery codes: ten, shown once, kept as keyed hashes, each accepted once (SPEC 7).
+//! Recovery codes: ten, shown once (SPEC 7).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,10 +7,10 @@ use core::str::FromStr;
 
 use base32::Alphabet;
 use hmac::Mac as _;
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::keyed_hash;
+use super::mac::keyed_hash;
 use crate::entropy::{Entropy, NoEntropy, draw};
 
 /// The bytes of a code, 80 bits: no throttle is needed against guessing it.
@@ -73,7 +73,7 @@ impl RecoveryCode {
         grouped
     }
 
-    fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
+    pub(crate) fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
         let mut mac = keyed_hash(salt, b"softtoken recovery");
         mac.update(&*self.0);
         let mut hash = [0; 16];
@@ -109,14 +109,15 @@ impl fmt::Debug for RecoveryCode {
 #[must_use = "the codes are not to be had again"]
 pub struct RecoveryCodes {
     codes: Vec<RecoveryCode>,
-    salt: [u8; 16],
+    /// For the hashes that are kept of them.
+    pub(crate) salt: [u8; 16],
 }
 
 impl RecoveryCodes {
     /// How many codes a set has.
     pub const COUNT: usize = 10;
 
-    pub(super) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+    pub(crate) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
         let codes = (0..Self::COUNT).map(|_| draw(entropy).map(RecoveryCode::new));
         Ok(Self {
             codes: codes.collect::<Result<_, _>>()?,
@@ -128,17 +129,6 @@ impl RecoveryCodes {
     pub fn iter(&self) -> core::slice::Iter<'_, RecoveryCode> {
         self.codes.iter()
     }
-
-    pub(super) fn hashed(&self) -> RecoverySet {
-        RecoverySet {
-            salt: self.salt,
-            hashes: self
-                .codes
-                .iter()
-                .map(|code| code.hash(&self.salt))
-                .collect(),
-        }
-    }
 }
 
 impl<'a> IntoIterator for &'a RecoveryCodes {
@@ -147,35 +137,5 @@ impl<'a> IntoIterator for &'a RecoveryCodes {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
-    }
-}
-
-/// What is kept of the codes that have not been used.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct RecoverySet {
-    pub(crate) salt: [u8; 16],
-    pub(crate) hashes: Vec<[u8; 16]>,
-}
-
-impl RecoverySet {
-    /// Takes the code out of the set; `false`: it is not in it. Which one it is, and whether it is one, takes the same
-    /// time to find.
-    pub(super) fn take(&mut self, code: &RecoveryCode) -> bool {
-        let hash = code.hash(&self.salt);
-        let mut found = Choice::from(0);
-        let mut position = 0_u64;
-        for (candidate, index) in self.hashes.iter().zip(0_u64..) {
-            let equal = candidate.ct_eq(&hash);
-            position.conditional_assign(&index, equal);
-            found |= equal;
-        }
-        if !bool::from(found) {
-            return false;
-        }
-        // Which code was used is no secret once it is spent.
-        if let Ok(position) = usize::try_from(position) {
-            self.hashes.remove(position);
-        }
-        true
     }
 }
