@@ -78,20 +78,28 @@
 
 extern crate alloc;
 
-pub mod association;
+// The layers, from the top: each uses only those below it, and nothing beside it.
 #[cfg(feature = "cognito")]
 pub mod cognito;
-mod entropy;
-mod error;
-mod keys;
 pub mod manual;
+
 mod mfa;
-mod policy;
+
+mod error;
+
 pub mod record;
-mod revision;
 pub mod store;
-mod time;
+
+pub mod association;
+
+mod policy;
+
+mod keys;
 pub mod totp;
+
+mod entropy;
+mod revision;
+mod time;
 
 pub use association::{
     Actor, Administrator, AttemptKey, Authority, Challenge, Claims, Context, ContextTooLong,

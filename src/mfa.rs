@@ -163,7 +163,7 @@ impl Mfa {
     #[cfg(all(feature = "std", feature = "getrandom"))]
     #[must_use]
     pub fn system(policy: Policy) -> Self {
-        Self::new(policy, crate::SystemClock, crate::OsEntropy)
+        Self::new(policy, crate::time::SystemClock, crate::entropy::OsEntropy)
     }
 
     /// Signs sessions with these keys. Without it, what makes or takes a session fails as [`Fault::NoSessionKeys`].

@@ -145,20 +145,25 @@
 //! # }
 //! ```
 
-// The floors, from the top: each uses only those below it.
+// The floors, from the top: each uses only those below it, and nothing beside it.
 mod operations;
-// What an operation is.
-mod operation;
-// On whose word.
+
+// What an operation is, and on whose word.
 mod authority;
+mod operation;
+
 // The toolbox of every operation.
 mod draft;
+
 // What is kept.
 mod state;
+
 // What is shown.
 mod credential;
+
 // What comes out.
 mod outcome;
+
 // What all of them name.
 mod names;
 
