@@ -541,7 +541,7 @@ fn sessions_that_are_spent_are_remembered_only_while_they_would_live() {
     let world = World::standard();
     let device = world.enrol("alice");
     let empty = world.row("alice").unwrap().record.len();
-    let bound = world.mfa.policy().spent_bound();
+    let bound = 64;
     for _ in 0..100 {
         world.time.advance(30);
         let session = world.challenge("alice");

@@ -7,7 +7,7 @@ use super::names::Context;
 use super::outcome::{
     Actor, Event, EventKind, Events, Evidence, Proof, Refusal, Rejection, SessionFlaw,
 };
-use super::state::{LastAnswer, Record};
+use super::state::{LastAnswer, Record, SpentSessions};
 use crate::policy::Policy;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Code, Totp, Verdict};
@@ -262,8 +262,11 @@ impl<'a> Draft<'a> {
     /// Whether another success within a session can be remembered. What is remembered was proven by a code each, so
     /// only its holder can get here.
     pub(super) fn has_room_for(&self, claims: Option<&Claims>) -> Result<(), Rejection> {
-        let bound = self.policy().spent_bound();
-        let full = claims.and_then(|_| self.record.spent.full_until(bound, self.now()));
+        let full = claims.and_then(|_| {
+            self.record
+                .spent
+                .full_until(SpentSessions::MOST, self.now())
+        });
         full.map_or(Ok(()), |until| Err(Rejection::Throttled { until }))
     }
 

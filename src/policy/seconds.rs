@@ -1,4 +1,4 @@
-//! A duration in a configuration file is a number of seconds.
+//! Writes a duration in a configuration file as a number of seconds.
 
 use core::time::Duration;
 

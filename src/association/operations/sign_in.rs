@@ -84,6 +84,9 @@ impl Operation for SignIn {
             Requirement::Off => false,
             Requirement::Optional => record.preference.is_enabled(),
             Requirement::Required => true,
+            Requirement::RequiredFrom(_) => {
+                requirement.is_required(draft.now()) || record.preference.is_enabled()
+            }
         };
         let issue = |purpose| draft.issue(self.session, purpose, self.context.clone());
         Ok(match &record.association {
@@ -91,7 +94,7 @@ impl Operation for SignIn {
                 session: issue(Purpose::SoftwareToken)?,
                 device_name: verified.token.name.clone(),
             },
-            _ if requirement == Requirement::Required => Challenge::Setup {
+            _ if requirement.is_required(draft.now()) => Challenge::Setup {
                 session: issue(Purpose::Setup)?,
             },
             _ => Challenge::NotRequired,

@@ -18,6 +18,9 @@ pub(crate) struct Spent {
 pub(crate) struct SpentSessions(pub(crate) Vec<Spent>);
 
 impl SpentSessions {
+    /// How many are kept at the most.
+    pub(crate) const MOST: usize = 64;
+
     pub(crate) fn contains(&self, nonce: &Nonce) -> bool {
         self.0.iter().any(|spent| spent.nonce == *nonce)
     }
