@@ -195,11 +195,11 @@ impl Transaction<'_> {
 impl BlockingStore for Database {
     type Error = Infallible;
 
-    fn load(&self, user: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, user: &str) -> Result<Option<Snapshot>, Infallible> {
         Ok(self.begin().token(user))
     }
 
-    fn compare_and_swap(&self, user: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, user: &str, write: Write<'_>) -> Result<Swap, Infallible> {
         loop {
             let mut transaction = self.begin();
             if transaction.swap(user, write) == Swap::Conflict {

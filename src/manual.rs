@@ -89,7 +89,7 @@
 //! impl BlockingStore for Rows {
 //!     type Error = DriverError;
 //!
-//!     fn load(&self, subject: &str) -> Result<Option<Snapshot>, DriverError> {
+//!     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DriverError> {
 //!         let Some((revision, record)) = self.connection.query(LOAD, subject)? else {
 //!             return Ok(None);
 //!         };
@@ -97,7 +97,7 @@
 //!         Ok(Some(Snapshot { revision, record }))
 //!     }
 //!
-//!     fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, DriverError> {
+//!     fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, DriverError> {
 //!         let (next, record) = (write.next().as_i64(), write.record());
 //!         let affected = match write.expected() {
 //!             None => self.connection.execute(INSERT, subject, next, record, None)?,

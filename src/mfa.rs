@@ -355,11 +355,11 @@ impl Mfa {
 /// /// `seen`: the revision that the embedder's own row of the user names.
 /// fn step_up(mfa: &Mfa, rows: &MemoryStore, user: &str, code: &Code, seen: Revision) -> Result<Evidence, Error> {
 ///     loop {
-///         let found = rows.load(user).map_err(Error::Store)?; // BEGIN; SELECT
+///         let found = rows.load_blocking(user).map_err(Error::Store)?; // BEGIN; SELECT
 ///         let request: Request<'_, Authenticate> = mfa.authenticate(code.clone()).expect_enrolled().at_least(seen);
 ///         let decision: Decision<'_, '_, Evidence> = request.decide(user, found)?;
 ///         if let Some(write) = decision.write() {
-///             let swap = rows.compare_and_swap(user, write).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
+///             let swap = rows.compare_and_swap_blocking(user, write).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
 ///             if swap == Swap::Conflict {
 ///                 continue; // ROLLBACK
 ///             }
@@ -451,12 +451,12 @@ impl<'m, O: Operation> Request<'m, O> {
     ) -> Result<O::Output, Error<S::Error>> {
         self.check(subject)?;
         for _ in 0..self.mfa.policy.swap_attempts() {
-            let found = store.load(subject).map_err(Error::Store)?;
+            let found = store.load_blocking(subject).map_err(Error::Store)?;
             let decision = self.decide(subject, found)?;
             let swap = match decision.write() {
                 None => Swap::Stored,
                 Some(write) => store
-                    .compare_and_swap(subject, write)
+                    .compare_and_swap_blocking(subject, write)
                     .map_err(Error::Store)?,
             };
             if swap == Swap::Stored {

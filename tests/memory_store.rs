@@ -9,12 +9,12 @@ use softtoken::{Events, Revision};
 fn put(store: &MemoryStore, subject: &str, expected: Option<Revision>, record: &[u8]) -> Swap {
     let events = Events::default();
     let write = Write::new(expected, record, &events).unwrap();
-    let Ok(answer) = BlockingStore::compare_and_swap(store, subject, write);
+    let Ok(answer) = store.compare_and_swap_blocking(subject, write);
     answer
 }
 
 fn get(store: &MemoryStore, subject: &str) -> Option<Snapshot> {
-    let Ok(row) = BlockingStore::load(store, subject);
+    let Ok(row) = store.load_blocking(subject);
     row
 }
 
@@ -66,14 +66,14 @@ fn both_forms_see_the_same_rows() {
     let store = MemoryStore::new();
     let events = Events::default();
     let first = Write::new(None, b"first", &events).unwrap();
-    let Ok(answer) = pollster::block_on(Store::compare_and_swap(&store, "alice", first));
+    let Ok(answer) = pollster::block_on(store.compare_and_swap("alice", first));
     assert_eq!(answer, Swap::Stored);
     assert_eq!(get(&store, "alice"), Some(first.snapshot()));
     assert_eq!(
         put(&store, "alice", Some(first.next()), b"other"),
         Swap::Stored
     );
-    let Ok(row) = pollster::block_on(Store::load(&store, "alice"));
+    let Ok(row) = pollster::block_on(store.load("alice"));
     assert_eq!(row.unwrap().record, b"other");
 }
 
@@ -82,7 +82,7 @@ fn a_swap_that_is_never_polled_stores_nothing() {
     let store = MemoryStore::new();
     let events = Events::default();
     let first = Write::new(None, b"first", &events).unwrap();
-    drop(Store::compare_and_swap(&store, "alice", first));
+    drop(store.compare_and_swap("alice", first));
     assert!(store.is_empty());
 }
 

@@ -321,7 +321,7 @@ fn copied(world: &World) -> MemoryStore {
     let events = Events::default();
     let write = Write::new(None, &row.record, &events).unwrap();
     assert_eq!(
-        BlockingStore::compare_and_swap(&rows, "alice", write),
+        rows.compare_and_swap_blocking("alice", write),
         Ok(Swap::Stored)
     );
     rows
@@ -363,7 +363,7 @@ fn parallel_failures_are_all_counted_as_if_they_came_one_after_another() {
             });
             assert_eq!(judged.count(), at_once.min(10), "{arena:?}");
 
-            let record = |rows| BlockingStore::load(rows, "alice").unwrap().unwrap().record;
+            let record = |rows: &MemoryStore| rows.load_blocking("alice").unwrap().unwrap().record;
             assert_eq!(
                 record(&world.store),
                 record(&alone),
@@ -633,11 +633,11 @@ impl ReadsThenWrites {
 impl BlockingStore for ReadsThenWrites {
     type Error = Infallible;
 
-    fn load(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
         Ok(self.read())
     }
 
-    fn compare_and_swap(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
         if !self.holds(&write) {
             return Ok(Swap::Conflict);
         }
@@ -691,14 +691,18 @@ struct LoadsTogether<'a>(&'a ReadsThenWrites, Barrier);
 impl BlockingStore for LoadsTogether<'_> {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        let found = BlockingStore::load(self.0, subject);
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        let found = self.0.load_blocking(subject);
         self.1.wait();
         found
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        BlockingStore::compare_and_swap(self.0, subject, write)
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
+        self.0.compare_and_swap_blocking(subject, write)
     }
 }
 

@@ -38,14 +38,14 @@ struct Unreliable {
 impl BlockingStore for Unreliable {
     type Error = Broken;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Broken> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Broken> {
         if self.broken_load {
             return Err(Broken);
         }
-        Ok(BlockingStore::load(&self.store, subject).unwrap())
+        Ok(self.store.load_blocking(subject).unwrap())
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Broken> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, Broken> {
         self.swaps.fetch_add(1, Ordering::SeqCst);
         if self.broken_swap {
             return Err(Broken);
@@ -58,7 +58,10 @@ impl BlockingStore for Unreliable {
         {
             return Ok(Swap::Conflict);
         }
-        Ok(BlockingStore::compare_and_swap(&self.store, subject, write).unwrap())
+        Ok(self
+            .store
+            .compare_and_swap_blocking(subject, write)
+            .unwrap())
     }
 }
 
@@ -66,7 +69,7 @@ impl BlockingStore for Unreliable {
 fn put(store: &MemoryStore, bytes: &[u8]) {
     let events = Events::default();
     let write = Write::new(None, bytes, &events).unwrap();
-    let stored = BlockingStore::compare_and_swap(store, "alice", write);
+    let stored = store.compare_and_swap_blocking("alice", write);
     assert_eq!(stored, Ok(Swap::Stored));
 }
 
@@ -249,7 +252,7 @@ fn damaged_bytes_are_an_error_and_are_not_overwritten() {
         );
         let reset = world.mfa.reset(Administrator);
         assert!(reset.run_blocking(&store, "alice").is_err());
-        let row = BlockingStore::load(&store, "alice").unwrap().unwrap();
+        let row = store.load_blocking("alice").unwrap().unwrap();
         assert_eq!(row.record, bytes);
         assert_eq!(row.revision, Revision::FIRST);
     }
@@ -470,7 +473,7 @@ fn a_decision_commits_in_a_transaction_of_the_embedders() {
     assert_eq!(write.expected(), world.row("alice").map(|row| row.revision));
     assert_eq!(write.events().len(), 1);
     assert_eq!(world.events(), [], "nothing is told before the commit");
-    let swapped = BlockingStore::compare_and_swap(&world.store, "alice", write);
+    let swapped = world.store.compare_and_swap_blocking("alice", write);
     assert_eq!(swapped, Ok(Swap::Stored));
     let evidence = decision.committed().unwrap();
     assert_eq!(evidence.subject(), "alice");
@@ -497,11 +500,15 @@ fn events_are_told_after_the_commit_and_written_with_it() {
     impl BlockingStore for Outbox<'_> {
         type Error = <MemoryStore as BlockingStore>::Error;
 
-        fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
-            BlockingStore::load(&self.world.store, subject)
+        fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+            self.world.store.load_blocking(subject)
         }
 
-        fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Self::Error> {
+        fn compare_and_swap_blocking(
+            &self,
+            subject: &str,
+            write: Write<'_>,
+        ) -> Result<Swap, Self::Error> {
             assert_eq!(self.world.events(), [], "nothing is told before");
             let events = write.events();
             let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
@@ -510,7 +517,7 @@ fn events_are_told_after_the_commit_and_written_with_it() {
                 (kinds.len(), kinds.is_empty())
             );
             self.written.lock().unwrap().extend(kinds);
-            BlockingStore::compare_and_swap(&self.world.store, subject, write)
+            self.world.store.compare_and_swap_blocking(subject, write)
         }
     }
     let world = World::standard();
@@ -542,7 +549,7 @@ fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
         type Error = <MemoryStore as Store>::Error;
 
         async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
-            Store::load(&self.0, subject).await
+            self.0.load(subject).await
         }
 
         async fn compare_and_swap(
@@ -550,7 +557,7 @@ fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
             subject: &str,
             write: Write<'_>,
         ) -> Result<Swap, Self::Error> {
-            let swap = Store::compare_and_swap(&self.0, subject, write).await;
+            let swap = self.0.compare_and_swap(subject, write).await;
             let () = core::future::pending().await;
             swap
         }
@@ -561,7 +568,7 @@ fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
     let mut context = core::task::Context::from_waker(core::task::Waker::noop());
     assert!(request.as_mut().poll(&mut context).is_pending());
     drop(request);
-    let row = BlockingStore::load(&store.0, "alice").unwrap().unwrap();
+    let row = store.0.load_blocking("alice").unwrap().unwrap();
     assert!(softtoken::record::decode(&row.record).is_ok());
     assert_eq!(world.events(), [], "what nobody was told is told to nobody");
 }

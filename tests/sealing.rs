@@ -67,12 +67,12 @@ impl Row {
 impl BlockingStore for Row {
     type Error = Infallible;
 
-    fn load(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
         self.loads.fetch_add(1, SeqCst);
         Ok(self.now())
     }
 
-    fn compare_and_swap(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
         self.swaps.fetch_add(1, SeqCst);
         self.tried.lock().unwrap().push(write.snapshot());
         let mut row = self.found.lock().unwrap();

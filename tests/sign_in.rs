@@ -448,14 +448,18 @@ impl Counting {
 impl BlockingStore for Counting {
     type Error = <MemoryStore as BlockingStore>::Error;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        BlockingStore::load(&self.store, subject)
+        self.store.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Self::Error> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Self::Error> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        BlockingStore::compare_and_swap(&self.store, subject, write)
+        self.store.compare_and_swap_blocking(subject, write)
     }
 }
 

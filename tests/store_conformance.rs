@@ -97,11 +97,15 @@ where
 {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
         Ok((self.load)(subject))
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
         Ok((self.swap)(subject, write))
     }
 }
@@ -645,11 +649,11 @@ struct Failing;
 impl BlockingStore for Failing {
     type Error = Unplugged;
 
-    fn load(&self, _: &str) -> Result<Option<Snapshot>, Unplugged> {
+    fn load_blocking(&self, _: &str) -> Result<Option<Snapshot>, Unplugged> {
         Err(Unplugged)
     }
 
-    fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Unplugged> {
+    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Unplugged> {
         Err(Unplugged)
     }
 }

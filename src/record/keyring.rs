@@ -28,7 +28,7 @@ use crate::keys::{Key, Keys};
 /// # let key = [7; 32];
 /// let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy).sealed(Keyring::from_bytes(1, &key));
 /// let issued = mfa.associate(Grant::first_factor(now)).run_blocking(&store, "alice")?;
-/// # let row = store.load("alice")?.expect("it was stored");
+/// # let row = store.load_blocking("alice")?.expect("it was stored");
 /// assert_eq!(row.record[0], SEALED);
 /// let secret = issued.secret().expose();
 /// assert!(!row.record.windows(secret.len()).any(|bytes| bytes == secret));
@@ -57,7 +57,7 @@ use crate::keys::{Key, Keys};
 /// rotated.rotate(2, &new);
 /// let mfa = Mfa::system(Policy::STANDARD).sealed(rotated);
 /// mfa.reseal().run_blocking(&store, "alice")?;
-/// let row = store.load("alice")?.expect("it was stored");
+/// let row = store.load_blocking("alice")?.expect("it was stored");
 /// assert_eq!(row.record[1..5], 2_u32.to_be_bytes());
 /// # Ok(())
 /// # }

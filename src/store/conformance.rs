@@ -216,11 +216,11 @@ impl fmt::Display for Rule {
 /// impl BlockingStore for Forgetful {
 ///     type Error = Infallible;
 ///
-///     fn load(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
+///     fn load_blocking(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
 ///         Ok(None)
 ///     }
 ///
-///     fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Infallible> {
+///     fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Infallible> {
 ///         Ok(Swap::Stored)
 ///     }
 /// }

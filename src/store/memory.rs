@@ -34,9 +34,9 @@ const SHARDS: usize = 16;
 /// let store = MemoryStore::new();
 /// let events = Events::default();
 /// let first = Write::new(None, b"record", &events).expect("one write of many");
-/// assert_eq!(store.compare_and_swap("alice", first)?, Swap::Stored);
-/// assert_eq!(store.compare_and_swap("alice", first)?, Swap::Conflict);
-/// assert_eq!(store.load("alice")?, Some(first.snapshot()));
+/// assert_eq!(store.compare_and_swap_blocking("alice", first)?, Swap::Stored);
+/// assert_eq!(store.compare_and_swap_blocking("alice", first)?, Swap::Conflict);
+/// assert_eq!(store.load_blocking("alice")?, Some(first.snapshot()));
 /// # Ok::<(), core::convert::Infallible>(())
 /// ```
 #[derive(Default)]
@@ -110,11 +110,15 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 impl BlockingStore for MemoryStore {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
         Ok(self.get(subject))
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
         Ok(self.swap(subject, write))
     }
 }

@@ -68,11 +68,11 @@
 //! impl BlockingStore for Map {
 //!     type Error = Infallible;
 //!
-//!     fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+//!     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
 //!         Ok(self.0.lock().unwrap().get(subject).cloned())
 //!     }
 //!
-//!     fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+//!     fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
 //!         let mut rows = self.0.lock().unwrap();
 //!         if rows.get(subject).map(|row| row.revision) != write.expected() {
 //!             return Ok(Swap::Conflict);
@@ -243,7 +243,7 @@ impl fmt::Debug for Write<'_> {
 /// # #[cfg(feature = "std")]
 /// # mod example {
 /// use core::convert::Infallible;
-/// use softtoken::store::{BlockingStore, MemoryStore, Snapshot, Store, Swap, Write};
+/// use softtoken::store::{MemoryStore, Snapshot, Store, Swap, Write};
 ///
 /// struct Counted { rows: MemoryStore }
 ///
@@ -251,11 +251,11 @@ impl fmt::Debug for Write<'_> {
 ///     type Error = Infallible;
 ///
 ///     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-///         BlockingStore::load(&self.rows, subject)
+///         self.rows.load(subject).await
 ///     }
 ///
 ///     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-///         BlockingStore::compare_and_swap(&self.rows, subject, write)
+///         self.rows.compare_and_swap(subject, write).await
 ///     }
 /// }
 /// # }
@@ -290,8 +290,7 @@ pub trait Store: Send + Sync {
 /// Keeps records: the form that blocks. What it owes is [listed](self#to-be-correct) in the module's
 /// documentation, with an [example](self#a-whole-store).
 ///
-/// For a store that is chosen at run time: `dyn BlockingStore<Error = YourError>`. Where a type is a
-/// [`Store`] as well, call by `BlockingStore::load(&store, subject)`, or import only one of the two traits.
+/// For a store that is chosen at run time: `dyn BlockingStore<Error = YourError>`.
 pub trait BlockingStore: Send + Sync {
     /// Why it could not answer. It reaches the caller whole, as a source.
     type Error: core::error::Error + Send + Sync + 'static;
@@ -301,7 +300,7 @@ pub trait BlockingStore: Send + Sync {
     /// # Errors
     ///
     /// The row could not be read. Nothing has changed, and nothing is accepted.
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error>;
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error>;
 
     /// Stores [`Write::record`] under [`Write::next`] if the row's revision is [`Write::expected`], as one step,
     /// durably before it returns.
@@ -309,7 +308,11 @@ pub trait BlockingStore: Send + Sync {
     /// # Errors
     ///
     /// It is not known that the record was stored, nor that it was not. Nothing is accepted.
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Self::Error>;
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Self::Error>;
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ macro_rules! through_a_pointer {
                 &self,
                 subject: &str,
             ) -> impl Future<Output = Result<Option<Snapshot>, S::Error>> + Send {
-                S::load(self, subject)
+                (**self).load(subject)
             }
 
             fn compare_and_swap(
@@ -24,7 +24,7 @@ macro_rules! through_a_pointer {
                 subject: &str,
                 write: Write<'_>,
             ) -> impl Future<Output = Result<Swap, S::Error>> + Send {
-                S::compare_and_swap(self, subject, write)
+                (**self).compare_and_swap(subject, write)
             }
         }
 
@@ -32,12 +32,12 @@ macro_rules! through_a_pointer {
         impl<S: BlockingStore + ?Sized> BlockingStore for $pointer {
             type Error = S::Error;
 
-            fn load(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
-                S::load(self, subject)
+            fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
+                (**self).load_blocking(subject)
             }
 
-            fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
-                S::compare_and_swap(self, subject, write)
+            fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
+                (**self).compare_and_swap_blocking(subject, write)
             }
         }
     )*};

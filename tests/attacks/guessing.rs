@@ -74,14 +74,14 @@ fn copied(world: &World, subject: &str) -> MemoryStore {
     let events = Events::default();
     let write = Write::new(None, &row.record, &events).unwrap();
     assert_eq!(
-        BlockingStore::compare_and_swap(&rows, subject, write),
+        rows.compare_and_swap_blocking(subject, write),
         Ok(Swap::Stored)
     );
     rows
 }
 
 fn record(store: &MemoryStore, subject: &str) -> Vec<u8> {
-    let row = BlockingStore::load(store, subject).unwrap();
+    let row = store.load_blocking(subject).unwrap();
     row.unwrap().record
 }
 
@@ -372,13 +372,17 @@ struct Recorded<'a>(&'a MemoryStore, Log);
 impl BlockingStore for Recorded<'_> {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
         self.1.lock().unwrap().push("load");
-        BlockingStore::load(self.0, subject)
+        self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        let swap = BlockingStore::compare_and_swap(self.0, subject, write);
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
+        let swap = self.0.compare_and_swap_blocking(subject, write);
         self.1.lock().unwrap().push("stored");
         swap
     }
@@ -388,11 +392,11 @@ impl Store for Recorded<'_> {
     type Error = Infallible;
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        BlockingStore::load(self, subject)
+        self.load_blocking(subject)
     }
 
     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        BlockingStore::compare_and_swap(self, subject, write)
+        self.compare_and_swap_blocking(subject, write)
     }
 }
 
@@ -447,7 +451,7 @@ fn a_refusal_that_counts_a_guess_says_that_its_write_must_not_be_rolled_back() {
     );
 
     assert_eq!(
-        BlockingStore::compare_and_swap(&world.store, "alice", write),
+        world.store.compare_and_swap_blocking("alice", write),
         Ok(Swap::Stored)
     );
     assert_eq!(decision.committed().unwrap_err(), rejection);

@@ -30,16 +30,16 @@ struct Broken<'a>(&'a MemoryStore, Break);
 impl BlockingStore for Broken<'_> {
     type Error = io::Error;
 
-    fn load(&self, subject: &str) -> io::Result<Option<Snapshot>> {
+    fn load_blocking(&self, subject: &str) -> io::Result<Option<Snapshot>> {
         match self.1 {
             Break::Load => Err(io::ErrorKind::ConnectionReset.into()),
-            Break::Swap | Break::Answer => Ok(BlockingStore::load(self.0, subject).unwrap()),
+            Break::Swap | Break::Answer => Ok(self.0.load_blocking(subject).unwrap()),
         }
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
         if self.1 == Break::Answer {
-            let swap = BlockingStore::compare_and_swap(self.0, subject, write);
+            let swap = self.0.compare_and_swap_blocking(subject, write);
             assert_eq!(swap, Ok(Swap::Stored));
         }
         Err(io::ErrorKind::ConnectionReset.into())
@@ -50,11 +50,11 @@ impl Store for Broken<'_> {
     type Error = io::Error;
 
     async fn load(&self, subject: &str) -> io::Result<Option<Snapshot>> {
-        BlockingStore::load(self, subject)
+        self.load_blocking(subject)
     }
 
     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
-        BlockingStore::compare_and_swap(self, subject, write)
+        self.compare_and_swap_blocking(subject, write)
     }
 }
 
@@ -187,11 +187,11 @@ struct Contended<'a>(&'a MemoryStore, AtomicU32);
 impl BlockingStore for Contended<'_> {
     type Error = core::convert::Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
-        BlockingStore::load(self.0, subject)
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+        self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Self::Error> {
+    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Self::Error> {
         self.1.fetch_add(1, Ordering::SeqCst);
         Ok(Swap::Conflict)
     }
@@ -373,7 +373,9 @@ fn a_write_from_before_a_reset_is_not_stored_after_it() {
     let reset = world.mfa.reset(softtoken::Administrator);
     reset.run_blocking(&world.store, "alice").unwrap();
     let empty = world.row("alice");
-    let swap = BlockingStore::compare_and_swap(&world.store, "alice", decision.write().unwrap());
+    let swap = world
+        .store
+        .compare_and_swap_blocking("alice", decision.write().unwrap());
     assert_eq!(swap, Ok(Swap::Conflict));
     assert_eq!(world.row("alice"), empty);
     let anew = slow.decide("alice", empty).unwrap();
@@ -486,13 +488,13 @@ struct Flaky<'a>(Broken<'a>);
 impl BlockingStore for Flaky<'_> {
     type Error = io::Error;
 
-    fn load(&self, subject: &str) -> io::Result<Option<Snapshot>> {
-        BlockingStore::load(&self.0, subject)
+    fn load_blocking(&self, subject: &str) -> io::Result<Option<Snapshot>> {
+        self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
         if self.0.1 == Break::Answer {
-            let _ = BlockingStore::compare_and_swap(self.0.0, subject, write);
+            let _ = self.0.0.compare_and_swap_blocking(subject, write);
         }
         Err(io::ErrorKind::ConnectionReset.into())
     }

@@ -123,7 +123,7 @@ impl core::error::Error for Down {}
 impl BlockingStore for Unlucky<'_> {
     type Error = Down;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Down> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Down> {
         if self.fails {
             Err(Down)
         } else {
@@ -131,7 +131,7 @@ impl BlockingStore for Unlucky<'_> {
         }
     }
 
-    fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Down> {
+    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Down> {
         Ok(Swap::Conflict)
     }
 }

@@ -102,13 +102,13 @@ impl Store for Distant<'_> {
     type Error = Infallible;
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        let found = BlockingStore::load(self.0, subject);
+        let found = self.0.load_blocking(subject);
         pause().await;
         found
     }
 
     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        let swap = BlockingStore::compare_and_swap(self.0, subject, write);
+        let swap = self.0.compare_and_swap_blocking(subject, write);
         pause().await;
         swap
     }
@@ -136,16 +136,20 @@ impl<'a> Meeting<'a> {
 impl BlockingStore for Meeting<'_> {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        let found = BlockingStore::load(self.rows, subject);
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        let found = self.rows.load_blocking(subject);
         if self.loads.fetch_add(1, Ordering::SeqCst) < self.expected {
             self.all.wait();
         }
         found
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        BlockingStore::compare_and_swap(self.rows, subject, write)
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
+        self.rows.compare_and_swap_blocking(subject, write)
     }
 }
 
@@ -167,8 +171,8 @@ impl<'a, F: FnOnce()> Interrupted<'a, F> {
 impl<F: FnOnce() + Send> BlockingStore for Interrupted<'_, F> {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        let found = BlockingStore::load(self.rows, subject);
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        let found = self.rows.load_blocking(subject);
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some(meanwhile) = meanwhile {
             meanwhile();
@@ -176,7 +180,11 @@ impl<F: FnOnce() + Send> BlockingStore for Interrupted<'_, F> {
         found
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        BlockingStore::compare_and_swap(self.rows, subject, write)
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
+        self.rows.compare_and_swap_blocking(subject, write)
     }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use softtoken::totp::{Code, Secret, Totp, Verifier};
 use softtoken::{
-    Context, Event, EventKind, Grant, Issued, MemoryStore, Mfa, OsEntropy, Policy, Record, Session,
-    SessionKeys, Snapshot, UnixTime, record,
+    BlockingStore as _, Context, Event, EventKind, Grant, Issued, MemoryStore, Mfa, OsEntropy,
+    Policy, Record, Session, SessionKeys, Snapshot, UnixTime, record,
 };
 
 /// 2023-11-14T22:13:45Z, the middle of a step.
@@ -122,7 +122,7 @@ impl World {
 
     /// The row as it is stored.
     pub(crate) fn row(&self, subject: &str) -> Option<Snapshot> {
-        softtoken::BlockingStore::load(&self.store, subject).unwrap()
+        self.store.load_blocking(subject).unwrap()
     }
 
     pub(crate) fn record(&self, subject: &str) -> Record {

@@ -29,7 +29,7 @@ impl Store for Records {
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, RecordsError> {
         let (store, subject) = (self.0.clone(), subject.to_owned());
-        Ok(tokio::task::spawn_blocking(move || store.load(&subject)).await??)
+        Ok(tokio::task::spawn_blocking(move || store.load_blocking(&subject)).await??)
     }
 
     async fn compare_and_swap(
@@ -46,7 +46,7 @@ impl Store for Records {
         let swap = tokio::task::spawn_blocking(move || {
             // The same write, which there is since there was one.
             Write::new(expected, &record, &events).map_or(Ok(Swap::Conflict), |write| {
-                store.compare_and_swap(&subject, write)
+                store.compare_and_swap_blocking(&subject, write)
             })
         });
         Ok(swap.await??)

@@ -35,14 +35,17 @@ impl Store for Flaky {
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Down> {
         match self.how {
             Failing::Down if self.fails.load(SeqCst) => Err(Down),
-            _ => BlockingStore::load(&self.rows, subject).map_err(|_| Down),
+            _ => self.rows.load_blocking(subject).map_err(|_| Down),
         }
     }
 
     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Down> {
         match self.how {
             Failing::Contended if self.fails.load(SeqCst) => Ok(Swap::Conflict),
-            _ => BlockingStore::compare_and_swap(&self.rows, subject, write).map_err(|_| Down),
+            _ => self
+                .rows
+                .compare_and_swap_blocking(subject, write)
+                .map_err(|_| Down),
         }
     }
 }

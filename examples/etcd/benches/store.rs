@@ -33,7 +33,7 @@ fn main() {
                     let events = Events::default();
                     for (subject, record) in rows {
                         let write = Write::new(None, record, &events).expect("the first");
-                        let swap = store.compare_and_swap(subject, write);
+                        let swap = store.compare_and_swap_blocking(subject, write);
                         assert_eq!(swap.expect("it answers"), Swap::Stored);
                     }
                 });

@@ -119,7 +119,7 @@ fn unsent(error: &ureq::Error) -> bool {
 impl BlockingStore for EtcdStore {
     type Error = EtcdError;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, EtcdError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, EtcdError> {
         // Keep: linearizable, which it is where nothing is said; "serializable" answers from a member that lags.
         let range = json!({ "key": key(subject) });
         // To read twice is to read, so any member may be asked after any error.
@@ -127,7 +127,11 @@ impl BlockingStore for EtcdStore {
         answer.snapshot()
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, EtcdError> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, EtcdError> {
         let key = key(subject);
         // Keep: the condition and the write are one transaction.
         let compare = match write.expected() {

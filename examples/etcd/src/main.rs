@@ -40,7 +40,7 @@ fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
         endpoints = listed.split(',').map(ToOwned::to_owned).collect();
     }
     let store = EtcdStore::new(endpoints.clone())?;
-    if let Err(error) = store.load("") {
+    if let Err(error) = store.load_blocking("") {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         return Err(format!("{error}: {cause}\n\n{NO_SERVER}").into());
     }

@@ -59,10 +59,13 @@ fn nothing_acknowledged_is_lost_when_members_are_killed() -> Outcome {
 fn a_member_without_a_majority_answers_no_load() -> Outcome {
     let mut engine = Engine::start();
     let alone = EtcdStore::new([engine.endpoints[0].as_str()])?;
-    assert_eq!(alone.load("alice")?, None);
+    assert_eq!(alone.load_blocking("alice")?, None);
     engine.members[1].kill()?;
     engine.members[2].kill()?;
-    assert!(alone.load("alice").is_err(), "it may lag behind the others");
+    assert!(
+        alone.load_blocking("alice").is_err(),
+        "it may lag behind the others"
+    );
     Ok(())
 }
 

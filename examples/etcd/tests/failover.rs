@@ -56,7 +56,7 @@ fn refuses() -> String {
 fn swap(store: &EtcdStore) -> Result<Swap, EtcdError> {
     let events = Events::default();
     let write = Write::new(Some(Revision::FIRST), b"record", &events);
-    store.compare_and_swap("alice", write.expect("one of many"))
+    store.compare_and_swap_blocking("alice", write.expect("one of many"))
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn a_load_goes_on_to_the_next_member_and_around_only_once() -> Outcome {
     let (fails, second) = member(Some(("503 Service Unavailable", "{}")));
     let (other, _) = member(Some(("200 OK", NOTHING)));
     let store = EtcdStore::new([hangs_up.clone(), fails.clone(), other])?;
-    assert_eq!(store.load("alice")?, None);
+    assert_eq!(store.load_blocking("alice")?, None);
 
     let store = EtcdStore::new([hangs_up, fails])?;
-    assert!(store.load("alice").is_err());
+    assert!(store.load_blocking("alice").is_err());
     let asked = [first, second].map(|asked| asked.load(Ordering::SeqCst));
     assert_eq!(asked, [2, 2]);
     Ok(())

@@ -61,12 +61,12 @@ fn revisions_that_are_one_double_are_two() -> Outcome {
     let swap = |expected| {
         let write = Write::new(Revision::from_i64(expected), b"new", &events);
         store
-            .compare_and_swap("alice", write.ok_or("there is a next one")?)
+            .compare_and_swap_blocking("alice", write.ok_or("there is a next one")?)
             .map_err(Box::<dyn Error>::from)
     };
     assert_eq!(swap(i64::MAX - 2)?, Swap::Conflict);
     assert_eq!(swap(i64::MAX - 1)?, Swap::Stored);
-    let found = store.load("alice")?.ok_or("it is there")?;
+    let found = store.load_blocking("alice")?.ok_or("it is there")?;
     assert_eq!(found.revision.as_i64(), i64::MAX);
     Ok(())
 }

@@ -68,7 +68,7 @@ fn connect(path: &Path) -> Result<Connection> {
 impl BlockingStore for SqliteStore {
     type Error = Error;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>> {
         let idle = unpoisoned(&self.readers).pop();
         let reader = idle.map_or_else(|| connect(&self.path), Ok)?;
         // Keep: outside of any transaction, so that it sees the latest commit and not one from when a transaction began.
@@ -88,7 +88,7 @@ impl BlockingStore for SqliteStore {
         Ok(found)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap> {
         let writer = unpoisoned(&self.writer);
         let next = write.next().as_i64();
         let rows = match write.expected() {

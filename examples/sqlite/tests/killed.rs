@@ -94,13 +94,13 @@ fn serve(port: u16, file: &Path) -> Result<(), Box<dyn Error>> {
 fn answer(store: &SqliteStore, call: Call) -> Result<Reply, rusqlite::Error> {
     Ok(match call {
         Call::Load(subject) => {
-            let found = store.load(&subject)?;
+            let found = store.load_blocking(&subject)?;
             Reply::Loaded(found.map(|row| (row.revision.as_i64(), row.record)))
         }
         Call::Swap(subject, expected, record) => {
             let events = Events::default();
             let write = Write::new(expected.and_then(Revision::from_i64), &record, &events);
-            let swap = store.compare_and_swap(&subject, write.expect("one of many"))?;
+            let swap = store.compare_and_swap_blocking(&subject, write.expect("one of many"))?;
             Reply::Swapped(swap == Swap::Stored)
         }
     })
@@ -137,7 +137,7 @@ impl Remote {
 impl BlockingStore for Remote {
     type Error = io::Error;
 
-    fn load(&self, subject: &str) -> io::Result<Option<Snapshot>> {
+    fn load_blocking(&self, subject: &str) -> io::Result<Option<Snapshot>> {
         let Reply::Loaded(found) = self.call(&Call::Load(subject.into()))? else {
             return Err(ErrorKind::Other.into());
         };
@@ -149,7 +149,7 @@ impl BlockingStore for Remote {
             .transpose()
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
         let expected = write.expected().map(Revision::as_i64);
         let call = Call::Swap(subject.into(), expected, write.record().to_vec());
         match self.call(&call)? {

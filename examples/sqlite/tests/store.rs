@@ -31,14 +31,14 @@ fn a_revision_that_was_never_written_is_an_error_and_no_row_to_begin_anew() -> O
     let store = SqliteStore::open(&file)?;
     let events = Events::default();
     let first = Write::new(None, b"record", &events).ok_or("there is a first")?;
-    let _ = store.compare_and_swap("alice", first)?;
+    let _ = store.compare_and_swap_blocking("alice", first)?;
     assert_eq!(
-        store.load("alice")?.map(|row| row.revision),
+        store.load_blocking("alice")?.map(|row| row.revision),
         Some(Revision::FIRST)
     );
 
     rusqlite::Connection::open(&file)?.execute("UPDATE softtoken SET revision = -1", [])?;
-    assert!(store.load("alice").is_err());
+    assert!(store.load_blocking("alice").is_err());
     Ok(())
 }
 

@@ -77,11 +77,15 @@ impl<S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Bloc
 {
     type Error = BoxedError;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, BoxedError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, BoxedError> {
         self.run(self.store.load(subject))
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, BoxedError> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, BoxedError> {
         self.run(self.store.compare_and_swap(subject, write))
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn swap_on<S: BlockingStore>(
     let write = Write::new(expected, record, &events)
         .ok_or_else(|| Violation::new(Rule::Revisions, "the revisions are used up"))?;
     store
-        .compare_and_swap(subject, write)
+        .compare_and_swap_blocking(subject, write)
         .map_err(|error| Violation::failed("compare_and_swap", subject, error))
 }
 
@@ -203,7 +203,7 @@ pub(super) fn load_on<S: BlockingStore>(
     subject: &str,
 ) -> Result<Option<Snapshot>, Violation> {
     store
-        .load(subject)
+        .load_blocking(subject)
         .map_err(|error| Violation::failed("load", subject, error))
 }
 

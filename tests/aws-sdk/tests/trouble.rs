@@ -64,7 +64,7 @@ impl Store for TroubledStore {
         if self.is(Trouble::Fails) {
             return Err(Unreachable);
         }
-        Ok(Store::load(&self.rows, subject).await?)
+        Ok(self.rows.load(subject).await?)
     }
 
     async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Unreachable> {
@@ -74,6 +74,6 @@ impl Store for TroubledStore {
         if self.is(Trouble::Conflicts) {
             return Ok(Swap::Conflict);
         }
-        Ok(Store::compare_and_swap(&self.rows, subject, write).await?)
+        Ok(self.rows.compare_and_swap(subject, write).await?)
     }
 }

@@ -161,7 +161,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         import.run_blocking(&rows, "one").expect("it is new");
         NOW.set(BEGINNING + HOUR);
         let _evidence = whole(&bench.mfa, &rows, "one", &bench.phone).expect("it signs in");
-        let row = BlockingStore::load(&rows, "one").expect("in memory");
+        let row = rows.load_blocking("one").expect("in memory");
         bench.bare = row.expect("it is enrolled").record;
         bench
     }
@@ -294,17 +294,20 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
             }
             BarePair | BareTriple => {
                 if contender == BareTriple {
-                    let _ = self.store.load(&bare).expect("a load");
+                    let _ = self.store.load_blocking(&bare).expect("a load");
                 }
                 let found = self
                     .store
-                    .load(&bare)
+                    .load_blocking(&bare)
                     .expect("a load")
                     .expect("it is there");
                 let events = Events::default();
                 let write =
                     Write::new(Some(found.revision), &self.bare, &events).expect("one of many");
-                let swap = self.store.compare_and_swap(&bare, write).expect("a swap");
+                let swap = self
+                    .store
+                    .compare_and_swap_blocking(&bare, write)
+                    .expect("a swap");
                 assert_eq!(swap, Swap::Stored);
             }
         }

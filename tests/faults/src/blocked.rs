@@ -36,11 +36,11 @@ impl<S: fmt::Debug, F> fmt::Debug for Blocked<S, F> {
 impl<S: Store, F: Fn(Task<'_>) + Send + Sync> BlockingStore for Blocked<S, F> {
     type Error = S::Error;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
         self.run(self.store.load(subject))
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
         self.run(self.store.compare_and_swap(subject, write))
     }
 }

@@ -104,14 +104,14 @@ impl<'s, S> Watched<'s, S> {
 impl<S: BlockingStore> BlockingStore for Watched<'_, S> {
     type Error = S::Error;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
         self.remember(Events::default(), None);
-        self.store.load(subject)
+        self.store.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
+    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
         self.remember(write.events().clone(), None);
-        let swap = self.store.compare_and_swap(subject, write)?;
+        let swap = self.store.compare_and_swap_blocking(subject, write)?;
         if swap == Swap::Stored {
             self.remember(write.events().clone(), Some(write.next()));
         }

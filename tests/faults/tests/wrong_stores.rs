@@ -32,12 +32,16 @@ struct ReadsThenWrites(MemoryStore);
 impl BlockingStore for ReadsThenWrites {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        BlockingStore::load(&self.0, subject)
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        let found = BlockingStore::load(&self.0, subject)?;
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
+        let found = self.0.load_blocking(subject)?;
         if found.map(|row| row.revision) != write.expected() {
             return Ok(Swap::Conflict);
         }
@@ -48,10 +52,10 @@ impl BlockingStore for ReadsThenWrites {
 
 fn overwrite(rows: &MemoryStore, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
     loop {
-        let expected = BlockingStore::load(rows, subject)?.map(|row| row.revision);
+        let expected = rows.load_blocking(subject)?.map(|row| row.revision);
         let events = write.events();
         let write = Write::new(expected, write.record(), events).expect("one of many");
-        if BlockingStore::compare_and_swap(rows, subject, write)? == Swap::Stored {
+        if rows.compare_and_swap_blocking(subject, write)? == Swap::Stored {
             return Ok(Swap::Stored);
         }
     }
@@ -73,17 +77,21 @@ struct Forgets {
 impl BlockingStore for Forgets {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
-        BlockingStore::load(&self.rows, subject)
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        self.rows.load_blocking(subject)
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
         // Not the first rows, without which there is nothing to lose.
         let swap = self.swaps.fetch_add(1, Ordering::Relaxed);
         if swap > 100 && swap.is_multiple_of(20) {
             return Ok(Swap::Stored);
         }
-        BlockingStore::compare_and_swap(&self.rows, subject, write)
+        self.rows.compare_and_swap_blocking(subject, write)
     }
 }
 
@@ -112,11 +120,15 @@ impl FallsBack {
 impl BlockingStore for FallsBack {
     type Error = Infallible;
 
-    fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
         Ok(self.rows().get(subject).cloned())
     }
 
-    fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(
+        &self,
+        subject: &str,
+        write: Write<'_>,
+    ) -> Result<Swap, Infallible> {
         let mut rows = self.rows();
         if rows.get(subject).map(|row| row.revision) != write.expected() {
             return Ok(Swap::Conflict);

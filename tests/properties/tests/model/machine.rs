@@ -69,7 +69,7 @@ impl Machine {
     }
 
     pub fn revision(&self, who: usize) -> Option<i64> {
-        let row = BlockingStore::load(&self.store, SUBJECTS[who]).unwrap();
+        let row = self.store.load_blocking(SUBJECTS[who]).unwrap();
         row.map(|row| row.revision.as_i64())
     }
 
