@@ -49,7 +49,7 @@ fn log_in(
 
         let swap = decision
             .write()
-            .map_or(Swap::Stored, |write| transaction.swap(user, write));
+            .map_or(Swap::Stored, |write| transaction.swap(write));
         if swap == Swap::Stored && transaction.commit() {
             return Ok(decision.committed()?);
         }
@@ -167,7 +167,8 @@ impl Transaction<'_> {
     }
 
     /// Writes the record if the row's revision is the expected one.
-    fn swap(&mut self, user: &str, write: Write<'_>) -> Swap {
+    fn swap(&mut self, write: &Write) -> Swap {
+        let user = write.subject();
         if self.tables.tokens.get(user).map(|row| row.revision) != write.expected() {
             return Swap::Conflict;
         }
@@ -199,10 +200,10 @@ impl BlockingStore for Database {
         Ok(self.begin().token(user))
     }
 
-    fn compare_and_swap_blocking(&self, user: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         loop {
             let mut transaction = self.begin();
-            if transaction.swap(user, write) == Swap::Conflict {
+            if transaction.swap(&write) == Swap::Conflict {
                 return Ok(Swap::Conflict);
             }
             if transaction.commit() {

@@ -18,13 +18,14 @@
 //! - **`subject`** compares bytes, up to 256 of UTF-8. A collation that folds case or accents gives one user's factor to
 //!   another: `VARBINARY(256)` in MySQL, `COLLATE BINARY` (the default) in SQLite, `COLLATE "C"` where a
 //!   PostgreSQL database has a nondeterministic collation. A foreign key to the users is welcome, but not
-//!   `ON DELETE CASCADE` while a subject may come back.
+//!   `ON DELETE CASCADE` while a subject may come back, or a session, grant or browser token of the user may still run.
 //! - **`revision`** is a signed integer of 64 bits: [`Revision::as_i64`](crate::Revision::as_i64) and
 //!   [`from_i64`](crate::Revision::from_i64). A number in JSON or Lua is a float, and loses the last digits above 2^53; keep it as
 //!   text there, and compare it as text.
 //! - **`record`** is opaque: not text, not JSON. An ordinary one is at most 1 KiB, 45 bytes more where it is
 //!   [sealed](crate::record#sealed); leave room for 4 KiB. An index on it is of no use.
-//! - No `expires`, no `updated_at` with a job that deletes: rows stay for ever.
+//! - No `expires`, no `updated_at` with a job that deletes: a row may go only with a subject that never comes back, and not
+//!   before the longest session, grant and browser token have run out.
 //!
 //! A key-value engine has the same: the subject is the key, under a prefix of your own; revision and record are the
 //! value, written together.
@@ -97,12 +98,11 @@
 //!         Ok(Some(Snapshot { revision, record }))
 //!     }
 //!
-//!     fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, DriverError> {
-//!         let (next, record) = (write.next().as_i64(), write.record());
-//!         let affected = match write.expected() {
-//!             None => self.connection.execute(INSERT, subject, next, record, None)?,
-//!             Some(expected) => self.connection.execute(UPDATE, subject, next, record, Some(expected.as_i64()))?,
-//!         };
+//!     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DriverError> {
+//!         let (subject, next, record) = (write.subject(), write.next().as_i64(), write.record());
+//!         let expected = write.expected().map(Revision::as_i64);
+//!         let sql = if expected.is_none() { INSERT } else { UPDATE };
+//!         let affected = self.connection.execute(sql, subject, next, record, expected)?;
 //!         Ok(if affected == 1 { Swap::Stored } else { Swap::Conflict })
 //!     }
 //! }
@@ -126,8 +126,9 @@
 //! Then break it, once, and watch the suite fail: leave out `AND revision = $4`, or read the revision first and then write
 //! without a condition. A suite that was never seen to fail shows nothing.
 //!
-//! An async driver: the same in [`Store`](crate::Store), with `async fn`, checked by `conformance::check` with the driver's
-//! executor.
+//! Over an async driver, implement [`Store`](crate::Store) by `async fn` in the same way, and check the store by
+//! `conformance::check` with the driver's executor. A [`Write`](crate::Write) is owned: over a driver that blocks, move it into
+//! the thread that may block.
 //!
 //! # What each rule protects
 //!
@@ -165,7 +166,7 @@
 //!
 //! # Pools
 //!
-//! - `load` and `compare_and_swap` may use different connections, as long as both go to the primary.
+//! - Loads and swaps may use different connections, as long as both go to the primary.
 //! - A pool that is exhausted, a connection that is lost, a statement that times out: [`Err`]. So is a commit whose answer did
 //!   not come.
 //! - **Do not run the swap again by yourself**, and switch off what does: a driver's or a proxy's automatic retry. If the first

@@ -1,7 +1,6 @@
 //! Load, decide, swap: the only loop, in two colours.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -359,7 +358,7 @@ impl Mfa {
 ///         let request: Request<'_, Authenticate> = mfa.authenticate(code.clone()).expect_enrolled().at_least(seen);
 ///         let decision: Decision<'_, '_, Evidence> = request.decide(user, found)?;
 ///         if let Some(write) = decision.write() {
-///             let swap = rows.compare_and_swap_blocking(user, write).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
+///             let swap = rows.compare_and_swap_blocking(write.clone()).map_err(Error::Store)?; // UPDATE .. WHERE revision = ..
 ///             if swap == Swap::Conflict {
 ///                 continue; // ROLLBACK
 ///             }
@@ -424,11 +423,10 @@ impl<'m, O: Operation> Request<'m, O> {
         for _ in 0..self.mfa.policy.swap_attempts() {
             let found = store.load(subject).await.map_err(Error::Store)?;
             let decision = self.decide(subject, found)?;
-            let write = decision.write();
-            let swap = match write {
+            let swap = match decision.write().cloned() {
                 None => Swap::Stored,
                 Some(write) => {
-                    let swap = store.compare_and_swap(subject, write).await;
+                    let swap = store.compare_and_swap(write).await;
                     swap.map_err(Error::Store)?
                 }
             };
@@ -453,10 +451,10 @@ impl<'m, O: Operation> Request<'m, O> {
         for _ in 0..self.mfa.policy.swap_attempts() {
             let found = store.load_blocking(subject).map_err(Error::Store)?;
             let decision = self.decide(subject, found)?;
-            let swap = match decision.write() {
+            let swap = match decision.write().cloned() {
                 None => Swap::Stored,
                 Some(write) => store
-                    .compare_and_swap_blocking(subject, write)
+                    .compare_and_swap_blocking(write)
                     .map_err(Error::Store)?,
             };
             if swap == Swap::Stored {
@@ -500,21 +498,21 @@ impl<'m, O: Operation> Request<'m, O> {
         let transition = operation.apply(current, &self.mfa.environment(subject, now));
         // Where there is no row, an empty record says nothing more.
         let changed = |next: &Record| expected.is_some() || *next != Record::default();
-        let next = match transition.next.filter(changed) {
+        let write = match transition.next.filter(changed) {
             None => None,
             Some(next) => {
                 let revision = Revision::after(expected).ok_or(Fault::RevisionsExhausted)?;
                 let place = Place::new(subject, revision);
                 let row = self.mfa.at_rest.write(place, &*self.mfa.entropy, &next)?;
-                Some(row)
+                let write = Write::new(subject, expected, row, transition.events.clone());
+                Some(write.ok_or(Fault::RevisionsExhausted)?)
             }
         };
         Ok(Decision {
             mfa: self.mfa,
             subject,
             now,
-            expected,
-            next,
+            write,
             outcome: transition.outcome,
             events: transition.events,
         })
@@ -600,8 +598,7 @@ pub struct Decision<'m, 's, T> {
     mfa: &'m Mfa,
     subject: &'s str,
     now: UnixTime,
-    expected: Option<Revision>,
-    next: Option<Zeroizing<Vec<u8>>>,
+    write: Option<Write>,
     outcome: Result<T, Rejection>,
     events: Events,
 }
@@ -611,7 +608,7 @@ impl<T> fmt::Debug for Decision<'_, '_, T> {
         formatter
             .debug_struct("Decision")
             .field("subject", &self.subject)
-            .field("write", &self.write())
+            .field("write", &self.write)
             .finish_non_exhaustive()
     }
 }
@@ -619,8 +616,8 @@ impl<T> fmt::Debug for Decision<'_, '_, T> {
 impl<T> Decision<'_, '_, T> {
     /// What is to be stored, under the condition that it names; `None`: nothing changes.
     #[must_use]
-    pub fn write(&self) -> Option<Write<'_>> {
-        Write::new(self.expected, self.next.as_ref()?, &self.events)
+    pub fn write(&self) -> Option<&Write> {
+        self.write.as_ref()
     }
 
     /// Whether the answer is no. Its write, where there is one, counts a guess: commit it whatever becomes of the login

@@ -272,7 +272,7 @@ fn odds_of_the_best_attacker(days: u64, sign_ins_a_day: u64) -> f64 {
         });
         let again_at = match write {
             Some(write) if !locks || now >= end => {
-                let swapped = world.store.compare_and_swap_blocking("alice", write);
+                let swapped = world.store.compare_and_swap_blocking(write.clone());
                 assert_eq!(swapped, Ok(Swap::Stored));
                 odds += f64::from(u32::try_from(open.len()).unwrap()) / 1e6;
                 guesses += 1;

@@ -7,9 +7,8 @@ use softtoken::store::{BlockingStore, MemoryStore, Snapshot, Store, Swap, Write}
 use softtoken::{Events, Revision};
 
 fn put(store: &MemoryStore, subject: &str, expected: Option<Revision>, record: &[u8]) -> Swap {
-    let events = Events::default();
-    let write = Write::new(expected, record, &events).unwrap();
-    let Ok(answer) = store.compare_and_swap_blocking(subject, write);
+    let write = Write::new(subject, expected, record.to_vec(), Events::default()).unwrap();
+    let Ok(answer) = store.compare_and_swap_blocking(write);
     answer
 }
 
@@ -64,9 +63,8 @@ fn a_reset_keeps_the_row_and_its_revision() {
 #[test]
 fn both_forms_see_the_same_rows() {
     let store = MemoryStore::new();
-    let events = Events::default();
-    let first = Write::new(None, b"first", &events).unwrap();
-    let Ok(answer) = pollster::block_on(store.compare_and_swap("alice", first));
+    let first = Write::new("alice", None, b"first".to_vec(), Events::default()).unwrap();
+    let Ok(answer) = pollster::block_on(store.compare_and_swap(first.clone()));
     assert_eq!(answer, Swap::Stored);
     assert_eq!(get(&store, "alice"), Some(first.snapshot()));
     assert_eq!(
@@ -80,9 +78,8 @@ fn both_forms_see_the_same_rows() {
 #[test]
 fn a_swap_that_is_never_polled_stores_nothing() {
     let store = MemoryStore::new();
-    let events = Events::default();
-    let first = Write::new(None, b"first", &events).unwrap();
-    drop(store.compare_and_swap("alice", first));
+    let first = Write::new("alice", None, b"first".to_vec(), Events::default()).unwrap();
+    drop(store.compare_and_swap(first));
     assert!(store.is_empty());
 }
 

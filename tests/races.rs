@@ -318,12 +318,8 @@ fn of_a_thousand_requests_with_one_recovery_code_exactly_one_is_accepted() {
 fn copied(world: &World) -> MemoryStore {
     let rows = MemoryStore::new();
     let row = world.row("alice").unwrap();
-    let events = Events::default();
-    let write = Write::new(None, &row.record, &events).unwrap();
-    assert_eq!(
-        rows.compare_and_swap_blocking("alice", write),
-        Ok(Swap::Stored)
-    );
+    let write = Write::new("alice", None, row.record, Events::default()).unwrap();
+    assert_eq!(rows.compare_and_swap_blocking(write), Ok(Swap::Stored));
     rows
 }
 
@@ -620,11 +616,11 @@ impl ReadsThenWrites {
         self.row.lock().unwrap().clone()
     }
 
-    fn holds(&self, write: &Write<'_>) -> bool {
+    fn holds(&self, write: &Write) -> bool {
         self.read().map(|row| row.revision) == write.expected()
     }
 
-    fn write(&self, write: &Write<'_>) -> Swap {
+    fn write(&self, write: &Write) -> Swap {
         *self.row.lock().unwrap() = Some(write.snapshot());
         Swap::Stored
     }
@@ -637,7 +633,7 @@ impl BlockingStore for ReadsThenWrites {
         Ok(self.read())
     }
 
-    fn compare_and_swap_blocking(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         if !self.holds(&write) {
             return Ok(Swap::Conflict);
         }
@@ -657,7 +653,7 @@ impl Store for ReadsThenWrites {
         Ok(found)
     }
 
-    async fn compare_and_swap(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
         if !self.holds(&write) {
             return Ok(Swap::Conflict);
         }
@@ -697,12 +693,8 @@ impl BlockingStore for LoadsTogether<'_> {
         found
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        self.0.compare_and_swap_blocking(subject, write)
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        self.0.compare_and_swap_blocking(write)
     }
 }
 

@@ -45,7 +45,7 @@ impl BlockingStore for Unreliable {
         Ok(self.store.load_blocking(subject).unwrap())
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, Broken> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Broken> {
         self.swaps.fetch_add(1, Ordering::SeqCst);
         if self.broken_swap {
             return Err(Broken);
@@ -58,18 +58,14 @@ impl BlockingStore for Unreliable {
         {
             return Ok(Swap::Conflict);
         }
-        Ok(self
-            .store
-            .compare_and_swap_blocking(subject, write)
-            .unwrap())
+        Ok(self.store.compare_and_swap_blocking(write).unwrap())
     }
 }
 
 /// Stores these bytes as alice's first record.
 fn put(store: &MemoryStore, bytes: &[u8]) {
-    let events = Events::default();
-    let write = Write::new(None, bytes, &events).unwrap();
-    let stored = store.compare_and_swap_blocking("alice", write);
+    let write = Write::new("alice", None, bytes.to_vec(), Events::default()).unwrap();
+    let stored = store.compare_and_swap_blocking(write);
     assert_eq!(stored, Ok(Swap::Stored));
 }
 
@@ -470,10 +466,11 @@ fn a_decision_commits_in_a_transaction_of_the_embedders() {
     let decision = authenticate.decide("alice", world.row("alice")).unwrap();
     assert!(!decision.is_refusal());
     let write = decision.write().unwrap();
+    assert_eq!(write.subject(), "alice");
     assert_eq!(write.expected(), world.row("alice").map(|row| row.revision));
     assert_eq!(write.events().len(), 1);
     assert_eq!(world.events(), [], "nothing is told before the commit");
-    let swapped = world.store.compare_and_swap_blocking("alice", write);
+    let swapped = world.store.compare_and_swap_blocking(write.clone());
     assert_eq!(swapped, Ok(Swap::Stored));
     let evidence = decision.committed().unwrap();
     assert_eq!(evidence.subject(), "alice");
@@ -504,11 +501,7 @@ fn events_are_told_after_the_commit_and_written_with_it() {
             self.world.store.load_blocking(subject)
         }
 
-        fn compare_and_swap_blocking(
-            &self,
-            subject: &str,
-            write: Write<'_>,
-        ) -> Result<Swap, Self::Error> {
+        fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Self::Error> {
             assert_eq!(self.world.events(), [], "nothing is told before");
             let events = write.events();
             let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
@@ -517,7 +510,7 @@ fn events_are_told_after_the_commit_and_written_with_it() {
                 (kinds.len(), kinds.is_empty())
             );
             self.written.lock().unwrap().extend(kinds);
-            self.world.store.compare_and_swap_blocking(subject, write)
+            self.world.store.compare_and_swap_blocking(write)
         }
     }
     let world = World::standard();
@@ -552,12 +545,8 @@ fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
             self.0.load(subject).await
         }
 
-        async fn compare_and_swap(
-            &self,
-            subject: &str,
-            write: Write<'_>,
-        ) -> Result<Swap, Self::Error> {
-            let swap = self.0.compare_and_swap(subject, write).await;
+        async fn compare_and_swap(&self, write: Write) -> Result<Swap, Self::Error> {
+            let swap = self.0.compare_and_swap(write).await;
             let () = core::future::pending().await;
             swap
         }

@@ -72,7 +72,7 @@ impl BlockingStore for Row {
         Ok(self.now())
     }
 
-    fn compare_and_swap_blocking(&self, _: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         self.swaps.fetch_add(1, SeqCst);
         self.tried.lock().unwrap().push(write.snapshot());
         let mut row = self.found.lock().unwrap();

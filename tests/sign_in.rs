@@ -453,13 +453,9 @@ impl BlockingStore for Counting {
         self.store.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Self::Error> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Self::Error> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        self.store.compare_and_swap_blocking(subject, write)
+        self.store.compare_and_swap_blocking(write)
     }
 }
 

@@ -73,7 +73,7 @@ impl Table {
         Swap::Stored
     }
 
-    fn apply(&self, subject: &str, write: Write<'_>) -> Swap {
+    fn apply(&self, subject: &str, write: &Write) -> Swap {
         self.swap(subject, write.expected(), write.snapshot())
     }
 }
@@ -85,7 +85,7 @@ struct Made<L, C> {
 
 fn store(
     load: impl Fn(&str) -> Option<Snapshot> + Send + Sync,
-    swap: impl Fn(&str, Write<'_>) -> Swap + Send + Sync,
+    swap: impl Fn(&str, &Write) -> Swap + Send + Sync,
 ) -> impl BlockingStore<Error = Infallible> {
     Made { load, swap }
 }
@@ -93,7 +93,7 @@ fn store(
 impl<L, C> BlockingStore for Made<L, C>
 where
     L: Fn(&str) -> Option<Snapshot> + Send + Sync,
-    C: Fn(&str, Write<'_>) -> Swap + Send + Sync,
+    C: Fn(&str, &Write) -> Swap + Send + Sync,
 {
     type Error = Infallible;
 
@@ -101,12 +101,8 @@ where
         Ok((self.load)(subject))
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        Ok((self.swap)(subject, write))
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        Ok((self.swap)(write.subject(), &write))
     }
 }
 
@@ -653,7 +649,7 @@ impl BlockingStore for Failing {
         Err(Unplugged)
     }
 
-    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Unplugged> {
+    fn compare_and_swap_blocking(&self, _: Write) -> Result<Swap, Unplugged> {
         Err(Unplugged)
     }
 }
@@ -665,7 +661,7 @@ impl Store for Failing {
         Err(Unplugged)
     }
 
-    async fn compare_and_swap(&self, _: &str, _: Write<'_>) -> Result<Swap, Unplugged> {
+    async fn compare_and_swap(&self, _: Write) -> Result<Swap, Unplugged> {
         Err(Unplugged)
     }
 }
@@ -827,10 +823,11 @@ impl Store for Waiting<'_> {
         Ok(self.table.get(subject))
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        let subject = write.subject();
         waited().await;
         if !is_to_be_dropped(subject) {
-            return Ok(self.table.apply(subject, write));
+            return Ok(self.table.apply(subject, &write));
         }
         match self.drops {
             Drops::Nothing | Drops::LeavesReadOpen => waited().await,
@@ -857,7 +854,7 @@ impl Store for Waiting<'_> {
                 *self.open.lock().unwrap() = false;
             }
         }
-        Ok(self.table.apply(subject, write))
+        Ok(self.table.apply(subject, &write))
     }
 }
 

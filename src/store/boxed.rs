@@ -1,4 +1,4 @@
-//! A store whose type is not known when the program is compiled.
+//! Stores whose type is not known when the program is compiled.
 
 use alloc::boxed::Box;
 use core::error::Error;
@@ -7,13 +7,13 @@ use core::pin::Pin;
 
 use super::{Snapshot, Store, Swap, Write};
 
-/// A future on the heap, as [`DynStore`] returns it.
+/// Holds a future on the heap, as [`DynStore`] returns one.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`Store`] as a trait object, for a store that is chosen at run time: every `Store` is one, and
-/// `dyn DynStore` is a `Store` again.
+/// Makes a trait object of a [`Store`], for a store that is chosen at run time: every `Store` is a
+/// `DynStore`, and `dyn DynStore` is a `Store` again.
 ///
-/// It costs an allocation a call. Nothing is to be implemented: implement [`Store`].
+/// Each call through the object allocates its future. Implement [`Store`], never this trait.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -29,18 +29,14 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # }
 /// ```
 pub trait DynStore: Send + Sync {
-    /// [`Store::load`].
+    /// Loads as [`Store::load`] does.
     fn load_boxed<'a>(
         &'a self,
         subject: &'a str,
     ) -> BoxFuture<'a, Result<Option<Snapshot>, BoxedError>>;
 
-    /// [`Store::compare_and_swap`].
-    fn swap_boxed<'a>(
-        &'a self,
-        subject: &'a str,
-        write: Write<'a>,
-    ) -> BoxFuture<'a, Result<Swap, BoxedError>>;
+    /// Swaps as [`Store::compare_and_swap`] does.
+    fn swap_boxed(&self, write: Write) -> BoxFuture<'_, Result<Swap, BoxedError>>;
 }
 
 impl<S: Store> DynStore for S {
@@ -51,16 +47,8 @@ impl<S: Store> DynStore for S {
         Box::pin(async move { self.load(subject).await.map_err(BoxedError::new) })
     }
 
-    fn swap_boxed<'a>(
-        &'a self,
-        subject: &'a str,
-        write: Write<'a>,
-    ) -> BoxFuture<'a, Result<Swap, BoxedError>> {
-        Box::pin(async move {
-            self.compare_and_swap(subject, write)
-                .await
-                .map_err(BoxedError::new)
-        })
+    fn swap_boxed(&self, write: Write) -> BoxFuture<'_, Result<Swap, BoxedError>> {
+        Box::pin(async move { self.compare_and_swap(write).await.map_err(BoxedError::new) })
     }
 }
 
@@ -71,13 +59,13 @@ impl Store for dyn DynStore + '_ {
         self.load_boxed(subject).await
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, BoxedError> {
-        self.swap_boxed(subject, write).await
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, BoxedError> {
+        self.swap_boxed(write).await
     }
 }
 
-/// The error of a store whose type is not known: its own error, whole, is the
-/// [`source`](Error::source), and is had back by [`downcast_ref`](Self::downcast_ref).
+/// Wraps the error of a store whose type is not known. The store's own error, whole, is the
+/// [`source`](Error::source); [`downcast_ref`](Self::downcast_ref) gives it back.
 ///
 /// ```
 /// use core::error::Error;
@@ -91,7 +79,7 @@ impl Store for dyn DynStore + '_ {
 pub struct BoxedError(Box<dyn Error + Send + Sync>);
 
 impl BoxedError {
-    /// Boxes `error`; one that is boxed already is not boxed twice.
+    /// Boxes `error`; a `BoxedError` is not boxed twice.
     #[must_use]
     pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
         let error: Box<dyn Error + Send + Sync> = Box::new(error);
@@ -101,13 +89,13 @@ impl BoxedError {
         }
     }
 
-    /// The store's own error, where it is an `E`.
+    /// Returns the store's own error where it is an `E`.
     #[must_use]
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }
 
-    /// The store's own error.
+    /// Returns the store's own error.
     #[must_use]
     pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
         self.0
@@ -121,7 +109,7 @@ impl fmt::Debug for BoxedError {
 }
 
 impl fmt::Display for BoxedError {
-    /// What failed; why is in the source.
+    /// Says what failed; the source says why.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the store's driver failed")
     }

@@ -220,7 +220,7 @@ impl fmt::Display for Rule {
 ///         Ok(None)
 ///     }
 ///
-///     fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Infallible> {
+///     fn compare_and_swap_blocking(&self, _: Write) -> Result<Swap, Infallible> {
 ///         Ok(Swap::Stored)
 ///     }
 /// }

@@ -15,27 +15,28 @@ use crate::revision::Revision;
 
 const SHARDS: usize = 16;
 
-/// Records in memory: for tests, examples, and a server of one process that may forget.
+/// Keeps records in memory: for tests, examples, and a server of one process that may forget.
 ///
-/// When the process ends, or this is dropped, all of it is lost: the enrolments, so that users who had a
-/// second factor sign in without one where the policy allows that; **and** the throttle's counts, the spent
-/// codes and the spent sessions, so that a restart hands an attacker a fresh set of guesses. Two processes
-/// share nothing.
+/// When the process ends, or the store is dropped, everything is lost: the enrolments, so that users
+/// who had a second factor sign in without one where the policy allows that; **and** the throttle's
+/// counts, the spent codes and the spent sessions, so that a restart hands an attacker a fresh set
+/// of guesses. Two processes share nothing.
 ///
-/// It is a [`Store`] and a [`BlockingStore`], and never fails. Share it by reference or in an
-/// [`Arc`](std::sync::Arc). A subject waits for another's swap only in the one case in sixteen that they share a
-/// lock; which do is keyed at random, so nobody can choose a subject to be in the way. Records are wiped when they are
-/// replaced and when the store is dropped.
+/// `MemoryStore` is a [`Store`] and a [`BlockingStore`], and never fails. Share it by reference or
+/// in an [`Arc`](std::sync::Arc). A subject waits for another subject's swap only in the one case in
+/// sixteen that both share a lock; which subjects do is keyed at random, so nobody can choose a
+/// subject to be in the way. The store wipes its records when they are replaced and when the store
+/// is dropped.
 ///
 /// ```
 /// use softtoken::Events;
 /// use softtoken::store::{BlockingStore, MemoryStore, Swap, Write};
 ///
 /// let store = MemoryStore::new();
-/// let events = Events::default();
-/// let first = Write::new(None, b"record", &events).expect("one write of many");
-/// assert_eq!(store.compare_and_swap_blocking("alice", first)?, Swap::Stored);
-/// assert_eq!(store.compare_and_swap_blocking("alice", first)?, Swap::Conflict);
+/// let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+/// let first = first.expect("one write of many");
+/// assert_eq!(store.compare_and_swap_blocking(first.clone())?, Swap::Stored);
+/// assert_eq!(store.compare_and_swap_blocking(first.clone())?, Swap::Conflict);
 /// assert_eq!(store.load_blocking("alice")?, Some(first.snapshot()));
 /// # Ok::<(), core::convert::Infallible>(())
 /// ```
@@ -54,19 +55,20 @@ struct Row {
 }
 
 impl MemoryStore {
-    /// A store without subjects.
+    /// Creates a store without subjects.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many subjects have a record, an empty one included. Beside swaps of other threads it is a figure of the past.
+    /// Counts the subjects that have a record, an empty record included. Where other threads swap
+    /// meanwhile, the count is a figure of the past.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Whether no subject has a record.
+    /// Returns whether no subject has a record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -84,7 +86,8 @@ impl MemoryStore {
         })
     }
 
-    fn swap(&self, subject: &str, write: Write<'_>) -> Swap {
+    fn swap(&self, write: &Write) -> Swap {
+        let subject = write.subject();
         let row = Row {
             revision: write.next(),
             record: Zeroizing::new(write.record().into()),
@@ -114,12 +117,8 @@ impl BlockingStore for MemoryStore {
         Ok(self.get(subject))
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        Ok(self.swap(subject, write))
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        Ok(self.swap(&write))
     }
 }
 
@@ -130,13 +129,13 @@ impl Store for MemoryStore {
         Ok(self.get(subject))
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        Ok(self.swap(subject, write))
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        Ok(self.swap(&write))
     }
 }
 
 impl fmt::Debug for MemoryStore {
-    /// The number of subjects, and none of them.
+    /// Prints the number of subjects, and no subject.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("MemoryStore")
@@ -149,8 +148,13 @@ impl fmt::Debug for MemoryStore {
 mod tests {
     use alloc::string::{String, ToString as _};
 
-    use super::{MemoryStore, Swap, Write, lock};
+    use super::{MemoryStore, Revision, Swap, Write, lock};
     use crate::association::Events;
+
+    fn write(subject: &str, expected: Option<Revision>) -> Write {
+        let record = b"record".to_vec();
+        Write::new(subject, expected, record, Events::default()).expect("one of the first")
+    }
 
     fn elsewhere(store: &MemoryStore, subject: &str) -> String {
         (0..1000)
@@ -162,11 +166,10 @@ mod tests {
     #[test]
     fn a_subject_that_is_held_up_does_not_stop_the_others() {
         let store = MemoryStore::new();
-        let events = Events::default();
         let other = elsewhere(&store, "alice");
         let held = lock(store.shard("alice"));
-        let write = Write::new(None, b"record", &events).expect("the first");
-        assert_eq!(store.swap(&other, write), Swap::Stored);
+        let write = write(&other, None);
+        assert_eq!(store.swap(&write), Swap::Stored);
         assert_eq!(store.get(&other), Some(write.snapshot()));
         drop(held);
     }
@@ -174,9 +177,8 @@ mod tests {
     #[test]
     fn a_thread_that_panicked_loses_no_record() {
         let store = MemoryStore::new();
-        let events = Events::default();
-        let first = Write::new(None, b"first", &events).expect("the first");
-        assert_eq!(store.swap("alice", first), Swap::Stored);
+        let first = write("alice", None);
+        assert_eq!(store.swap(&first), Swap::Stored);
         let panicked = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
@@ -188,9 +190,9 @@ mod tests {
         assert!(panicked.is_err() && store.shard("alice").is_poisoned());
 
         assert_eq!(store.get("alice"), Some(first.snapshot()));
-        let second = Write::new(Some(first.next()), b"second", &events).expect("the second");
-        assert_eq!(store.swap("alice", first), Swap::Conflict);
-        assert_eq!(store.swap("alice", second), Swap::Stored);
+        let second = write("alice", Some(first.next()));
+        assert_eq!(store.swap(&first), Swap::Conflict);
+        assert_eq!(store.swap(&second), Swap::Stored);
         assert_eq!(store.get("alice"), Some(second.snapshot()));
     }
 }

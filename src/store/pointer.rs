@@ -1,14 +1,12 @@
 //! What points to a store is a store.
 
 use alloc::boxed::Box;
-#[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
 
 use super::{BlockingStore, Snapshot, Store, Swap, Write};
 
 macro_rules! through_a_pointer {
-    ($($(#[$gate:meta])* $pointer:ty;)*) => {$(
-        $(#[$gate])*
+    ($($pointer:ty;)*) => {$(
         impl<S: Store + ?Sized> Store for $pointer {
             type Error = S::Error;
 
@@ -21,14 +19,12 @@ macro_rules! through_a_pointer {
 
             fn compare_and_swap(
                 &self,
-                subject: &str,
-                write: Write<'_>,
+                write: Write,
             ) -> impl Future<Output = Result<Swap, S::Error>> + Send {
-                (**self).compare_and_swap(subject, write)
+                (**self).compare_and_swap(write)
             }
         }
 
-        $(#[$gate])*
         impl<S: BlockingStore + ?Sized> BlockingStore for $pointer {
             type Error = S::Error;
 
@@ -36,8 +32,8 @@ macro_rules! through_a_pointer {
                 (**self).load_blocking(subject)
             }
 
-            fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
-                (**self).compare_and_swap_blocking(subject, write)
+            fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
+                (**self).compare_and_swap_blocking(write)
             }
         }
     )*};
@@ -46,6 +42,5 @@ macro_rules! through_a_pointer {
 through_a_pointer! {
     &S;
     Box<S>;
-    #[cfg(target_has_atomic = "ptr")]
     Arc<S>;
 }

@@ -71,12 +71,8 @@ fn guessable(world: &World, subject: &str) -> [Device; 2] {
 fn copied(world: &World, subject: &str) -> MemoryStore {
     let rows = MemoryStore::new();
     let row = world.row(subject).unwrap();
-    let events = Events::default();
-    let write = Write::new(None, &row.record, &events).unwrap();
-    assert_eq!(
-        rows.compare_and_swap_blocking(subject, write),
-        Ok(Swap::Stored)
-    );
+    let write = Write::new(subject, None, row.record, Events::default()).unwrap();
+    assert_eq!(rows.compare_and_swap_blocking(write), Ok(Swap::Stored));
     rows
 }
 
@@ -377,12 +373,8 @@ impl BlockingStore for Recorded<'_> {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        let swap = self.0.compare_and_swap_blocking(subject, write);
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        let swap = self.0.compare_and_swap_blocking(write);
         self.1.lock().unwrap().push("stored");
         swap
     }
@@ -395,8 +387,8 @@ impl Store for Recorded<'_> {
         self.load_blocking(subject)
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        self.compare_and_swap_blocking(subject, write)
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        self.compare_and_swap_blocking(write)
     }
 }
 
@@ -451,7 +443,7 @@ fn a_refusal_that_counts_a_guess_says_that_its_write_must_not_be_rolled_back() {
     );
 
     assert_eq!(
-        world.store.compare_and_swap_blocking("alice", write),
+        world.store.compare_and_swap_blocking(write.clone()),
         Ok(Swap::Stored)
     );
     assert_eq!(decision.committed().unwrap_err(), rejection);

@@ -169,7 +169,7 @@ fn a_decision_on_an_older_record_is_not_stored_and_decided_anew() {
     authenticate(&world, "alice", device.code_in(world.now(), 1)).unwrap();
     let meanwhile = world.row("alice");
     let write = decision.write().expect("an accepted code is written down");
-    let swap = world.store.compare_and_swap_blocking("alice", write);
+    let swap = world.store.compare_and_swap_blocking(write.clone());
     assert_eq!(swap, Ok(Swap::Conflict));
     assert_eq!(world.row("alice"), meanwhile);
 

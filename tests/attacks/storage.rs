@@ -37,9 +37,9 @@ impl BlockingStore for Broken<'_> {
         }
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, write: Write) -> io::Result<Swap> {
         if self.1 == Break::Answer {
-            let swap = self.0.compare_and_swap_blocking(subject, write);
+            let swap = self.0.compare_and_swap_blocking(write);
             assert_eq!(swap, Ok(Swap::Stored));
         }
         Err(io::ErrorKind::ConnectionReset.into())
@@ -53,8 +53,8 @@ impl Store for Broken<'_> {
         self.load_blocking(subject)
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
-        self.compare_and_swap_blocking(subject, write)
+    async fn compare_and_swap(&self, write: Write) -> io::Result<Swap> {
+        self.compare_and_swap_blocking(write)
     }
 }
 
@@ -191,7 +191,7 @@ impl BlockingStore for Contended<'_> {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Self::Error> {
+    fn compare_and_swap_blocking(&self, _: Write) -> Result<Swap, Self::Error> {
         self.1.fetch_add(1, Ordering::SeqCst);
         Ok(Swap::Conflict)
     }
@@ -375,7 +375,7 @@ fn a_write_from_before_a_reset_is_not_stored_after_it() {
     let empty = world.row("alice");
     let swap = world
         .store
-        .compare_and_swap_blocking("alice", decision.write().unwrap());
+        .compare_and_swap_blocking(decision.write().unwrap().clone());
     assert_eq!(swap, Ok(Swap::Conflict));
     assert_eq!(world.row("alice"), empty);
     let anew = slow.decide("alice", empty).unwrap();
@@ -397,7 +397,7 @@ fn a_record_whose_revisions_are_used_up_accepts_nothing() {
         request.decide("alice", found).unwrap_err(),
         Fault::RevisionsExhausted
     );
-    assert!(Write::new(Some(last), &[], &Events::default()).is_none());
+    assert!(Write::new("alice", Some(last), Vec::new(), Events::default()).is_none());
 }
 
 /// What fails before the store is asked is neither a wrong code nor a success: no time, no randomness, no keys, no subject.
@@ -492,9 +492,9 @@ impl BlockingStore for Flaky<'_> {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, write: Write) -> io::Result<Swap> {
         if self.0.1 == Break::Answer {
-            let _ = self.0.0.compare_and_swap_blocking(subject, write);
+            let _ = self.0.0.compare_and_swap_blocking(write);
         }
         Err(io::ErrorKind::ConnectionReset.into())
     }

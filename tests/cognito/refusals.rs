@@ -131,7 +131,7 @@ impl BlockingStore for Unlucky<'_> {
         }
     }
 
-    fn compare_and_swap_blocking(&self, _: &str, _: Write<'_>) -> Result<Swap, Down> {
+    fn compare_and_swap_blocking(&self, _: Write) -> Result<Swap, Down> {
         Ok(Swap::Conflict)
     }
 }

@@ -107,8 +107,8 @@ impl Store for Distant<'_> {
         found
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
-        let swap = self.0.compare_and_swap_blocking(subject, write);
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        let swap = self.0.compare_and_swap_blocking(write);
         pause().await;
         swap
     }
@@ -144,12 +144,8 @@ impl BlockingStore for Meeting<'_> {
         found
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        self.rows.compare_and_swap_blocking(subject, write)
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        self.rows.compare_and_swap_blocking(write)
     }
 }
 
@@ -180,11 +176,7 @@ impl<F: FnOnce() + Send> BlockingStore for Interrupted<'_, F> {
         found
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        self.rows.compare_and_swap_blocking(subject, write)
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        self.rows.compare_and_swap_blocking(write)
     }
 }

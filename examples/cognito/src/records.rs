@@ -32,23 +32,9 @@ impl Store for Records {
         Ok(tokio::task::spawn_blocking(move || store.load_blocking(&subject)).await??)
     }
 
-    async fn compare_and_swap(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, RecordsError> {
-        let (store, subject) = (self.0.clone(), subject.to_owned());
-        let (expected, record, events) = (
-            write.expected(),
-            write.record().to_vec(),
-            write.events().clone(),
-        );
-        let swap = tokio::task::spawn_blocking(move || {
-            // The same write, which there is since there was one.
-            Write::new(expected, &record, &events).map_or(Ok(Swap::Conflict), |write| {
-                store.compare_and_swap_blocking(&subject, write)
-            })
-        });
-        Ok(swap.await??)
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, RecordsError> {
+        let store = self.0.clone();
+        let swap = move || store.compare_and_swap_blocking(write);
+        Ok(tokio::task::spawn_blocking(swap).await??)
     }
 }

@@ -39,13 +39,10 @@ impl Store for Flaky {
         }
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Down> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Down> {
         match self.how {
             Failing::Contended if self.fails.load(SeqCst) => Ok(Swap::Conflict),
-            _ => self
-                .rows
-                .compare_and_swap_blocking(subject, write)
-                .map_err(|_| Down),
+            _ => self.rows.compare_and_swap_blocking(write).map_err(|_| Down),
         }
     }
 }

@@ -30,10 +30,10 @@ fn main() {
             for rows in rows.chunks(rows.len().div_ceil(TASKS)) {
                 let store = &store;
                 scope.spawn(move || {
-                    let events = Events::default();
                     for (subject, record) in rows {
-                        let write = Write::new(None, record, &events).expect("the first");
-                        let swap = store.compare_and_swap_blocking(subject, write);
+                        let write = Write::new(subject, None, record.clone(), Events::default());
+                        let write = write.expect("the first");
+                        let swap = store.compare_and_swap_blocking(write);
                         assert_eq!(swap.expect("it answers"), Swap::Stored);
                     }
                 });

@@ -21,7 +21,7 @@ pub(crate) fn bound(revision: Revision) -> String {
 }
 
 /// What is stored for a write.
-pub(crate) fn value(write: Write<'_>) -> String {
+pub(crate) fn value(write: &Write) -> String {
     let revision = write.next().get().to_be_bytes();
     encode(&[&revision[..], &[VERSION], write.record()].concat())
 }
@@ -91,10 +91,11 @@ mod tests {
 
     #[test]
     fn the_layout_is_what_it_was() {
-        let (events, expected) = (Events::default(), Revision::new(0x0102));
-        let write = Write::new(expected, b"record", &events).expect("one of many");
+        let (expected, record) = (Revision::new(0x0102), b"record".to_vec());
+        let write = Write::new("alice", expected, record, Events::default());
+        let write = write.expect("one of many");
         let bytes = b"\0\0\0\0\0\0\x01\x03\x01record";
-        assert_eq!(value(write), encode(bytes));
+        assert_eq!(value(&write), encode(bytes));
         assert_eq!(decode(&encode(bytes)), Some(write.snapshot()));
         assert_eq!(bound(Revision::FIRST), encode(b"\0\0\0\0\0\0\0\x01"));
     }

@@ -127,12 +127,8 @@ impl BlockingStore for EtcdStore {
         answer.snapshot()
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, EtcdError> {
-        let key = key(subject);
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, EtcdError> {
+        let key = key(write.subject());
         // Keep: the condition and the write are one transaction.
         let compare = match write.expected() {
             None => json!([
@@ -144,7 +140,7 @@ impl BlockingStore for EtcdStore {
                 { "key": key, "target": "VALUE", "result": "LESS", "value": bound(write.next()) },
             ]),
         };
-        let put = json!([{ "requestPut": { "key": key, "value": value(write) } }]);
+        let put = json!([{ "requestPut": { "key": key, "value": value(&write) } }]);
         let transaction = json!({ "compare": compare, "success": put });
         // Keep: sent once. A transaction that is not answered may have been applied, and would find its own write the second time
         // and call it a conflict.

@@ -54,9 +54,9 @@ fn refuses() -> String {
 }
 
 fn swap(store: &EtcdStore) -> Result<Swap, EtcdError> {
-    let events = Events::default();
-    let write = Write::new(Some(Revision::FIRST), b"record", &events);
-    store.compare_and_swap_blocking("alice", write.expect("one of many"))
+    let (expected, record) = (Some(Revision::FIRST), b"record".to_vec());
+    let write = Write::new("alice", expected, record, Events::default());
+    store.compare_and_swap_blocking(write.expect("one of many"))
 }
 
 #[test]

@@ -133,13 +133,9 @@ async fn load(
     }))
 }
 
-/// Writes the row of a subject, on a connection or within a transaction.
-async fn swap(
-    client: &impl GenericClient,
-    subject: &str,
-    write: Write<'_>,
-) -> Result<Swap, PostgresError> {
-    let (next, record) = (write.next().as_i64(), write.record());
+/// Writes a row, on a connection or within a transaction.
+async fn swap(client: &impl GenericClient, write: &Write) -> Result<Swap, PostgresError> {
+    let (subject, next, record) = (write.subject(), write.next().as_i64(), write.record());
     let rows = match write.expected() {
         None => {
             let insert = client.prepare_cached(INSERT).await?;
@@ -174,12 +170,8 @@ impl Store for PostgresStore {
         load(&self.client().await?, subject).await
     }
 
-    async fn compare_and_swap(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, PostgresError> {
-        swap(&self.client().await?, subject, write).await
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, PostgresError> {
+        swap(&self.client().await?, &write).await
     }
 }
 

@@ -42,9 +42,7 @@ pub async fn log_in(
 
         let stored = match decision.write() {
             None => Swap::Stored,
-            Some(write) => swap(&transaction, user, write)
-                .await
-                .map_err(Error::Store)?,
+            Some(write) => swap(&transaction, write).await.map_err(Error::Store)?,
         };
         if stored == Swap::Conflict {
             // Keep: somebody else was faster; decide again, on what there is now.

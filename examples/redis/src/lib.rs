@@ -149,9 +149,9 @@ impl Store for RedisStore {
         }
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, StoreError> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, StoreError> {
         let expected = write.expected().map(|expected| expected.to_string());
-        let mut swap = SWAP.key(key(subject));
+        let mut swap = SWAP.key(key(write.subject()));
         swap.arg(expected.unwrap_or_default())
             .arg(write.next().as_i64())
             .arg(write.record());

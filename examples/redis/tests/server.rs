@@ -52,16 +52,16 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
 fn revisions_that_are_one_double_are_two() -> Outcome {
     let engine = Engine::start();
     let store = engine.blocking();
-    let events = Events::default();
     cmd("HSET")
         .arg("softtoken:alice")
         .arg(&[("revision", i64::MAX - 1)])
         .arg(&[("record", "old")])
         .exec(&mut engine.bare())?;
     let swap = |expected| {
-        let write = Write::new(Revision::from_i64(expected), b"new", &events);
+        let (expected, record) = (Revision::from_i64(expected), b"new".to_vec());
+        let write = Write::new("alice", expected, record, Events::default());
         store
-            .compare_and_swap_blocking("alice", write.ok_or("there is a next one")?)
+            .compare_and_swap_blocking(write.ok_or("there is a next one")?)
             .map_err(Box::<dyn Error>::from)
     };
     assert_eq!(swap(i64::MAX - 2)?, Swap::Conflict);

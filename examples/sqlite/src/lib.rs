@@ -88,9 +88,9 @@ impl BlockingStore for SqliteStore {
         Ok(found)
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap> {
         let writer = unpoisoned(&self.writer);
-        let next = write.next().as_i64();
+        let (subject, next) = (write.subject(), write.next().as_i64());
         let rows = match write.expected() {
             None => {
                 let mut insert = writer.prepare_cached(INSERT)?;

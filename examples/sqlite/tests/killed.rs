@@ -98,9 +98,9 @@ fn answer(store: &SqliteStore, call: Call) -> Result<Reply, rusqlite::Error> {
             Reply::Loaded(found.map(|row| (row.revision.as_i64(), row.record)))
         }
         Call::Swap(subject, expected, record) => {
-            let events = Events::default();
-            let write = Write::new(expected.and_then(Revision::from_i64), &record, &events);
-            let swap = store.compare_and_swap_blocking(&subject, write.expect("one of many"))?;
+            let expected = expected.and_then(Revision::from_i64);
+            let write = Write::new(&subject, expected, record, Events::default());
+            let swap = store.compare_and_swap_blocking(write.expect("one of many"))?;
             Reply::Swapped(swap == Swap::Stored)
         }
     })
@@ -149,9 +149,9 @@ impl BlockingStore for Remote {
             .transpose()
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> io::Result<Swap> {
+    fn compare_and_swap_blocking(&self, write: Write) -> io::Result<Swap> {
         let expected = write.expected().map(Revision::as_i64);
-        let call = Call::Swap(subject.into(), expected, write.record().to_vec());
+        let call = Call::Swap(write.subject().into(), expected, write.record().to_vec());
         match self.call(&call)? {
             Reply::Swapped(true) => Ok(Swap::Stored),
             Reply::Swapped(false) => Ok(Swap::Conflict),

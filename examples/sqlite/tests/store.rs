@@ -29,9 +29,9 @@ fn a_revision_that_was_never_written_is_an_error_and_no_row_to_begin_anew() -> O
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("records.sqlite3");
     let store = SqliteStore::open(&file)?;
-    let events = Events::default();
-    let first = Write::new(None, b"record", &events).ok_or("there is a first")?;
-    let _ = store.compare_and_swap_blocking("alice", first)?;
+    let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+    let first = first.ok_or("there is a first")?;
+    let _ = store.compare_and_swap_blocking(first)?;
     assert_eq!(
         store.load_blocking("alice")?.map(|row| row.revision),
         Some(Revision::FIRST)

@@ -36,13 +36,9 @@ impl<'b, S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> 
     pub(super) fn swap_dropped_after(
         &self,
         polls: u32,
-        subject: &str,
-        write: Write<'_>,
+        write: Write,
     ) -> Result<Option<Swap>, BoxedError> {
-        self.run(dropped_after(
-            polls,
-            self.store.compare_and_swap(subject, write),
-        ))
+        self.run(dropped_after(polls, self.store.compare_and_swap(write)))
     }
 
     /// A load that is dropped after so many polls.
@@ -81,11 +77,7 @@ impl<S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Bloc
         self.run(self.store.load(subject))
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, BoxedError> {
-        self.run(self.store.compare_and_swap(subject, write))
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, BoxedError> {
+        self.run(self.store.compare_and_swap(write))
     }
 }

@@ -37,11 +37,10 @@ pub(super) fn swap_on<S: BlockingStore>(
     expected: Option<Revision>,
     record: &[u8],
 ) -> Result<Swap, Violation> {
-    let events = Events::default();
-    let write = Write::new(expected, record, &events)
+    let write = Write::new(subject, expected, record.to_vec(), Events::default())
         .ok_or_else(|| Violation::new(Rule::Revisions, "the revisions are used up"))?;
     store
-        .compare_and_swap_blocking(subject, write)
+        .compare_and_swap_blocking(write)
         .map_err(|error| Violation::failed("compare_and_swap", subject, error))
 }
 

@@ -41,15 +41,14 @@ fn drop_one<S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Syn
     let store = bench.handle(handle);
     let expected = Some(old.revision);
     let new = row_after(expected, &bytes(polls, 1024));
-    let events = Events::default();
-    let write = Write::new(expected, &new.record, &events)
+    let write = Write::new(subject, expected, new.record.clone(), Events::default())
         .ok_or_else(|| Violation::new(Rule::Revisions, "the revisions are used up"))?;
 
     store
         .load_dropped_after(polls.into(), subject)
         .map_err(|error| Violation::failed("load", subject, error))?;
     let answer = store
-        .swap_dropped_after(polls.into(), subject, write)
+        .swap_dropped_after(polls.into(), write)
         .map_err(|error| Violation::failed("compare_and_swap", subject, error))?;
     if let Some(answer) = answer {
         if answer == Swap::Conflict {

@@ -67,13 +67,13 @@ impl Store for TroubledStore {
         Ok(self.rows.load(subject).await?)
     }
 
-    async fn compare_and_swap(&self, subject: &str, write: Write<'_>) -> Result<Swap, Unreachable> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Unreachable> {
         if self.is(Trouble::Fails) {
             return Err(Unreachable);
         }
         if self.is(Trouble::Conflicts) {
             return Ok(Swap::Conflict);
         }
-        Ok(self.rows.compare_and_swap(subject, write).await?)
+        Ok(self.rows.compare_and_swap(write).await?)
     }
 }

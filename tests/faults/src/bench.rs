@@ -301,13 +301,10 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
                     .load_blocking(&bare)
                     .expect("a load")
                     .expect("it is there");
-                let events = Events::default();
-                let write =
-                    Write::new(Some(found.revision), &self.bare, &events).expect("one of many");
-                let swap = self
-                    .store
-                    .compare_and_swap_blocking(&bare, write)
-                    .expect("a swap");
+                let (expected, record) = (Some(found.revision), self.bare.clone());
+                let write = Write::new(&bare, expected, record, Events::default());
+                let write = write.expect("one of many");
+                let swap = self.store.compare_and_swap_blocking(write).expect("a swap");
                 assert_eq!(swap, Swap::Stored);
             }
         }

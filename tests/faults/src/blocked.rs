@@ -40,7 +40,7 @@ impl<S: Store, F: Fn(Task<'_>) + Send + Sync> BlockingStore for Blocked<S, F> {
         self.run(self.store.load(subject))
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
-        self.run(self.store.compare_and_swap(subject, write))
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
+        self.run(self.store.compare_and_swap(write))
     }
 }

@@ -109,11 +109,12 @@ impl<S: BlockingStore> BlockingStore for Watched<'_, S> {
         self.store.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(&self, subject: &str, write: Write<'_>) -> Result<Swap, S::Error> {
-        self.remember(write.events().clone(), None);
-        let swap = self.store.compare_and_swap_blocking(subject, write)?;
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
+        let (events, next) = (write.events().clone(), write.next());
+        self.remember(events.clone(), None);
+        let swap = self.store.compare_and_swap_blocking(write)?;
         if swap == Swap::Stored {
-            self.remember(write.events().clone(), Some(write.next()));
+            self.remember(events, Some(next));
         }
         Ok(swap)
     }

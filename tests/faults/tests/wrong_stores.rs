@@ -36,26 +36,22 @@ impl BlockingStore for ReadsThenWrites {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
-        let found = self.0.load_blocking(subject)?;
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
+        let found = self.0.load_blocking(write.subject())?;
         if found.map(|row| row.revision) != write.expected() {
             return Ok(Swap::Conflict);
         }
         thread::yield_now(); // an answer from a database is a while on its way
-        overwrite(&self.0, subject, write)
+        overwrite(&self.0, &write)
     }
 }
 
-fn overwrite(rows: &MemoryStore, subject: &str, write: Write<'_>) -> Result<Swap, Infallible> {
+fn overwrite(rows: &MemoryStore, write: &Write) -> Result<Swap, Infallible> {
     loop {
-        let expected = rows.load_blocking(subject)?.map(|row| row.revision);
-        let events = write.events();
-        let write = Write::new(expected, write.record(), events).expect("one of many");
-        if rows.compare_and_swap_blocking(subject, write)? == Swap::Stored {
+        let expected = rows.load_blocking(write.subject())?.map(|row| row.revision);
+        let (record, events) = (write.record().to_vec(), write.events().clone());
+        let write = Write::new(write.subject(), expected, record, events).expect("one of many");
+        if rows.compare_and_swap_blocking(write)? == Swap::Stored {
             return Ok(Swap::Stored);
         }
     }
@@ -81,17 +77,13 @@ impl BlockingStore for Forgets {
         self.rows.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         // Not the first rows, without which there is nothing to lose.
         let swap = self.swaps.fetch_add(1, Ordering::Relaxed);
         if swap > 100 && swap.is_multiple_of(20) {
             return Ok(Swap::Stored);
         }
-        self.rows.compare_and_swap_blocking(subject, write)
+        self.rows.compare_and_swap_blocking(write)
     }
 }
 
@@ -124,16 +116,12 @@ impl BlockingStore for FallsBack {
         Ok(self.rows().get(subject).cloned())
     }
 
-    fn compare_and_swap_blocking(
-        &self,
-        subject: &str,
-        write: Write<'_>,
-    ) -> Result<Swap, Infallible> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         let mut rows = self.rows();
-        if rows.get(subject).map(|row| row.revision) != write.expected() {
+        if rows.get(write.subject()).map(|row| row.revision) != write.expected() {
             return Ok(Swap::Conflict);
         }
-        rows.insert(subject.to_owned(), write.snapshot());
+        rows.insert(write.subject().to_owned(), write.snapshot());
         Ok(Swap::Stored)
     }
 }

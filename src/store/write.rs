@@ -1,0 +1,160 @@
+//! One swap, as a value.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use super::Snapshot;
+use crate::association::Events;
+use crate::revision::Revision;
+
+/// Holds a record to store, and the revision that must be there for it to be stored.
+///
+/// A [`Decision`](crate::Decision) makes each write; [`new`](Self::new) is for a store's own tests.
+/// A write is owned, so that it can move into a task or onto another thread, and its clones share
+/// one record, whose bytes are wiped when the last clone is dropped. `Debug` prints no record.
+///
+/// ```
+/// use softtoken::{Events, Revision, store::Write};
+///
+/// let expected = Some(Revision::FIRST);
+/// let write = Write::new("alice", expected, b"record".to_vec(), Events::default());
+/// let write = write.expect("one write of many");
+/// assert_eq!(write.subject(), "alice");
+/// assert_eq!(write.expected(), expected);
+/// assert_eq!(write.next().get(), 2);
+/// assert!(write.events().is_empty());
+///
+/// let bytes = std::thread::spawn(move || write.record().to_vec()).join();
+/// assert_eq!(bytes.expect("no panic"), b"record");
+/// ```
+#[derive(Clone)]
+pub struct Write(Arc<Parts>);
+
+struct Parts {
+    subject: Box<str>,
+    expected: Option<Revision>,
+    next: Revision,
+    record: Zeroizing<Vec<u8>>,
+    events: Events,
+}
+
+impl Write {
+    /// Creates the write that follows the revision `expected`, where `None` stands for a subject
+    /// without a row. Returns `None` where the revisions are used up.
+    #[must_use]
+    pub fn new(
+        subject: &str,
+        expected: Option<Revision>,
+        record: impl Into<Zeroizing<Vec<u8>>>,
+        events: Events,
+    ) -> Option<Self> {
+        // Before anything that returns early: the bytes are wiped whatever comes of it.
+        let record = record.into();
+        Some(Self(Arc::new(Parts {
+            subject: subject.into(),
+            expected,
+            next: Revision::after(expected)?,
+            record,
+            events,
+        })))
+    }
+
+    /// Returns the subject whose row is written: the one that the decision was made for.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// Returns the revision that the row must have; `None`: there must be no row.
+    #[must_use]
+    pub fn expected(&self) -> Option<Revision> {
+        self.0.expected
+    }
+
+    /// Returns the revision to store: the expected one plus one, or the first.
+    #[must_use]
+    pub fn next(&self) -> Revision {
+        self.0.next
+    }
+
+    /// Returns the record to store, which may be empty and may hold a secret in the clear.
+    #[must_use]
+    pub fn record(&self) -> &[u8] {
+        &self.0.record
+    }
+
+    /// Returns the events that this write reports, for an outbox row in the same transaction. A
+    /// store may ignore them.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// Copies the row as it is once this write is stored: the record under [`next`](Self::next).
+    /// Nothing wipes the copy.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            revision: self.next(),
+            record: self.record().to_vec(),
+        }
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Write")
+            .field("subject", &self.subject())
+            .field("expected", &self.expected())
+            .field("next", &self.next())
+            .field("record", &format_args!("{} bytes", self.record().len()))
+            .field("events", self.events())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::{Events, Revision, Write};
+
+    fn write(expected: Option<Revision>) -> Option<Write> {
+        let record = b"JBSWY3DPEHPK3PXP".to_vec();
+        Write::new("alice", expected, record, Events::default())
+    }
+
+    #[test]
+    fn a_write_shows_its_subject_and_not_its_record() {
+        assert_eq!(
+            format!("{:?}", write(None).expect("the first")),
+            "Write { subject: \"alice\", expected: None, next: Revision(1), record: 16 bytes, \
+             events: Events([]) }"
+        );
+    }
+
+    #[test]
+    fn clones_share_one_record() {
+        let write = write(None).expect("the first");
+        assert!(core::ptr::eq(write.record(), write.clone().record()));
+    }
+
+    #[test]
+    fn a_write_moves_to_another_thread_and_is_shared_between_threads() {
+        fn moves<T: Send + Sync + 'static>() {}
+        moves::<Write>();
+    }
+
+    #[test]
+    fn after_the_last_revision_nothing_can_be_written() {
+        let last = Revision::from_i64(i64::MAX);
+        assert!(write(last).is_none());
+        let one_before = Revision::from_i64(i64::MAX - 1);
+        assert_eq!(write(one_before).map(|write| write.next()), last);
+    }
+}
