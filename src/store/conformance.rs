@@ -1,8 +1,8 @@
-//! The suite that every store must pass: one call checks the [list](super#to-be-correct) that a store is
-//! correct by, with races on real threads.
+//! Checks a store against the [list](super#to-be-correct) of rules, with races on real threads.
 //!
-//! `open` gives a handle on one and the same storage each time: another connection to a test database, or
-//! the same pool. What one handle acknowledged must be there for the others, and for one that is opened later.
+//! One call runs the whole suite. `open` returns a handle on one and the same storage each time:
+//! another connection to a test database, or the same pool. A row that one handle acknowledged must
+//! be there for the others, and for a handle that is opened later.
 //!
 //! ```
 //! use softtoken::store::{MemoryStore, conformance};
@@ -12,8 +12,8 @@
 //! # Ok::<(), conformance::Violation>(())
 //! ```
 //!
-//! An async store brings the executor that its driver needs. `block_on` runs a future to its end on the
-//! thread that calls it, and is called by several threads at once:
+//! An async store brings the executor that its driver needs. `block_on` runs a future to its end on
+//! the thread that calls it, and is called by several threads at once:
 //!
 //! ```
 //! use softtoken::store::{MemoryStore, conformance};
@@ -23,13 +23,14 @@
 //! # Ok::<(), conformance::Violation>(())
 //! ```
 //!
-//! The subjects of each run are its own, so it may be run again on the same database; their rows stay there, about
-//! 600 of them, most under names that begin with `conformance-`. A run stores some 1,500 swaps: a fraction of a second in
-//! memory, half a minute at 20 ms a commit. A store that deadlocks hangs the suite.
+//! Each run has subjects of its own, so the suite may be run again on the same database. The rows
+//! stay there, about 600 of them, most under names that begin with `conformance-`. A run stores
+//! some 1,500 swaps: a fraction of a second in memory, half a minute at 20 ms a commit. A store
+//! that deadlocks hangs the suite.
 //!
-//! What no suite of this kind can see: whether `Stored` outlives a crash of the database or of the machine
-//! (write under load, kill it, start it again, and compare), a replica that lags only during a
-//! failover, backups that are put back, and rows that something else deletes.
+//! No suite of this kind can see whether `Stored` outlives a crash of the database or of the
+//! machine (write under load, kill the database, start it again, and compare), a replica that lags
+//! only during a failover, backups that are put back, and rows that something else deletes.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -52,7 +53,7 @@ mod sequential;
 ///
 /// # Errors
 ///
-/// The first [`Violation`] that was found. The storage is then in any state.
+/// Returns the first [`Violation`] that was found. The storage is then in any state.
 pub fn check_blocking<S: BlockingStore>(open: impl Fn() -> S + Sync) -> Result<(), Violation> {
     Suite::new().check_blocking(open)
 }
@@ -61,7 +62,7 @@ pub fn check_blocking<S: BlockingStore>(open: impl Fn() -> S + Sync) -> Result<(
 ///
 /// # Errors
 ///
-/// The first [`Violation`] that was found. The storage is then in any state.
+/// Returns the first [`Violation`] that was found. The storage is then in any state.
 pub fn check<S: Store>(
     open: impl Fn() -> S + Sync,
     block_on: impl Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync,
@@ -69,11 +70,11 @@ pub fn check<S: Store>(
     Suite::new().check(open, block_on)
 }
 
-/// How much is tried. [`check`] and [`check_blocking`] are the standard one.
+/// Sets how much is tried. [`check`] and [`check_blocking`] run the standard suite.
 ///
-/// A race is seen only where threads meet in it. Over a network or a disk, where a swap takes long, the standard
-/// suite meets a store that reads and then writes every time; where that takes nanoseconds, ask for
-/// thousands of rounds.
+/// The suite sees a race only where threads meet in it. Over a network or a disk, where a swap
+/// takes long, the standard suite catches a store that reads and then writes every time; where a
+/// swap takes nanoseconds, ask for thousands of rounds.
 ///
 /// ```
 /// use softtoken::store::{MemoryStore, conformance::Suite};
@@ -88,13 +89,14 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The standard suite: 128 rounds.
+    /// Creates the standard suite: 128 rounds.
     #[must_use]
     pub const fn new() -> Self {
         Self { rounds: 128 }
     }
 
-    /// Runs every race this many times. More find narrower windows; the time grows in proportion.
+    /// Runs every race `rounds` times. More rounds find narrower windows; the time grows in
+    /// proportion.
     #[must_use]
     pub const fn rounds(self, rounds: u32) -> Self {
         Self { rounds }
@@ -104,7 +106,7 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that was found. The storage is then in any state.
+    /// Returns the first [`Violation`] that was found. The storage is then in any state.
     pub fn check_blocking<S: BlockingStore>(
         self,
         open: impl Fn() -> S + Sync,
@@ -114,11 +116,11 @@ impl Suite {
         races::check(&bench, self.rounds)
     }
 
-    /// Checks an async store, and that futures which are dropped before they end do no harm.
+    /// Checks an async store, and that futures dropped before they end do no harm.
     ///
     /// # Errors
     ///
-    /// The first [`Violation`] that was found. The storage is then in any state.
+    /// Returns the first [`Violation`] that was found. The storage is then in any state.
     pub fn check<S: Store>(
         self,
         open: impl Fn() -> S + Sync,
@@ -138,51 +140,56 @@ impl Default for Suite {
     }
 }
 
-/// What a store must keep to, each with the promise that rests on it.
+/// Names a rule that a store must keep. Each variant says what rests on the rule.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// The store answers. Its own error is the violation's [`source`](Error::source).
+    /// The store answers. The store's own error is the violation's [`source`](Error::source).
     Answers,
     /// A subject that was never written loads as `None`: nobody is enrolled by accident.
     Absent,
-    /// What was answered with `Stored` is there: a code signs in once, a failed guess stays counted.
+    /// A swap that was answered with `Stored` is there: a code signs in once, a failed guess stays
+    /// counted.
     Durable,
-    /// What one handle stored is there for every other, and for one that is opened later: the same, across
-    /// connections, processes and restarts.
+    /// A swap that one handle stored is there for every other handle, and for a handle that is
+    /// opened later: the same, across connections, processes and restarts.
     Shared,
-    /// A load finds the latest acknowledged swap, or a later one: who has just enrolled is asked for a code.
+    /// A load finds the latest acknowledged swap, or a later one: a user who has just enrolled is
+    /// asked for a code.
     Latest,
     /// The revision is kept as given: none is used twice, so no stale decision is stored.
     Revisions,
     /// The record comes back to the byte: a record that does not open locks its user out.
     Opaque,
-    /// A swap whose expectation does not hold is answered with `Conflict`: what another request has decided
-    /// in the meantime stays.
+    /// A swap whose expectation does not hold is answered with `Conflict`: the decision of another
+    /// request in the meantime stays.
     Expectation,
-    /// A swap that was answered with `Conflict` has stored nothing: else the answer to an accepted code is lost.
+    /// A swap that was answered with `Conflict` has stored nothing: else the answer to an accepted
+    /// code is lost.
     Unchanged,
     /// A swap whose expectation holds is stored: else nobody signs in.
     Progress,
-    /// Of several swaps with one expectation, one is stored: the same code, sent twice in parallel, signs
-    /// in once, and parallel guesses are counted one by one.
+    /// Of several swaps with one expectation, one is stored: the same code, sent twice in parallel,
+    /// signs in once, and parallel guesses are counted one by one.
     OneWinner,
-    /// Rows are never deleted, empty records included: the throttle does not forget, and a swap that was prepared
-    /// before a reset does not succeed after it.
+    /// Rows are never deleted, rows with an empty record included: the throttle does not forget,
+    /// and a swap that was prepared before a reset does not succeed after it.
     NeverDeleted,
     /// Subjects are compared byte for byte: one user's factor is not another's.
     ByteForByte,
-    /// Subjects have nothing to do with each other: one user does not hold up, or change, another.
+    /// Subjects have nothing to do with each other: one user does not hold up, or change, another
+    /// user.
     Independent,
-    /// A load gives the bytes and the revision of one swap: a half-written record is nobody's decision.
+    /// A load returns the bytes and the revision of one swap: a half-written record is nobody's
+    /// decision.
     Whole,
-    /// A future that is dropped leaves the old record or the new one, and its handle fit for use: a client that
-    /// hangs up is harmless.
+    /// A future that is dropped leaves the old record or the new one, and its handle fit for use: a
+    /// client that hangs up is harmless.
     Dropped,
 }
 
 impl fmt::Display for Rule {
-    /// The rule, as a clause.
+    /// Writes the rule as a clause.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Answers => "a store answers",
@@ -205,7 +212,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A rule that a store does not keep, and how that was seen.
+/// Reports a rule that a store does not keep, and how the suite saw it.
 ///
 /// ```
 /// use core::convert::Infallible;
@@ -254,7 +261,7 @@ impl Violation {
         }
     }
 
-    /// The rule that was broken; where several were, the one that was seen first.
+    /// Returns the rule that was broken; of several broken rules, the first that the suite saw.
     #[must_use]
     pub fn rule(&self) -> Rule {
         self.rule

@@ -1,4 +1,4 @@
-//! Records in this process's memory.
+//! A store in the memory of this process.
 
 use alloc::boxed::Box;
 use core::convert::Infallible;
@@ -17,14 +17,14 @@ const SHARDS: usize = 16;
 
 /// Keeps records in memory: for tests, examples, and a server of one process that may forget.
 ///
-/// When the process ends, or the store is dropped, everything is lost: the enrolments, so that users
-/// who had a second factor sign in without one where the policy allows that; **and** the throttle's
-/// counts, the spent codes and the spent sessions, so that a restart hands an attacker a fresh set
-/// of guesses. Two processes share nothing.
+/// When the process ends, or the store is dropped, everything is lost: the enrolments, so that
+/// users who had a second factor sign in without one where the policy allows that; **and** the
+/// throttle's counts, the spent codes and the spent sessions, so that a restart hands an attacker a
+/// fresh set of guesses. Two processes share nothing.
 ///
 /// `MemoryStore` is a [`Store`] and a [`BlockingStore`], and never fails. Share it by reference or
-/// in an [`Arc`](std::sync::Arc). A subject waits for another subject's swap only in the one case in
-/// sixteen that both share a lock; which subjects do is keyed at random, so nobody can choose a
+/// in an [`Arc`](std::sync::Arc). A subject waits for another subject's swap only in the one case
+/// in sixteen that both share a lock; which subjects do is keyed at random, so nobody can choose a
 /// subject to be in the way. The store wipes its records when they are replaced and when the store
 /// is dropped.
 ///
@@ -103,9 +103,9 @@ impl MemoryStore {
     }
 }
 
-/// Takes a poisoned lock as well: a shard changes by a single insert of a row that is complete, so whatever
-/// panicked, what it holds is the last acknowledged swap of each subject. To refuse, or to start empty,
-/// would lose them.
+/// Takes a poisoned lock as well: a shard changes by a single insert of a row that is complete, so
+/// the shard holds the last acknowledged swap of each subject, whatever panicked. To refuse, or to
+/// start empty, would lose those swaps.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,8 @@
 //!
 //! A store keeps one row for each subject: the record, whose bytes only this crate reads, and the
 //! record's [`Revision`]. Implement [`Store`] over an async driver and [`BlockingStore`] over one
-//! that blocks; no name of the one is a name of the other, so a type may be both. `MemoryStore`
-//! (feature `std`) is both, for tests and examples.
+//! that blocks; the two traits share no method name, so a type may be both. `MemoryStore` (feature
+//! `std`) is both, for tests and examples.
 //!
 //! # To be correct
 //!

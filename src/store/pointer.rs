@@ -1,4 +1,4 @@
-//! What points to a store is a store.
+//! Stores behind pointers.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

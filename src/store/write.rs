@@ -52,7 +52,7 @@ impl Write {
         record: impl Into<Zeroizing<Vec<u8>>>,
         events: Events,
     ) -> Option<Self> {
-        // Before anything that returns early: the bytes are wiped whatever comes of it.
+        // Before anything returns, so that the bytes are wiped on every path.
         let record = record.into();
         Some(Self(Arc::new(Parts {
             subject: subject.into(),

@@ -80,7 +80,8 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         swap_on(self.handle(handle), subject, expected, record)
     }
 
-    /// Swaps by an expectation that holds: it must be stored, and be what every handle loads from now on.
+    /// Swaps by an expectation that holds: the swap must be stored, and every handle must load it
+    /// from now on.
     pub(super) fn stored(
         &self,
         handle: usize,
@@ -160,7 +161,8 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
     }
 }
 
-/// Whether a handle loads what was stored; `lost` is the rule that is broken where the row is not there at all.
+/// Whether a handle loads what was stored; `lost` is the rule that is broken where the row is not
+/// there at all.
 fn holds<S: BlockingStore>(
     reader: &S,
     lost: Rule,

@@ -92,7 +92,8 @@ fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
                 let (work, waiting) = (&work, &waiting);
                 scope.spawn(move || {
                     waiting.fetch_sub(1, Ordering::SeqCst);
-                    // Not a barrier: threads that sleep are woken one after another, and do not meet.
+                    // Not a barrier: threads that sleep are woken one after another, and do not
+                    // meet.
                     while waiting.load(Ordering::SeqCst) > 0 {
                         thread::yield_now();
                     }
@@ -111,7 +112,8 @@ fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
     })
 }
 
-/// Who wrote a record, for which revision, by which attempt; a record repeats it, so that a torn one shows.
+/// Who wrote a record, for which revision, by which attempt; a record repeats the stamp, so that a
+/// torn record shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stamp([u64; 3]);
 
@@ -188,8 +190,8 @@ impl<S: BlockingStore> Contended<'_, S> {
         1 + u64::from(self.swaps_each) * threads
     }
 
-    /// Stores so many swaps, trying again after each conflict. It ends with any store: a conflict must be followed by
-    /// a higher revision, and there are only so many.
+    /// Stores so many swaps, trying again after each conflict. The loop ends with any store: a
+    /// conflict must be followed by a higher revision, and there are only so many revisions.
     fn raise(&self, thread: usize, told: &mut Told) -> Result<(), Violation> {
         let mut row = self.look(thread, Revision::FIRST, told)?;
         for attempt in 1.. {
@@ -236,7 +238,8 @@ impl<S: BlockingStore> Contended<'_, S> {
         Ok(())
     }
 
-    /// Loads the row. It must be whole, and at least at `seen` and at what any thread was told before.
+    /// Loads the row. It must be whole, and at least at `seen` and at what any thread was told
+    /// before.
     fn look(&self, thread: usize, seen: Revision, told: &mut Told) -> Result<Revision, Violation> {
         let lowest = self.acknowledged.load(Ordering::SeqCst).max(seen.get());
         let Some(row) = self.bench.load(thread, self.subject)? else {
@@ -293,7 +296,8 @@ impl<S: BlockingStore> Contended<'_, S> {
             loaded.extend(told.loaded);
             violations.extend(outcome.err());
         }
-        // A swap that failed may have been stored: after one, nothing else can be held against the store.
+        // A swap that failed may have been stored: after one, nothing else can be held against the
+        // store.
         if let Some(failed) = violations
             .iter()
             .position(|violation| violation.rule == Rule::Answers)

@@ -276,8 +276,8 @@ fn subjects_that_are_easily_confused<S>(bench: &Bench<'_, S>) -> Vec<String> {
     .into();
     subjects.extend(
         [
-            // One letter, composed and decomposed; compatibility forms; foldings of case; symbols that a
-            // collation takes for one; four bytes a character, the last of which differs.
+            // One letter, composed and decomposed; compatibility forms; foldings of case; symbols
+            // that a collation takes for one; four bytes a character, the last of which differs.
             "é",
             "e\u{301}",
             "e",
