@@ -1,7 +1,8 @@
 //! The HMAC of a counter, under a key that is hashed once.
 //!
 //! [RFC 2104 section 4](https://www.rfc-editor.org/rfc/rfc2104#section-4): the states after the key's two blocks are kept,
-//! so a MAC costs two compressions. A counter and a digest each fit one block with their padding.
+//! so a MAC costs two compressions. A counter and a digest each fit one block with their padding. How long a key is
+//! decides what is done to it, what it says does not.
 
 use alloc::boxed::Box;
 
@@ -66,9 +67,17 @@ impl<H: Hash> Pair<H> {
 
     fn absorb(&mut self, secret: &Secret) {
         let key = secret.expose();
-        // No secret is longer than a block.
         let mut block = H::BLANK;
-        block.as_mut()[..key.len()].copy_from_slice(key);
+        let filled = if let Some(head) = block.as_mut().get_mut(..key.len()) {
+            head.copy_from_slice(key);
+            key.len()
+        } else {
+            // Section 2: of a key that is longer than a block, its digest is the key.
+            let mut digest = digest::<H>(key);
+            digest.write(&mut block);
+            digest.zeroize();
+            size_of::<H>()
+        };
         for byte in block.as_mut() {
             *byte ^= 0x36;
         }
@@ -77,7 +86,7 @@ impl<H: Hash> Pair<H> {
             *byte ^= 0x36 ^ 0x5c;
         }
         self.outer.compress(&block);
-        block.as_mut()[..key.len()].zeroize();
+        block.as_mut()[..filled].zeroize();
     }
 
     /// Three steps at a time, in stages: the instructions of one compression wait for one another, and a processor has
@@ -112,6 +121,33 @@ impl<H: Hash> Drop for Pair<H> {
         self.inner.zeroize();
         self.outer.zeroize();
     }
+}
+
+/// The hash of a whole message, padded as FIPS 180-4 section 5.1 has it. Out of line, since few keys are that long.
+#[inline(never)]
+fn digest<H: Hash>(message: &[u8]) -> H {
+    let mut state = H::INITIAL;
+    let mut block = H::BLANK;
+    let size = block.as_mut().len();
+    let mut blocks = message.chunks_exact(size);
+    for whole in &mut blocks {
+        block.as_mut().copy_from_slice(whole);
+        state.compress(&block);
+    }
+    let rest = blocks.remainder();
+    block.as_mut().zeroize();
+    block.as_mut()[..rest.len()].copy_from_slice(rest);
+    block.as_mut()[rest.len()] = 0x80;
+    // The last eighth of a block is for the length.
+    if rest.len() >= size - size / 8 {
+        state.compress(&block);
+        block.as_mut().zeroize();
+    }
+    block.as_mut()[size - size_of::<u64>()..]
+        .copy_from_slice(&(8 * message.len() as u64).to_be_bytes());
+    state.compress(&block);
+    block.as_mut().zeroize();
+    state
 }
 
 /// One MAC in the making. The two blocks that follow the key's are padded once; a step writes only its counter and the
@@ -156,5 +192,43 @@ impl<H: Hash> Drop for Lane<H> {
     fn drop(&mut self) {
         self.digest.as_mut()[..size_of::<H>()].zeroize();
         self.state.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use sha1::Digest as _;
+
+    use super::*;
+
+    /// Also where no secret is long enough to get there: those of SHA-512.
+    #[test]
+    fn a_message_of_every_length_up_to_three_blocks_has_the_digest_that_the_hash_crates_give() {
+        fn written<H: Hash>(message: &[u8]) -> Vec<u8> {
+            let mut block = H::BLANK;
+            digest::<H>(message).write(&mut block);
+            block.as_mut()[..size_of::<H>()].to_vec()
+        }
+        let bytes: Vec<u8> = (0..=u8::MAX)
+            .cycle()
+            .map(|byte| byte.wrapping_mul(89) ^ 0xa5)
+            .take(3 * 128)
+            .collect();
+        for length in 0..=bytes.len() {
+            let message = &bytes[..length];
+            let ours = [
+                written::<Sha1>(message),
+                written::<Sha256>(message),
+                written::<Sha512>(message),
+            ];
+            let theirs = [
+                sha1::Sha1::digest(message).to_vec(),
+                sha2::Sha256::digest(message).to_vec(),
+                sha2::Sha512::digest(message).to_vec(),
+            ];
+            assert_eq!(ours, theirs, "{length}");
+        }
     }
 }
