@@ -1,4 +1,4 @@
-//! The test vectors of RFC 4226 and RFC 6238, all of them.
+//! The test vectors of RFC 4226 and RFC 6238, all of them, and those of another implementation where the RFCs have none.
 #![expect(clippy::unwrap_used, reason = "the vectors are valid")]
 
 use core::time::Duration;
@@ -7,7 +7,8 @@ use softtoken::totp::{Algorithm, Code, Digits, Secret, Totp, Verdict, Verifier, 
 use softtoken::{Step, UnixTime};
 
 /// The keys are the digits over and over, as many as the hash has bytes.
-const KEY: &[u8; 64] = b"1234567890123456789012345678901234567890123456789012345678901234";
+const KEY: &[u8; 128] = b"1234567890123456789012345678901234567890123456789012345678901234\
+    5678901234567890123456789012345678901234567890123456789012345678";
 
 fn totp(algorithm: Algorithm, digits: Digits) -> Totp {
     Totp::new(algorithm, digits, Duration::from_secs(30)).unwrap()
@@ -119,6 +120,38 @@ fn a_code_of_one_algorithm_is_none_of_another() {
                     verifier(algorithm, Digits::Eight).verify(&code, now, Window::STANDARD, None);
                 assert_eq!(verdict == Verdict::Mismatch, at != other);
             }
+        }
+    }
+}
+
+/// What oathtool 2.6.7 shows for the same digits at some of those times: `oathtool --totp=sha1 --digits=8 --now=@59`, and
+/// the key in hexadecimal.
+const LONG_KEYS: [(usize, u64, [&str; 3]); 9] = [
+    (65, 59, ["65403651", "36516488", "25711220"]),
+    (65, 1_111_111_109, ["53173789", "48594904", "04189229"]),
+    (65, 20_000_000_000, ["58286781", "56228966", "70110357"]),
+    (100, 59, ["14367600", "06763920", "65277677"]),
+    (100, 1_111_111_109, ["09145114", "30819405", "52756837"]),
+    (100, 20_000_000_000, ["59392826", "99227047", "98219691"]),
+    (128, 59, ["57459718", "34240788", "08262687"]),
+    (128, 1_111_111_109, ["10057267", "12695608", "34024475"]),
+    (128, 20_000_000_000, ["90452652", "29864115", "84892998"]),
+];
+
+/// RFC 2104: longer than the block of SHA-1 and SHA-256, as long as that of SHA-512.
+#[test]
+fn a_key_longer_than_the_block_is_hashed_first() {
+    for (bytes, seconds, codes) in LONG_KEYS {
+        let secret = Secret::from_bytes(&KEY[..bytes]).unwrap();
+        for (algorithm, shown) in ALGORITHMS.into_iter().zip(codes) {
+            let totp = totp(algorithm, Digits::Eight);
+            let step = totp.step(UnixTime::from_secs(seconds));
+            let code = Verifier::new(&secret, totp).code(step);
+            assert_eq!(
+                *code.expose(),
+                shown,
+                "{bytes} bytes, {algorithm} at {seconds}"
+            );
         }
     }
 }

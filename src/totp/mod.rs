@@ -1,10 +1,11 @@
 //! Time-based one-time passwords, [RFC 4226](https://www.rfc-editor.org/rfc/rfc4226) and
-//! [RFC 6238](https://www.rfc-editor.org/rfc/rfc6238), and nothing else: this module keeps no state, reads no clock and
-//! draws nothing at random.
+//! [RFC 6238](https://www.rfc-editor.org/rfc/rfc6238), and nothing else: this module keeps no state,
+//! reads no clock and draws nothing at random.
 //!
-//! A [`Verifier`] is a prepared key. It judges a [`Code`] against every step of a [`Window`] and gives a [`Verdict`].
-//! It does not remember what it accepted: keep the step of [`Verdict::Accepted`] and hand it back as `after`, or a code
-//! that somebody saw opens the door a second time.
+//! A [`Verifier`] is a prepared key. It judges a [`Code`] against every step of a [`Window`] and
+//! gives a [`Verdict`]. It does not remember what it accepted: keep the step of
+//! [`Verdict::Accepted`] and hand it back as `after`, or a code that somebody saw opens the door a
+//! second time.
 //!
 //! ```
 //! use softtoken::UnixTime;
@@ -24,6 +25,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+mod base32;
 mod code;
 mod hash;
 mod hmac;
@@ -41,3 +43,9 @@ pub use secret::{GenerateError, Secret, SecretError};
 pub use uri::{KeyUri, UriError};
 pub use verifier::{Verdict, Verifier};
 pub use window::Window;
+
+/// Whether a character only groups what people type: white space of any script, as it comes along
+/// when a text is copied, and the hyphen.
+fn is_separator(typed: char) -> bool {
+    typed == '-' || typed.is_whitespace()
+}

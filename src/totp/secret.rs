@@ -4,19 +4,23 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use base32::Alphabet;
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::base32::{self, Leftover};
 use crate::entropy::{Entropy, NoEntropy};
 
-const ALPHABET: Alphabet = Alphabet::Rfc4648 { padding: false };
-
-/// A TOTP key of 16 to 64 bytes, shared with one authenticator.
+/// A TOTP key of 10 to 128 bytes, shared with one authenticator.
 ///
-/// [RFC 4226 section 4](https://www.rfc-editor.org/rfc/rfc4226#section-4), R6, demands 128 bits and recommends 160. It is
-/// wiped when dropped, hides itself from `Debug`, and compares in time that depends on the lengths alone. What
-/// [`expose`](Self::expose) and [`expose_base32`](Self::expose_base32) give is yours to guard.
+/// [RFC 4226 section 4](https://www.rfc-editor.org/rfc/rfc4226#section-4), R6, demands 128 bits and
+/// recommends 160. [`generate`](Self::generate) makes no secret of fewer. Other systems have issued
+/// secrets of 80 bits and of 1024, so these are read; [`is_weak`](Self::is_weak) tells those that
+/// the RFC does not allow.
+///
+/// A secret is wiped when dropped, hides its bytes from `Debug`, and compares in time that depends
+/// on the lengths alone. Base32 is read and written without a table lookup or a branch that depends
+/// on the key. The caller must guard what [`expose`](Self::expose) and
+/// [`expose_base32`](Self::expose_base32) return.
 ///
 /// ```
 /// use softtoken::totp::Secret;
@@ -31,22 +35,35 @@ const ALPHABET: Alphabet = Alphabet::Rfc4648 { padding: false };
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
 impl Secret {
-    /// The fewest bytes a secret has: 128 bits, RFC 4226's R6.
+    /// The fewest bytes that [`generate`](Self::generate) makes a secret of: 128 bits, RFC 4226's
+    /// R6. A secret of fewer is [weak](Self::is_weak).
     pub const MIN_BYTES: usize = 16;
-    /// The most bytes a secret has: the block of SHA-1 and SHA-256, so that HMAC never hashes a key.
+    /// The most bytes that [`generate`](Self::generate) makes a secret of: the block of SHA-1 and
+    /// SHA-256. HMAC hashes a longer key first, so that more bytes would add nothing.
     pub const MAX_BYTES: usize = 64;
+    /// The fewest bytes that a secret is read with: the 80 bits that popular libraries issued by
+    /// default.
+    pub const MIN_READ_BYTES: usize = 10;
+    /// The most bytes that a secret is read with.
+    pub const MAX_READ_BYTES: usize = 128;
 
-    /// A secret of these bytes. The copy that you hold is yours to wipe.
+    /// Copies a secret from its bytes. Wiping `bytes` is left to the caller.
     ///
     /// # Errors
     ///
-    /// [`SecretError::TooShort`] below 16 bytes, [`SecretError::TooLong`] above 64.
+    /// Returns [`SecretError::TooShort`] below 10 bytes, [`SecretError::TooLong`] above 128.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
-        check_length(bytes.len())?;
-        Ok(Self(Zeroizing::new(Box::from(bytes))))
+        match bytes.len() {
+            length @ ..Self::MIN_READ_BYTES => Err(SecretError::TooShort { bytes: length }),
+            Self::MIN_READ_BYTES..=Self::MAX_READ_BYTES => {
+                Ok(Self(Zeroizing::new(Box::from(bytes))))
+            }
+            length => Err(SecretError::TooLong { bytes: length }),
+        }
     }
 
-    /// A secret of this many bytes from the generator; 20 are customary with SHA-1, 32 with SHA-256.
+    /// Draws a secret of `bytes` bytes from a generator; 20 are customary with SHA-1, 32 with
+    /// SHA-256.
     ///
     /// ```
     /// # #[cfg(feature = "getrandom")] {
@@ -61,54 +78,96 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`GenerateError::Length`] where `bytes` is not 16 to 64, [`GenerateError::Entropy`] where the generator fails;
-    /// there is no secret then.
+    /// Returns [`GenerateError::Length`] if `bytes` is not 16 to 64, [`GenerateError::Entropy`] if
+    /// the generator fails; no secret exists then.
     pub fn generate(bytes: usize, entropy: &dyn Entropy) -> Result<Self, GenerateError> {
-        check_length(bytes)?;
+        if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&bytes) {
+            return Err(GenerateError::Length { bytes });
+        }
         let mut secret = Zeroizing::new(alloc::vec![0; bytes].into_boxed_slice());
         entropy.fill(&mut secret)?;
         Ok(Self(secret))
     }
 
-    /// A secret from its base32 text, [RFC 4648 section 6](https://www.rfc-editor.org/rfc/rfc4648#section-6), without
-    /// regard to case, spaces, hyphens and padding. The text is yours to wipe.
+    /// Reads a secret from its base32 text,
+    /// [RFC 4648 section 6](https://www.rfc-editor.org/rfc/rfc4648#section-6), without regard to
+    /// case, white space, hyphens and the padding at the end. Wiping the text is left to the
+    /// caller.
+    ///
+    /// Only what an encoder writes is read, so that a letter lost in typing is noticed.
+    /// [`from_base32_legacy`](Self::from_base32_legacy) reads what other systems have drawn letter
+    /// by letter.
     ///
     /// # Errors
     ///
-    /// [`SecretError::Base32`] where a character is not of the alphabet, or no bytes are written like this: a length
-    /// that no encoding has, or bits left over that are not zero. Otherwise as [`from_bytes`](Self::from_bytes).
+    /// Returns [`SecretError::Base32`] if a character is not of the alphabet, if no encoding has
+    /// the length, or if the bits that make no whole byte are not zero. Fails otherwise as
+    /// [`from_bytes`](Self::from_bytes) does.
     pub fn from_base32(text: &str) -> Result<Self, SecretError> {
-        let text = text.trim_end_matches([' ', '-', '=']);
-        let mut letters = Zeroizing::new(String::with_capacity(text.len()));
-        letters.extend(
-            text.chars()
-                .filter(|letter| !matches!(letter, ' ' | '-'))
-                .map(|letter| letter.to_ascii_uppercase()),
-        );
-        // Before `decode`, which frees what it has decoded so far without wiping it when it meets another character.
-        let known = |letter| matches!(letter, b'A'..=b'Z' | b'2'..=b'7');
-        if !letters.bytes().all(known) {
-            return Err(SecretError::Base32);
-        }
-        let bytes = base32::decode(ALPHABET, &letters).map(Zeroizing::new);
-        let bytes = bytes.ok_or(SecretError::Base32)?;
-        // `decode` drops bits that are left over, and whole letters: only what `encode` writes is base32.
-        if !bool::from(encode(&bytes).as_bytes().ct_eq(letters.as_bytes())) {
-            return Err(SecretError::Base32);
-        }
-        Self::from_bytes(&bytes)
+        Self::decode(text, Leftover::Checked)
     }
 
-    /// The bytes of the key.
+    /// Reads a secret that another system issued, as authenticator apps read its base32 text: like
+    /// [`from_base32`](Self::from_base32), but the bits at the end that make no whole byte are
+    /// dropped, whatever they are and however many.
+    ///
+    /// Systems that draw letters instead of bytes have issued such secrets. The key is what the
+    /// authenticator made of the text; the text cannot be recovered from the key. Use this reader
+    /// to import secrets from tables, not for what a person types: it notices fewer typing errors.
+    ///
+    /// ```
+    /// use softtoken::totp::{Secret, SecretError};
+    ///
+    /// let issued = "K5QXEZ3TJBSWY3DPEHPK3PXPQB"; // 130 bits, of which the last is set
+    /// assert_eq!(Secret::from_base32(issued), Err(SecretError::Base32));
+    /// let secret = Secret::from_base32_legacy(issued)?;
+    /// assert_eq!(secret.expose().len(), 16);
+    /// assert_eq!(*secret.expose_base32(), "K5QXEZ3TJBSWY3DPEHPK3PXPQA");
+    /// # Ok::<(), SecretError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SecretError::Base32`] if a character is not of the alphabet. Fails otherwise as
+    /// [`from_bytes`](Self::from_bytes) does.
+    pub fn from_base32_legacy(text: &str) -> Result<Self, SecretError> {
+        Self::decode(text, Leftover::Dropped)
+    }
+
+    fn decode(text: &str, leftover: Leftover) -> Result<Self, SecretError> {
+        let mut bytes = Zeroizing::new([0; Self::MAX_READ_BYTES]);
+        let length = base32::decode(text, leftover, &mut *bytes).ok_or(SecretError::Base32)?;
+        let bytes = bytes.get(..length);
+        Self::from_bytes(bytes.ok_or(SecretError::TooLong { bytes: length })?)
+    }
+
+    /// Returns whether this secret has fewer than the 128 bits that RFC 4226 demands.
+    ///
+    /// A weak secret works as any other does. Its holder should be asked to enrol anew.
+    ///
+    /// ```
+    /// use softtoken::totp::Secret;
+    ///
+    /// assert!(Secret::from_base32("JBSWY3DPEHPK3PXP")?.is_weak());
+    /// assert!(!Secret::from_base32("JBSWY3DPEHPK3PXPJBSWY3DPEE")?.is_weak());
+    /// # Ok::<(), softtoken::totp::SecretError>(())
+    /// ```
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        self.0.len() < Self::MIN_BYTES
+    }
+
+    /// Returns the bytes of the key.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The key as people type it into an app: base32 in upper case without padding, 26 to 103 characters.
+    /// Returns the key as people type it into an app: base32 in upper case without padding, 16 to
+    /// 205 characters.
     #[must_use]
     pub fn expose_base32(&self) -> Zeroizing<String> {
-        encode(&self.0)
+        base32::encode(&self.0)
     }
 }
 
@@ -128,41 +187,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-const fn check_length(bytes: usize) -> Result<(), SecretError> {
-    match bytes {
-        ..Secret::MIN_BYTES => Err(SecretError::TooShort { bytes }),
-        Secret::MIN_BYTES..=Secret::MAX_BYTES => Ok(()),
-        _ => Err(SecretError::TooLong { bytes }),
-    }
-}
-
-/// Five bytes at a time: for more, or for fewer, the crate's buffer grows and leaves the key behind in freed memory.
-fn encode(bytes: &[u8]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(5) * 8));
-    for chunk in bytes.chunks(5) {
-        let mut group = Zeroizing::new([0; 5]);
-        for (to, from) in group.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        let letters = Zeroizing::new(base32::encode(ALPHABET, &*group));
-        text.extend(letters.chars().take((chunk.len() * 8).div_ceil(5)));
-    }
-    text
-}
-
-/// This is not a secret. Nothing was made from it.
+/// The reason why a text or bytes are not a secret. Holds nothing of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Under 128 bits.
-    #[error("a secret has at least 16 bytes, not {bytes}")]
+    /// There are fewer than 80 bits.
+    #[error("a secret has at least 10 bytes, not {bytes}")]
     TooShort {
-        /// How many there were.
+        /// How many bytes there were.
         bytes: usize,
     },
-    /// Over 512 bits.
-    #[error("a secret has at most 64 bytes, not {bytes}")]
+    /// There are more than 1024 bits.
+    #[error("a secret has at most 128 bytes, not {bytes}")]
     TooLong {
-        /// How many there were.
+        /// How many bytes there were.
         bytes: usize,
     },
     /// The text is not the base32 of anything.
@@ -170,12 +207,15 @@ pub enum SecretError {
     Base32,
 }
 
-/// There is no new secret.
+/// The reason why no new secret was drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GenerateError {
-    /// Not a length that a secret has; the generator was not asked.
-    #[error(transparent)]
-    Length(#[from] SecretError),
+    /// The length is not one that a new secret has; the generator was not asked.
+    #[error("a new secret has 16 to 64 bytes, not {bytes}")]
+    Length {
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
     /// The generator failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -189,58 +229,50 @@ mod tests {
 
     use super::*;
 
-    /// RFC 4648 section 10.
-    const VECTORS: [(&str, &str); 7] = [
-        ("", ""),
-        ("f", "MY"),
-        ("fo", "MZXQ"),
-        ("foo", "MZXW6"),
-        ("foob", "MZXW6YQ"),
-        ("fooba", "MZXW6YTB"),
-        ("foobar", "MZXW6YTBOI"),
-    ];
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     /// Twenty bytes.
     const TEXT: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-    #[test]
-    fn base32_is_written_in_upper_case_without_padding() {
-        for (bytes, text) in VECTORS {
-            assert_eq!(*encode(bytes.as_bytes()), text);
-        }
-    }
-
-    #[test]
-    fn the_vectors_are_read_as_what_they_are() {
-        for (bytes, text) in &VECTORS {
-            let short = SecretError::TooShort { bytes: bytes.len() };
-            assert_eq!(Secret::from_base32(text), Err(short));
-        }
-        for (bytes, text) in &VECTORS[1..] {
-            let secret = Secret::from_base32(&format!("MFRGGZDFMFRGGZDFMFRGGZDF{text}")).unwrap();
-            assert_eq!(
-                secret.expose(),
-                format!("abcdeabcdeabcde{bytes}").as_bytes()
-            );
-        }
-    }
+    type Reader = fn(&str) -> Result<Secret, SecretError>;
+    const READERS: [Reader; 2] = [Secret::from_base32, Secret::from_base32_legacy];
 
     #[test]
     fn every_length_is_read_as_it_was_written() {
-        for length in Secret::MIN_BYTES..=Secret::MAX_BYTES {
+        for length in Secret::MIN_READ_BYTES..=Secret::MAX_READ_BYTES {
             let bytes: Vec<u8> = (0..)
                 .map(|byte: u8| byte.wrapping_mul(151))
                 .take(length)
                 .collect();
             let secret = Secret::from_bytes(&bytes).unwrap();
             assert_eq!(secret.expose(), bytes);
+            assert_eq!(secret.is_weak(), length < 16);
             let text = secret.expose_base32();
             assert_eq!(text.len(), (length * 8).div_ceil(5));
-            assert_eq!(Secret::from_base32(&text).unwrap().expose(), bytes);
+            for read in READERS {
+                assert_eq!(read(&text).unwrap().expose(), bytes);
+            }
+        }
+    }
+
+    /// 80 bits are what popular libraries issue, and what examples show; 120 and 1024 have been
+    /// seen.
+    #[test]
+    fn what_other_systems_have_issued_is_read_and_under_128_bits_is_weak() {
+        for read in READERS {
+            let ten = read("JBSWY3DPEHPK3PXP").unwrap();
+            assert_eq!(ten.expose(), b"Hello!\xde\xad\xbe\xef");
+            assert!(ten.is_weak());
+            let fifteen = read("MFRGGZDFMZTWQ2LKNNWG23TP").unwrap();
+            assert_eq!(fifteen.expose(), b"abcdefghijklmno");
+            assert!(fifteen.is_weak());
+            let longest = read(&format!("{}A", "X".repeat(204))).unwrap();
+            assert_eq!(longest.expose().len(), 128);
+            assert!(!longest.is_weak());
         }
     }
 
     #[test]
-    fn case_spaces_hyphens_and_padding_mean_nothing() {
+    fn case_white_space_hyphens_and_padding_mean_nothing() {
         let secret = Secret::from_base32(TEXT).unwrap();
         for text in [
             "gezdgnbvgy3tqojqgezdgnbvgy3tqojq",
@@ -248,48 +280,66 @@ mod tests {
             " GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ- ",
             "GeZdGnBvGy3TqOjQGEZDGNBVGY3TQOJQ======",
             "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ= = -",
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n",
+            "\t GEZDGNBV\r\nGY3TQOJQ\u{a0}GEZDGNBV\u{2009}GY3T\u{202f}QOJQ\u{3000}=\u{85}",
         ] {
-            assert_eq!(Secret::from_base32(text), Ok(secret.clone()), "{text}");
+            for read in READERS {
+                assert_eq!(read(text), Ok(secret.clone()), "{text}");
+            }
         }
     }
 
     #[test]
     fn characters_of_no_alphabet_are_refused() {
-        // The last three are letters of the alphabet to a wider reading.
+        // Neither white space nor hyphens, though they look it; and the last three are letters of
+        // the alphabet to a wider reading.
         for wrong in [
-            "0", "1", "8", "9", "=", "+", "/", "_", ".", "@", "[", "\t", "\n", "\0", "\u{a0}", "É",
-            "Ａ", "ı", "ſ",
+            "0", "1", "8", "9", "=", "+", "/", "_", ".", "@", "[", "`", "{", "\0", "\u{12}",
+            "\u{200b}", "\u{feff}", "\u{ad}", "\u{2010}", "\u{2212}", "\u{c1}", "É", "Ａ", "ı",
+            "ſ",
         ] {
             for at in [0, 9, TEXT.len() - 2] {
                 let text = format!("{}{wrong}{}", &TEXT[..at], &TEXT[at + 1..]);
-                assert_eq!(
-                    Secret::from_base32(&text),
-                    Err(SecretError::Base32),
-                    "{text}"
-                );
+                for read in READERS {
+                    assert_eq!(read(&text), Err(SecretError::Base32), "{text}");
+                }
+            }
+        }
+        // Among the letters that are dropped, and beyond the longest secret, as well.
+        for text in [format!("{TEXT}A!"), format!("{}!", "A".repeat(400))] {
+            for read in READERS {
+                assert_eq!(read(&text), Err(SecretError::Base32), "{text}");
             }
         }
     }
 
     #[test]
-    fn lengths_that_no_encoding_has_are_refused() {
-        for extra in 1..=16 {
+    fn lengths_that_no_encoding_has_are_refused_but_where_others_have_issued_them() {
+        for extra in 0..=16 {
             let text = format!("{TEXT}{}", "A".repeat(extra));
+            let bytes = 20 + extra * 5 / 8;
             let read = Secret::from_base32(&text);
             match extra % 8 {
                 1 | 3 | 6 => assert_eq!(read, Err(SecretError::Base32), "{extra}"),
-                _ => assert_eq!(read.unwrap().expose().len(), 20 + extra * 5 / 8),
+                _ => assert_eq!(read.unwrap().expose().len(), bytes),
             }
+            let read = Secret::from_base32_legacy(&text);
+            assert_eq!(read.unwrap().expose().len(), bytes);
         }
     }
 
     #[test]
-    fn bits_left_over_must_be_zero() {
+    fn bits_left_over_must_be_zero_or_are_dropped() {
         // Letters after whole groups, and how many bits of the last one are left over.
         for (letters, spare) in [(2, 2), (4, 4), (5, 1), (7, 3)] {
             let lead = format!("{TEXT}{}", "A".repeat(letters - 1));
-            for (value, letter) in ('A'..='Z').chain('2'..='7').enumerate() {
-                let read = Secret::from_base32(&format!("{lead}{letter}"));
+            for (value, letter) in LETTERS.iter().copied().map(char::from).enumerate() {
+                let text = format!("{lead}{letter}");
+                let legacy = Secret::from_base32_legacy(&text);
+                let zeros = char::from(LETTERS[value >> spare << spare]);
+                let zeros = format!("{lead}{zeros}");
+                assert_eq!(legacy, Secret::from_base32(&zeros), "{letters} {letter}");
+                let read = Secret::from_base32(&text);
                 if value % (1 << spare) == 0 {
                     assert!(read.is_ok(), "{letters} {letter}");
                 } else {
@@ -300,22 +350,48 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_has_sixteen_to_sixty_four_bytes() {
-        let bytes = [7; 65];
+    fn of_bits_left_over_the_others_make_the_key() {
+        for (text, key) in [
+            // Twenty-six letters, drawn one by one.
+            ("K5QXEZ3TJBSWY3DPEHPK3PXPQB", "K5QXEZ3TJBSWY3DPEHPK3PXPQA"),
+            // Lengths that no encoding has: 1, 3 and 6 letters after whole groups.
+            ("JBSWY3DPEHPK3PXP7", "JBSWY3DPEHPK3PXP"),
+            ("JBSWY3DPEHPK3PXP777", "JBSWY3DPEHPK3PXP74"),
+            ("JBSWY3DPEHPK3PXP777777", "JBSWY3DPEHPK3PXP77776"),
+        ] {
+            assert_eq!(
+                Secret::from_base32(text),
+                Err(SecretError::Base32),
+                "{text}"
+            );
+            let secret = Secret::from_base32_legacy(text).unwrap();
+            assert_eq!(*secret.expose_base32(), key);
+        }
+    }
+
+    #[test]
+    fn a_secret_has_ten_to_a_hundred_and_twenty_eight_bytes() {
+        let bytes = [7; 129];
         assert_eq!(
-            Secret::from_bytes(&bytes[..15]),
-            Err(SecretError::TooShort { bytes: 15 })
+            Secret::from_bytes(&bytes[..9]),
+            Err(SecretError::TooShort { bytes: 9 })
         );
-        assert!(Secret::from_bytes(&bytes[..16]).is_ok());
-        assert!(Secret::from_bytes(&bytes[..64]).is_ok());
+        assert!(Secret::from_bytes(&bytes[..10]).is_ok());
+        assert!(Secret::from_bytes(&bytes[..128]).is_ok());
         assert_eq!(
             Secret::from_bytes(&bytes),
-            Err(SecretError::TooLong { bytes: 65 })
+            Err(SecretError::TooLong { bytes: 129 })
         );
-        assert_eq!(
-            Secret::from_base32(&"A".repeat(104)),
-            Err(SecretError::TooLong { bytes: 65 })
-        );
+        for read in READERS {
+            for (letters, error) in [
+                (0, SecretError::TooShort { bytes: 0 }),
+                (15, SecretError::TooShort { bytes: 9 }),
+                (207, SecretError::TooLong { bytes: 129 }),
+                (4_000, SecretError::TooLong { bytes: 2_500 }),
+            ] {
+                assert_eq!(read(&"A".repeat(letters)), Err(error));
+            }
+        }
     }
 
     #[test]
@@ -330,11 +406,12 @@ mod tests {
         let secret = Secret::generate(20, &counting).unwrap();
         assert_eq!(secret.expose(), (1..=20).collect::<Vec<u8>>());
         let untouched = |_: &mut [u8]| panic!("the length is refused before");
-        let short = SecretError::TooShort { bytes: 15 };
-        assert_eq!(
-            Secret::generate(15, &untouched),
-            Err(GenerateError::Length(short))
-        );
+        for bytes in [0, 10, 15, 65, 128] {
+            assert_eq!(
+                Secret::generate(bytes, &untouched),
+                Err(GenerateError::Length { bytes })
+            );
+        }
         let failing = |_: &mut [u8]| Err(NoEntropy);
         assert_eq!(
             Secret::generate(20, &failing),
@@ -352,15 +429,6 @@ mod tests {
             let mut other = bytes;
             other[at] ^= 0x80;
             assert_ne!(secret, Secret::from_bytes(&other[..20]).unwrap());
-        }
-    }
-
-    /// A string that grows frees what it held without wiping it.
-    #[test]
-    fn the_text_of_a_secret_is_never_moved_while_it_is_written() {
-        for length in 1..=Secret::MAX_BYTES {
-            let text = encode(&[0xff; 64][..length]);
-            assert_eq!(text.capacity(), length.div_ceil(5) * 8);
         }
     }
 }
