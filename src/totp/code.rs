@@ -7,19 +7,21 @@ use core::str::FromStr;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::Digits;
+use super::truncation::split_last_digit;
+use super::{Digits, is_separator};
 
 /// A code of 6 to 8 digits, read once.
 ///
-/// ASCII spaces and hyphens are how people group digits, and mean nothing. Digits of other scripts are not digits here:
-/// one code has one reading, so that a spent code stays spent however it is written. It is wiped when dropped,
-/// hides itself from `Debug` and compares in constant time.
+/// White space and hyphens group digits and mean nothing, so a code that was copied with the end of
+/// its line is read. Digits of other scripts are refused: one code has one reading, and a spent
+/// code stays spent however it is written. A code is wiped when dropped, hides its digits from
+/// `Debug` and compares in constant time.
 ///
 /// ```
 /// use softtoken::totp::{Code, CodeError, Digits};
 ///
 /// let code: Code = "012-345".parse()?;
-/// assert_eq!(code, Code::parse("012345")?);
+/// assert_eq!(code, Code::parse("012\u{a0}345\n")?);
 /// assert_eq!(code.digits(), Digits::Six);
 /// assert_eq!(Code::parse("12345"), Err(CodeError::Length { digits: 5 }));
 /// assert_eq!(Code::parse("١٢٣٤٥٦"), Err(CodeError::NotDigits));
@@ -32,19 +34,22 @@ pub struct Code {
 }
 
 impl Code {
-    /// Reads a code as it was typed. The text is yours to wipe.
+    /// Reads a code as it was typed: white space, as Unicode has it, and hyphens are dropped.
+    /// Wiping the text is left to the caller.
     ///
     /// # Errors
     ///
-    /// [`CodeError`] where it is no code at all. That is no guess: nothing was compared.
+    /// Returns [`CodeError`] if what is left is not 6 to 8 ASCII digits. Such a text is no guess:
+    /// nothing was compared.
     pub fn parse(text: &str) -> Result<Self, CodeError> {
-        let mut value = 0_u32;
+        let mut value = Zeroizing::new(0_u32);
         let mut digits = 0_usize;
-        for byte in text.bytes().filter(|byte| !matches!(byte, b' ' | b'-')) {
-            let b'0'..=b'9' = byte else {
+        for typed in text.chars().filter(|&typed| !is_separator(typed)) {
+            let '0'..='9' = typed else {
                 return Err(CodeError::NotDigits);
             };
-            value = value.wrapping_mul(10).wrapping_add((byte - b'0').into());
+            // The last four bits of an ASCII digit are what it counts.
+            *value = value.wrapping_mul(10).wrapping_add(typed as u32 & 0xf);
             digits += 1;
         }
         let length = match digits {
@@ -53,7 +58,7 @@ impl Code {
             8 => Digits::Eight,
             _ => return Err(CodeError::Length { digits }),
         };
-        Ok(Self::new(value, length))
+        Ok(Self::new(*value, length))
     }
 
     pub(super) const fn new(value: u32, digits: Digits) -> Self {
@@ -64,13 +69,14 @@ impl Code {
         self.value
     }
 
-    /// How many digits it has. Leading zeros count.
+    /// Returns how many digits the code has. Leading zeros count.
     #[must_use]
     pub const fn digits(&self) -> Digits {
         self.digits
     }
 
-    /// The digits, leading zeros included.
+    /// Returns the digits, leading zeros included. How long that takes depends on how many there
+    /// are, not on which.
     ///
     /// ```
     /// use softtoken::totp::Code;
@@ -80,13 +86,16 @@ impl Code {
     /// ```
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(8));
-        let mut place = 10_u32.pow(self.digits.get().into());
-        while place > 1 {
-            let above = self.value % place;
-            place /= 10;
-            text.extend(char::from_digit(above / place, 10));
+        let mut shown = Zeroizing::new([0_u8; 8]);
+        let shown = &mut shown[..self.digits.get().into()];
+        let mut rest = Zeroizing::new(self.value);
+        for place in shown.iter_mut().rev() {
+            let (before, digit) = split_last_digit(*rest);
+            *rest = before;
+            [.., *place] = digit.to_be_bytes();
         }
+        let mut text = Zeroizing::new(String::with_capacity(8));
+        text.extend(shown.iter().map(|digit| char::from(b'0' | digit)));
         text
     }
 }
@@ -122,16 +131,16 @@ impl fmt::Debug for Code {
     }
 }
 
-/// This is not a code. Safe to show: it does not hold the text.
+/// The reason why a text is not a code. Holds nothing of the text, so it is safe to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CodeError {
-    /// There is something in it that is neither an ASCII digit nor an ASCII space or hyphen.
+    /// A character is neither an ASCII digit nor white space nor a hyphen.
     #[error("a code has digits only")]
     NotDigits,
-    /// Not 6, 7 or 8 digits.
+    /// There are not 6, 7 or 8 digits.
     #[error("a code has 6 to 8 digits, not {digits}")]
     Length {
-        /// How many there were.
+        /// How many digits there were.
         digits: usize,
     },
 }
@@ -144,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spaces_and_hyphens_mean_nothing_wherever_they_stand() {
+    fn white_space_and_hyphens_mean_nothing_wherever_they_stand() {
         let code = Code::parse("081804").unwrap();
         for text in [
             "081 804",
@@ -153,9 +162,18 @@ mod tests {
             "--081804--",
             "0 8 1 8 0 4",
             "08-18 -04",
+            "081804\n",
+            "\t081804\r\n",
+            // No-break, narrow no-break, thin and ideographic spaces; next line; line separator.
+            "081\u{a0}804",
+            "081\u{202f}804",
+            "081\u{2009}804",
+            "\u{3000}081804\u{85}\u{2028}",
         ] {
             assert_eq!(Code::parse(text), Ok(code.clone()), "{text}");
         }
+        assert_eq!(*Code::parse("123456\n").unwrap().expose(), "123456");
+        assert_eq!(*Code::parse("123\u{a0}456").unwrap().expose(), "123456");
     }
 
     #[test]
@@ -167,11 +185,10 @@ mod tests {
             "08180.4",
             "+81804",
             "0x1804",
-            "081804\n",
-            "\t081804",
             "081804\0",
             "081_804",
-            // Arabic-Indic, Devanagari, full-width and mathematical digits; a superscript; a fraction.
+            // Arabic-Indic, Devanagari, full-width and mathematical digits; a superscript; a
+            // fraction.
             "٠٨١٨٠٤",
             "०८१८०४",
             "０８１８０４",
@@ -179,11 +196,12 @@ mod tests {
             "08180⁴",
             "08180½",
             "08180４",
-            // No-break, narrow, ideographic and zero-width spaces; a byte order mark; dashes and a minus.
-            "081\u{a0}804",
-            "081\u{202f}804",
-            "081\u{3000}804",
+            // What is no white space to Unicode: a zero-width space, a joiner, a byte order mark;
+            // dashes and a minus; the bells beside the tab.
             "081\u{200b}804",
+            "081\u{2060}804",
+            "081\u{7}804",
+            "081\u{8}804",
             "\u{feff}081804",
             "081\u{2010}804",
             "081\u{2013}804",
@@ -235,6 +253,23 @@ mod tests {
         }
         assert_ne!(Code::parse("012345"), Code::parse("0012345"));
         assert_ne!(Code::parse("012345"), Code::parse("012346"));
+    }
+
+    #[test]
+    fn what_is_shown_is_the_number_with_leading_zeros_whatever_the_length() {
+        let numbers = [0, 7, 10, 81_804, 100_000, 345_678, 909_090, 999_999];
+        for value in numbers {
+            for (digits, text) in [
+                (Digits::Six, format!("{value:06}")),
+                (Digits::Seven, format!("{value:07}")),
+                (Digits::Eight, format!("{value:08}")),
+            ] {
+                let shown = Code::new(value, digits).expose();
+                assert_eq!(*shown, text);
+                assert_eq!(shown.capacity(), 8, "never moved");
+            }
+        }
+        assert_eq!(*Code::new(99_999_999, Digits::Eight).expose(), "99999999");
     }
 
     #[test]

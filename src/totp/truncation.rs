@@ -50,6 +50,18 @@ fn remainder(value: u32, digits: Digits) -> u32 {
     }
 }
 
+/// What stands before the last decimal digit of a number, and that digit.
+///
+/// The factor is `2^35 / 10` rounded up, 0.2 too large. So the quotient is less than
+/// `2^32 * 0.2 / 2^35`, a fortieth, too large, and its floor is exact: a tenth is the least distance
+/// of a quotient to the next integer. Nothing wraps, but checked arithmetic would branch on the value.
+#[inline]
+pub(super) const fn split_last_digit(value: u32) -> (u32, u32) {
+    const TENTH: u64 = (1_u64 << 35).div_ceil(10);
+    let quotient = low((value as u64).wrapping_mul(TENTH) >> 35);
+    (quotient, value.wrapping_sub(quotient.wrapping_mul(10)))
+}
+
 /// `10^n = 2^n * 5^n`: a shift divides by the first, a product with `reciprocal / 2^44` by the second.
 struct Divisor {
     power: u64,
@@ -105,6 +117,17 @@ mod tests {
                 assert_eq!(remainder(last, digits), last - first, "{last}");
             }
         }
+    }
+
+    /// The quotient never falls as the value rises, so it is right between two where it is.
+    #[test]
+    fn the_last_digit_is_exact_at_both_ends_of_every_ten_that_a_display_shows_and_of_the_largest() {
+        let largest = u32::MAX / 10;
+        for ten in (0..10_000_000).chain(largest - 1_000..largest) {
+            assert_eq!(split_last_digit(10 * ten), (ten, 0));
+            assert_eq!(split_last_digit(10 * ten + 9), (ten, 9));
+        }
+        assert_eq!(split_last_digit(u32::MAX), (largest, 5));
     }
 
     #[test]
