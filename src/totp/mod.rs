@@ -29,6 +29,7 @@ mod base32;
 mod code;
 mod hash;
 mod hmac;
+mod legacy_uri;
 mod parameters;
 mod percent;
 mod secret;
@@ -38,6 +39,7 @@ mod verifier;
 mod window;
 
 pub use code::{Code, CodeError};
+pub use legacy_uri::LegacyKeyUri;
 pub use parameters::{Algorithm, Digits, Totp, TotpError};
 pub use secret::{GenerateError, Secret, SecretError};
 pub use uri::{KeyUri, UriError};

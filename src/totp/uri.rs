@@ -1,8 +1,8 @@
 //! The key as authenticator apps read it, mostly off a screen.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
@@ -12,10 +12,11 @@ use super::percent::{Encoded, decode};
 use super::{Algorithm, Digits, Secret, SecretError, Totp, TotpError};
 
 /// An `otpauth://totp/` URI, the [Key Uri
-/// Format](https://github.com/google/google-authenticator/wiki/Key-Uri-Format): who, with whom, with which key.
+/// Format](https://github.com/google/google-authenticator/wiki/Key-Uri-Format): an issuer, an
+/// account there, and the key that both share.
 ///
-/// It holds the secret: what [`expose`](Self::expose) gives is for the user's screen, and for no log. `Debug` shows the
-/// rest of it alone.
+/// A key URI holds the secret: what [`expose`](Self::expose) returns belongs on the user's screen
+/// and in no log. `Debug` shows the rest of it alone.
 ///
 /// ```
 /// use softtoken::totp::{KeyUri, Secret, Totp};
@@ -39,12 +40,12 @@ pub struct KeyUri {
 }
 
 impl KeyUri {
-    /// A URI for this key. Apps show `issuer`, the service, over `account`, the user's name there; the spaces that
-    /// `account` begins with are dropped, as apps drop them.
+    /// Creates a URI for a key. Apps show `issuer`, the service, over `account`, the user's name
+    /// there; the spaces that `account` begins with are dropped, as apps drop them.
     ///
     /// # Errors
     ///
-    /// [`UriError::Issuer`] and [`UriError::Account`] where one is empty or holds a colon.
+    /// Returns [`UriError::Issuer`] or [`UriError::Account`] if one is empty or holds a colon.
     pub fn new(
         issuer: Option<&str>,
         account: &str,
@@ -66,16 +67,19 @@ impl KeyUri {
         })
     }
 
-    /// Reads a URI, strictly: what one app would read differently from another is refused.
+    /// Reads a URI strictly: what one app would read differently from another is refused.
+    /// [`parse_legacy`](Self::parse_legacy) reads what other servers have kept in their tables.
     ///
-    /// Where it does not say, it is SHA-1, six digits and 30 seconds; unknown parameters are ignored. A `+` is a plus.
-    /// What may not stand in a URI as it is ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)) must be
-    /// percent-encoded UTF-8. The text is yours to wipe.
+    /// Parameters that are left out are SHA-1, six digits and 30 seconds; unknown ones are ignored.
+    /// A `+` is a plus. What may not stand in a URI as it is
+    /// ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)) must be percent-encoded
+    /// UTF-8. Wiping the text is left to the caller.
     ///
     /// ```
     /// use softtoken::totp::{KeyUri, Totp, UriError};
     ///
-    /// let uri = KeyUri::parse("otpauth://totp/alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example")?;
+    /// let text = "otpauth://totp/alice?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example";
+    /// let uri = KeyUri::parse(text)?;
     /// assert_eq!((uri.issuer(), uri.account()), (Some("Example"), "alice"));
     /// assert_eq!(uri.totp(), Totp::STANDARD);
     /// assert_eq!(uri.secret().expose(), b"12345678901234567890");
@@ -85,90 +89,72 @@ impl KeyUri {
     ///
     /// # Errors
     ///
-    /// [`UriError`] says what is wrong with it; it holds nothing of the text.
+    /// Returns a [`UriError`] that says what is wrong with the text and holds nothing of it.
     pub fn parse(text: &str) -> Result<Self, UriError> {
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("otpauth") {
-            return Err(UriError::Scheme);
-        }
+        let rest = after_scheme(text)?;
         if rest.contains('#') {
             return Err(UriError::Fragment);
         }
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, label) = place.split_once('/').unwrap_or((place, ""));
-        if authority.contains('@') {
-            return Err(UriError::UserInfo);
-        }
-        if authority.contains(':') {
-            return Err(UriError::Port);
-        }
-        if !authority.eq_ignore_ascii_case("totp") {
-            return Err(UriError::Type);
-        }
+        let (label, query) = label_and_query(rest)?;
         let label = decode(label).ok_or(UriError::Encoding)?;
         let (prefix, account) = match label.split_once(':') {
             Some((issuer, account)) => (Some(issuer), account),
             None => (None, label.as_str()),
         };
-        let parameters = Parameters::parse(query)?;
-        let issuer = match (prefix, parameters.issuer.as_deref()) {
+        let (parameters, issuer) = strict(query)?;
+        let issuer = match (prefix, issuer.as_deref()) {
             (Some(prefix), Some(issuer)) if prefix != issuer => {
                 return Err(UriError::IssuerConflict);
             }
             (prefix, issuer) => prefix.or(issuer.map(String::as_str)),
         };
-        let secret = parameters.secret.ok_or(UriError::NoSecret)?;
-        let totp = Totp::new(
-            parameters.algorithm.unwrap_or(Algorithm::Sha1),
-            parameters.digits.unwrap_or(Digits::Six),
-            parameters.period.unwrap_or(Totp::STANDARD.period()),
-        )?;
+        let (secret, totp) = parameters.key()?;
         Self::new(issuer, account, &secret, totp)
     }
 
-    /// The service, where the URI names it.
+    /// Returns the service, if the URI names one.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// The user's name at the service.
+    /// Returns the user's name at the service.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.account
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub const fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// What goes with the key.
+    /// Returns the parameters that belong to the key.
     #[must_use]
     pub const fn totp(&self) -> Totp {
         self.totp
     }
 
-    /// The text. The issuer stands in the label and in a parameter, for old apps and new ones, and no default is left
-    /// out.
+    /// Returns the text. The issuer stands in the label and in a parameter, for old apps and new
+    /// ones, and no default is left out.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
         // Never grown: what a string outgrows is freed without being wiped.
         let names = 2 * self.issuer.as_ref().map_or(0, String::len) + self.account.len();
-        let mut text = Zeroizing::new(String::with_capacity(3 * names + 192));
+        let secret = self.secret.expose_base32();
+        let mut text = Zeroizing::new(String::with_capacity(3 * names + secret.len() + 80));
         // A string takes whatever is written to it.
-        let _ = self.write(&mut text);
+        let _ = self.write(&secret, &mut text);
         text
     }
 
-    fn write(&self, text: &mut String) -> fmt::Result {
+    fn write(&self, secret: &str, text: &mut String) -> fmt::Result {
         text.write_str("otpauth://totp/")?;
         if let Some(issuer) = &self.issuer {
             write!(text, "{}:", Encoded(issuer))?;
         }
-        let secret = self.secret.expose_base32();
-        write!(text, "{}?secret={}", Encoded(&self.account), *secret)?;
+        write!(text, "{}?secret={secret}", Encoded(&self.account))?;
         if let Some(issuer) = &self.issuer {
             write!(text, "&issuer={}", Encoded(issuer))?;
         }
@@ -181,42 +167,103 @@ impl KeyUri {
     }
 }
 
+/// What stands after `otpauth://`.
+pub(super) fn after_scheme(text: &str) -> Result<&str, UriError> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("otpauth") => Ok(rest),
+        _ => Err(UriError::Scheme),
+    }
+}
+
+/// The label and the query, of what stands after the scheme. The type must be `totp`.
+pub(super) fn label_and_query(rest: &str) -> Result<(&str, &str), UriError> {
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, label) = place.split_once('/').unwrap_or((place, ""));
+    if authority.contains('@') {
+        return Err(UriError::UserInfo);
+    }
+    if authority.contains(':') {
+        return Err(UriError::Port);
+    }
+    if !authority.eq_ignore_ascii_case("totp") {
+        return Err(UriError::Type);
+    }
+    Ok((label, query))
+}
+
+/// The name and the value of a parameter, as they stand in the query.
+pub(super) fn name_and_value(parameter: &str) -> (&str, &str) {
+    parameter.split_once('=').unwrap_or((parameter, ""))
+}
+
+/// What a query says of the key, and the issuer that it names.
+fn strict(query: &str) -> Result<(Parameters, Option<Zeroizing<String>>), UriError> {
+    let parts = || query.split('&').filter(|parameter| !parameter.is_empty());
+    let names = parts().map(|parameter| decode(name_and_value(parameter).0));
+    let names: Option<Vec<_>> = names.collect();
+    let names = names.ok_or(UriError::Encoding)?;
+    let mut sorted: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(UriError::Duplicate);
+    }
+    let (mut parameters, mut issuer) = (Parameters::default(), None);
+    for (name, parameter) in names.iter().zip(parts()) {
+        let value = decode(name_and_value(parameter).1).ok_or(UriError::Encoding)?;
+        match name.as_str() {
+            "issuer" => issuer = Some(value),
+            name => parameters.read(name, &value, Secret::from_base32)?,
+        }
+    }
+    Ok((parameters, issuer))
+}
+
+/// What a query says of the key.
 #[derive(Default)]
-struct Parameters {
+pub(super) struct Parameters {
     secret: Option<Secret>,
-    issuer: Option<Zeroizing<String>>,
     algorithm: Option<Algorithm>,
     digits: Option<Digits>,
     period: Option<Duration>,
 }
 
 impl Parameters {
-    fn parse(query: &str) -> Result<Self, UriError> {
-        let mut parameters = Self::default();
-        let mut names = BTreeSet::new();
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let name = decode(name).ok_or(UriError::Encoding)?;
-            if !names.insert(name.as_str().to_owned()) {
-                return Err(UriError::Duplicate);
+    /// Whether this is the name of what says something of the key.
+    pub(super) fn has(name: &str) -> bool {
+        matches!(name, "secret" | "algorithm" | "digits" | "period")
+    }
+
+    /// Reads a value that was decoded. Any other name is ignored.
+    pub(super) fn read(
+        &mut self,
+        name: &str,
+        value: &str,
+        secret: fn(&str) -> Result<Secret, SecretError>,
+    ) -> Result<(), UriError> {
+        match name {
+            "secret" => self.secret = Some(secret(value)?),
+            "algorithm" => self.algorithm = Some(value.parse()?),
+            "digits" => {
+                let digits = number(value).ok_or(TotpError::Digits)?;
+                self.digits = Some(digits.try_into()?);
             }
-            let value = decode(value).ok_or(UriError::Encoding)?;
-            match name.as_str() {
-                "secret" => parameters.secret = Some(Secret::from_base32(&value)?),
-                "issuer" => parameters.issuer = Some(value),
-                "algorithm" => parameters.algorithm = Some(value.parse()?),
-                "digits" => {
-                    let digits = number(&value).ok_or(TotpError::Digits)?;
-                    parameters.digits = Some(digits.try_into()?);
-                }
-                "period" => {
-                    let seconds = number(&value).ok_or(TotpError::Period)?;
-                    parameters.period = Some(Duration::from_secs(seconds.into()));
-                }
-                _ => {}
+            "period" => {
+                let seconds = number(value).ok_or(TotpError::Period)?;
+                self.period = Some(Duration::from_secs(seconds.into()));
             }
+            _ => {}
         }
-        Ok(parameters)
+        Ok(())
+    }
+
+    pub(super) fn key(self) -> Result<(Secret, Totp), UriError> {
+        let secret = self.secret.ok_or(UriError::NoSecret)?;
+        let totp = Totp::new(
+            self.algorithm.unwrap_or(Algorithm::Sha1),
+            self.digits.unwrap_or(Digits::Six),
+            self.period.unwrap_or(Totp::STANDARD.period()),
+        )?;
+        Ok((secret, totp))
     }
 }
 
@@ -226,13 +273,14 @@ fn number(text: &str) -> Option<u8> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// This is not a URI of a TOTP key. Safe to show: it holds nothing of the text.
+/// The reason why a text is not the URI of a TOTP key. Holds nothing of the text, so it is safe to
+/// show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UriError {
-    /// It does not begin with `otpauth://`.
+    /// The text does not begin with `otpauth://`.
     #[error("the scheme is not otpauth")]
     Scheme,
-    /// It is for another kind of password, `hotp` say.
+    /// The URI is for another kind of password, `hotp` say.
     #[error("the type is not totp")]
     Type,
     /// There is a user before the type.
@@ -241,7 +289,8 @@ pub enum UriError {
     /// There is a port after the type.
     #[error("there is a port")]
     Port,
-    /// There is a fragment at the end.
+    /// There is a fragment at the end; for [`KeyUri::parse_legacy`], one that holds a parameter of
+    /// the key.
     #[error("there is a fragment")]
     Fragment,
     /// A character that must be percent-encoded is not, or what is percent-encoded is not UTF-8.
@@ -262,10 +311,38 @@ pub enum UriError {
     /// There is no parameter `secret`.
     #[error("there is no secret")]
     NoSecret,
-    /// What stands there is no secret.
+    /// The parameter `secret` is no secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The algorithm, the digits or the period is out of range.
     #[error(transparent)]
     Totp(#[from] TotpError),
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "the keys and names are valid")]
+mod tests {
+    use super::*;
+
+    /// A string that grows frees what it held without wiping it.
+    #[test]
+    fn the_text_is_never_moved_while_it_is_written() {
+        for bytes in [Secret::MIN_READ_BYTES, 20, Secret::MAX_READ_BYTES] {
+            let secret = Secret::from_bytes(&[0xff; 128][..bytes]).unwrap();
+            for (issuer, account) in [
+                (None, "a"),
+                (Some("A"), "a"),
+                (Some("\u{fc}%"), "\u{1d7ce}"),
+            ] {
+                let period = Duration::from_secs(120);
+                let totp = Totp::new(Algorithm::Sha512, Digits::Eight, period).unwrap();
+                let text = KeyUri::new(issuer, account, &secret, totp)
+                    .unwrap()
+                    .expose();
+                let names = 2 * issuer.map_or(0, str::len) + account.len();
+                let reserved = 3 * names + (bytes * 8).div_ceil(5) + 80;
+                assert_eq!(text.capacity(), reserved);
+            }
+        }
+    }
 }

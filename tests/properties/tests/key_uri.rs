@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
-use softtoken::totp::{Algorithm, Digits, KeyUri, Secret, SecretError, Totp, TotpError, UriError};
+use softtoken::totp::{
+    Algorithm, Digits, KeyUri, LegacyKeyUri, Secret, SecretError, Totp, TotpError, UriError,
+};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 /// RFC 3986's unreserved characters, and `@`.
@@ -61,11 +63,34 @@ proptest! {
         prop_assert_eq!(KeyUri::parse(&text), Ok(uri.clone()));
         prop_assert_eq!(names(&uri), (issuer.as_deref(), account.as_str()));
         prop_assert_eq!((uri.secret(), uri.totp()), (&secret, totp));
+
+        let legacy = KeyUri::parse_legacy(&text).unwrap();
+        prop_assert_eq!((legacy.secret(), legacy.totp()), (&secret, totp));
+        let name = |name: &str| Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+        prop_assert_eq!(legacy.account().map(ToOwned::to_owned), name(&account));
+        let issuer = issuer.as_deref().and_then(name);
+        prop_assert_eq!(legacy.issuer().map(ToOwned::to_owned), issuer);
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in "(otpauth://totp/)?[a-z:%?&=#@/ é0-9]{0,40}") {
-        let _ = KeyUri::parse(&text);
+    fn no_text_makes_a_reader_panic_and_what_is_read_strictly_is_the_same_key_to_the_other(
+        text in "(otpauth://totp/)?[a-z:%?&=#@/ é0-9+]{0,40}(\\?secret=JBSWY3DPEHPK3PXP[a-z&=%#0-9]{0,20})?",
+    ) {
+        let legacy = KeyUri::parse_legacy(&text);
+        if let Ok(uri) = KeyUri::parse(&text) {
+            let legacy = legacy.unwrap();
+            prop_assert_eq!((legacy.secret(), legacy.totp()), (uri.secret(), uri.totp()));
+        }
+    }
+
+    #[test]
+    fn no_text_at_all_makes_a_reader_panic(text in any::<String>(), rest in any::<String>()) {
+        for text in [&text, &format!("otpauth://totp/{text}?secret={SECRET}&{rest}")] {
+            let _ = KeyUri::parse(text).map(|uri| uri.expose());
+            let _ = KeyUri::parse_legacy(text).map(|uri| {
+                let _ = (uri.name(), uri.issuer(), uri.account());
+            });
+        }
     }
 }
 
@@ -373,4 +398,258 @@ fn neither_debug_nor_an_error_shows_the_secret() {
         !shown.contains("GEZD") && !shown.contains("12345") && !shown.contains("49, 50"),
         "{shown}"
     );
+}
+
+/// What servers have kept in their tables.
+mod legacy {
+    use super::*;
+
+    fn parse(label: &str, rest: &str) -> LegacyKeyUri {
+        read(label, rest).unwrap()
+    }
+
+    fn read(label: &str, rest: &str) -> Result<LegacyKeyUri, UriError> {
+        KeyUri::parse_legacy(&format!("otpauth://totp/{label}?secret={SECRET}{rest}"))
+    }
+
+    type Names<'a> = [Option<&'a str>; 3];
+
+    fn names(uri: &LegacyKeyUri) -> Names<'_> {
+        [uri.name(), uri.issuer(), uri.account()]
+    }
+
+    #[test]
+    fn the_key_is_read_whatever_the_names_look_like() {
+        let cases: [(&str, &str, Names<'_>); 20] = [
+            // Conflicting; a plus for a space; lower case.
+            (
+                "Acme+Inc%3aalice%40example.net",
+                "&issuer=Microsoft",
+                [
+                    Some("Acme Inc:alice@example.net"),
+                    Some("Microsoft"),
+                    Some("alice@example.net"),
+                ],
+            ),
+            (
+                "Acme%20Inc:alice@example.com",
+                "&issuer=Acme+Inc",
+                [
+                    Some("Acme Inc:alice@example.com"),
+                    Some("Acme Inc"),
+                    Some("alice@example.com"),
+                ],
+            ),
+            // Empty.
+            (
+                "Acme:alice",
+                "&issuer=",
+                [Some("Acme:alice"), Some("Acme"), Some("alice")],
+            ),
+            ("alice", "&issuer=", [Some("alice"), None, Some("alice")]),
+            ("alice", "&issuer", [Some("alice"), None, Some("alice")]),
+            (
+                "alice",
+                "&issuer=%20+",
+                [Some("alice"), None, Some("alice")],
+            ),
+            ("alice", "", [Some("alice"), None, Some("alice")]),
+            ("", "", [None, None, None]),
+            ("", "&issuer=Acme", [Some("Acme"), Some("Acme"), None]),
+            (":", "", [Some(":"), None, None]),
+            (":alice", "", [Some(":alice"), None, Some("alice")]),
+            ("Acme:", "", [Some("Acme:"), Some("Acme"), None]),
+            // Unencoded.
+            (
+                "Müller & Söhne:jürgen@example.com",
+                "&issuer=Müller & Söhne",
+                [
+                    Some("Müller & Söhne:jürgen@example.com"),
+                    Some("Müller"),
+                    Some("jürgen@example.com"),
+                ],
+            ),
+            (
+                " Acme : alice ",
+                "",
+                [Some("Acme : alice"), Some("Acme"), Some("alice")],
+            ),
+            (
+                "100% [Acme] #1:a/b",
+                "&issuer=100% [Acme] #1",
+                [
+                    Some("100% [Acme] #1:a/b"),
+                    Some("100% [Acme] #1"),
+                    Some("a/b"),
+                ],
+            ),
+            (
+                "al\nice\0",
+                "",
+                [Some("al\nice\0"), None, Some("al\nice\0")],
+            ),
+            // In Latin-1.
+            (
+                "J%FCrgen",
+                "",
+                [Some("J\u{fffd}rgen"), None, Some("J\u{fffd}rgen")],
+            ),
+            // With colons.
+            (
+                "Acme:Corp:alice",
+                "&issuer=Acme:Corp",
+                [Some("Acme:Corp:alice"), Some("Acme:Corp"), Some("alice")],
+            ),
+            (
+                "Acme:alice:admin",
+                "&issuer=Acme",
+                [Some("Acme:alice:admin"), Some("Acme"), Some("alice:admin")],
+            ),
+            (
+                "urn%3Aalice%3A1",
+                "",
+                [Some("urn:alice:1"), Some("urn"), Some("alice:1")],
+            ),
+        ];
+        for (label, rest, expected) in cases {
+            let uri = parse(label, rest);
+            assert_eq!(names(&uri), expected, "{label} {rest}");
+            assert_eq!((uri.secret(), uri.totp()), (&secret(), Totp::STANDARD));
+        }
+    }
+
+    #[test]
+    fn of_several_issuers_the_first_that_names_one_is_read() {
+        let uri = parse(
+            "alice",
+            "&issuer=&issuer=Acme&issuer=Other&image=a&image=b&&x&x",
+        );
+        assert_eq!(names(&uri), [Some("alice"), Some("Acme"), Some("alice")]);
+        let uri = parse("Acme-2:alice", "&issuer=Acme");
+        assert_eq!(
+            names(&uri),
+            [Some("Acme-2:alice"), Some("Acme"), Some("alice")],
+            "an issuer ends with its colon"
+        );
+    }
+
+    #[test]
+    fn the_parameters_are_read_as_the_strict_reader_reads_them() {
+        let totp = Totp::new(Algorithm::Sha256, Digits::Eight, Duration::from_secs(60)).unwrap();
+        let rest = "&algorithm=sha256&digits=8&period=60&issuer=Other";
+        assert_eq!(parse("Acme:alice", rest).totp(), totp);
+        let encoded = "&%61lgorithm=SHA%3256&d%69gits=%38&period=6%30";
+        assert_eq!(parse("alice", encoded).totp(), totp);
+        assert_eq!(
+            parse("alice", "&Digits=8").totp(),
+            Totp::STANDARD,
+            "a name in another case is another"
+        );
+        let text = format!("\n OTPAUTH://Totp/alice?issuer=&secret={SECRET} \r\n");
+        assert_eq!(KeyUri::parse_legacy(&text).unwrap(), parse("alice", ""));
+        let text = format!("otpauth://totp?secret={SECRET}");
+        assert_eq!(KeyUri::parse_legacy(&text).unwrap(), parse("", ""));
+    }
+
+    #[test]
+    fn the_secret_is_read_as_authenticator_apps_read_it() {
+        for (text, bytes) in [
+            ("JBSWY3DPEHPK3PXP", 10),
+            ("K5QXEZ3TJBSWY3DPEHPK3PXPQB", 16),
+            ("JBSWY3DPEHPK3PXP777", 11),
+            ("jbsw+y3dp%20ehpk-3pxp====", 10),
+            ("jbsw y3dp\u{a0}ehpk-3pxp%3D%3d", 10),
+        ] {
+            let uri = format!("otpauth://totp/alice?secret={text}&issuer=Acme");
+            let uri = KeyUri::parse_legacy(&uri).unwrap();
+            assert_eq!(uri.secret().expose().len(), bytes, "{text}");
+            assert_eq!(uri.secret().is_weak(), bytes < 16);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_clear_is_refused() {
+        let refused = |text: &str| KeyUri::parse_legacy(text).unwrap_err();
+        let key = format!("secret={SECRET}");
+        for (text, error) in [
+            (format!("otpauth://hotp/a?{key}&counter=1"), UriError::Type),
+            (format!("otpauth://totp.example/a?{key}"), UriError::Type),
+            (format!("otpauth:///totp/a?{key}"), UriError::Type),
+            (
+                format!("otpauth-migration://offline?{key}"),
+                UriError::Scheme,
+            ),
+            (format!("https://totp/a?{key}"), UriError::Scheme),
+            (String::new(), UriError::Scheme),
+            (format!("otpauth://me@totp/a?{key}"), UriError::UserInfo),
+            (format!("otpauth://totp:80/a?{key}"), UriError::Port),
+            (format!("otpauth://totp/a&{key}"), UriError::NoSecret),
+            ("otpauth://totp/a".to_owned(), UriError::NoSecret),
+            ("otpauth://totp/a?issuer=b".to_owned(), UriError::NoSecret),
+            (
+                format!("otpauth://totp/a?Secret={SECRET}"),
+                UriError::NoSecret,
+            ),
+        ] {
+            assert_eq!(refused(&text), error, "{text}");
+        }
+        for (rest, error) in [
+            (format!("&{key}"), UriError::Duplicate),
+            (format!("&s%65cret={SECRET}"), UriError::Duplicate),
+            ("&secret=".to_owned(), UriError::Duplicate),
+            (
+                "&algorithm=SHA1&algorithm=SHA1".to_owned(),
+                UriError::Duplicate,
+            ),
+            ("&digits=6&digits=6".to_owned(), UriError::Duplicate),
+            ("&period=30&period=30".to_owned(), UriError::Duplicate),
+            // To an app that knows fragments, this is a key of six digits.
+            ("&issuer=Acme #1&digits=8".to_owned(), UriError::Fragment),
+            (
+                "#&digits=8".to_owned(),
+                UriError::Secret(SecretError::Base32),
+            ),
+            ("&issuer=Acme&#&period=60".to_owned(), UriError::Fragment),
+        ] {
+            assert_eq!(read("alice", &rest), Err(error), "{rest}");
+        }
+        for (rest, error) in [
+            ("&algorithm=MD5", TotpError::Algorithm),
+            ("&algorithm=", TotpError::Algorithm),
+            ("&digits=5", TotpError::Digits),
+            ("&digits=9", TotpError::Digits),
+            ("&digits=", TotpError::Digits),
+            ("&digits=+6", TotpError::Digits),
+            ("&digits=6#", TotpError::Digits),
+            ("&period=14", TotpError::Period),
+            ("&period=121", TotpError::Period),
+            ("&period=0", TotpError::Period),
+            ("&period=30.0", TotpError::Period),
+        ] {
+            assert_eq!(read("alice", rest), Err(UriError::Totp(error)), "{rest}");
+        }
+        for (text, error) in [
+            ("", SecretError::TooShort { bytes: 0 }),
+            ("JBSWY3DPEHPK3PX", SecretError::TooShort { bytes: 9 }),
+            ("GEZDGNBVGY3TQOJ1GEZDGNBV", SecretError::Base32),
+            ("GEZDGNBVGY3TQOJ%GEZDGNBV", SecretError::Base32),
+            ("GEZDGNBVGY3TQOJQ%FF", SecretError::Base32),
+            ("GEZDGNBVGY3TQOJQ#GEZD", SecretError::Base32),
+        ] {
+            let text = format!("otpauth://totp/alice?secret={text}");
+            assert_eq!(refused(&text), UriError::Secret(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_the_secret_nor_a_label_that_may_hold_it() {
+        let shown = format!(
+            "{:?}",
+            parse(&format!("alice%3Fsecret={SECRET}"), "&issuer=GEZD")
+        );
+        assert_eq!(
+            shown,
+            format!("LegacyKeyUri {{ totp: {:?}, .. }}", Totp::STANDARD)
+        );
+    }
 }
