@@ -1,4 +1,5 @@
-//! What a judgement costs, in one table: `cargo bench`, or `cargo bench -- --quick` to see that it runs.
+//! What a judgement costs, in one table: `cargo bench`, or `cargo bench -- --quick` to see that it
+//! runs.
 #![expect(
     clippy::unwrap_used,
     reason = "a step that fails ends the run before anything is printed"
@@ -33,12 +34,15 @@ fn main() {
     let [_, standard, widest, ..] = &groups;
     let side_by_side = run.enter(Question::wrong(Algorithm::Sha1, 1).side_by_side());
     let requests = [
-        ("right code, stored", Attempt::Right),
-        ("wrong code, counted", Attempt::Wrong),
-        ("too early, not judged", Attempt::TooEarly),
+        ("right code, stored", Attempt::Right, 1),
+        ("wrong code, counted", Attempt::Wrong, 1),
+        ("too early, not judged", Attempt::TooEarly, 1),
+        ("right code, five tokens", Attempt::Right, 5),
+        ("wrong code, five tokens", Attempt::Wrong, 5),
+        ("too early, five tokens", Attempt::TooEarly, 5),
     ]
-    .map(|(title, attempt)| {
-        let batches = [attempt.blocking(), attempt.asynchronous()];
+    .map(|(title, attempt, tokens)| {
+        let batches = [attempt.blocking(tokens), attempt.asynchronous(tokens)];
         (title, batches.map(|batch| run.enter(batch)))
     });
     run.take(rounds);
@@ -58,7 +62,7 @@ fn main() {
     rule();
     let titles = |colour| format!("{colour:>21} {:>14}", "a second");
     line(
-        "authenticate, MemoryStore",
+        "sign_in_with, MemoryStore",
         &titles("blocking"),
         &titles("async"),
     );
@@ -97,7 +101,7 @@ fn print_legend(rounds: usize, contenders: usize) {
 softtoken on {}
 
 {contenders} contenders take turns, {BATCH:?} each, {rounds} times. Figures are nanoseconds a call, the median of the rounds;
-x is the multiple of the limit in the same round, the median. (For authenticate: of 8 compressions.)
+x is the multiple of the limit in the same round, the median. (For sign_in_with: of 8 compressions.)
 
 limit      bare compressions, each waiting for the one before: two a step, and two for a key that is raw
 softtoken  judges every step, three side by side: so it can be below 1x; its code has been read before, a few nanoseconds
@@ -113,8 +117,8 @@ struct Group {
     title: String,
     /// From the raw secret, from a prepared key.
     limits: [Entry; 2],
-    /// A wrong code, then the right one of each position: from the raw secret softtoken and totp-rs, from a prepared key
-    /// softtoken and hmac.
+    /// A wrong code, then the right one of each position: from the raw secret softtoken and
+    /// totp-rs, from a prepared key softtoken and hmac.
     rows: Vec<[[Entry; 2]; 2]>,
 }
 

@@ -4,11 +4,11 @@
 //! cargo run --example enroll
 //! ```
 //!
-//! `--help` lists the options. Where standard input is not a terminal, codes are read from it line by line, so that a
-//! script can be the user.
+//! `--help` lists the options. Where standard input is not a terminal, codes are read from it line
+//! by line, so that a script can be the user.
 //!
-//! Exit status: 0 where one code has enrolled the app and another one has signed in; 1 where the input ended before
-//! that, or no further code could help; 2 where an option is not understood.
+//! Exit status: 0 where one code has enrolled the app and another one has signed in; 1 where the
+//! input ended before that, or no further code could help; 2 where an option is not understood.
 
 use core::error::Error;
 use core::time::Duration;
@@ -17,11 +17,10 @@ use std::process::ExitCode;
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
-use softtoken::totp::{Algorithm, Code, Digits, Totp, TotpError};
-use softtoken::{
-    Clock as _, Evidence, Grant, Issued, MemoryStore, Mfa, Policy, Rejection, Step, SystemClock,
-    UnixTime,
-};
+use softtoken::association::Issued;
+use softtoken::time::Step;
+use softtoken::totp::{Algorithm, Digits, Totp, TotpError};
+use softtoken::{Code, Evidence, Grant, MemoryStore, Mfa, Policy, Rejection, SignedIn};
 
 const HELP: &str = "\
 Usage: cargo run --example enroll -- [OPTIONS]
@@ -36,7 +35,7 @@ Usage: cargo run --example enroll -- [OPTIONS]
 Some apps ignore algorithm, digits and period in silence, and show wrong codes.
 ";
 
-/// Who enrols: an id that never changes. What the app shows, the account, may change.
+/// Names the user by an id that never changes. The account, which the app shows, may change.
 const SUBJECT: &str = "user-1";
 
 fn main() -> ExitCode {
@@ -73,13 +72,13 @@ fn enrol_and_sign_in(options: &Options) -> Result<Evidence, Box<dyn Error>> {
     let store = MemoryStore::new();
 
     // In a server: the access token that came with the request, once you have checked it.
-    let grant = Grant::first_factor(now()).id("its jti");
-    let issued = mfa.associate(grant.clone()).run_blocking(&store, SUBJECT)?;
+    let grant = Grant::first_factor(SUBJECT, mfa.now()?).with_id("its jti");
+    let associate = mfa.associate(&grant).named("phone");
+    let issued = associate.run_blocking(&store, SUBJECT)?;
     show(&issued, options)?;
 
     let enrolled = until_accepted("Code", |code| {
-        let verify = mfa.verify(grant.clone(), code).named("phone");
-        verify.run_blocking(&store, SUBJECT)
+        mfa.verify(&grant, code).run_blocking(&store, SUBJECT)
     })?;
     println!(
         "Enrolled: {} has a second factor now.\n",
@@ -88,16 +87,22 @@ fn enrol_and_sign_in(options: &Options) -> Result<Evidence, Box<dyn Error>> {
 
     let period = issued.totp().period().as_secs();
     println!("That code is spent. The app shows the next one within {period} s.\n");
-    until_accepted("Next code", |code| {
-        mfa.authenticate(code).run_blocking(&store, SUBJECT)
-    })
+    let signed_in = until_accepted("Next code", |code| {
+        let sign_in = mfa.sign_in_with(Some(code.into()));
+        sign_in.run_blocking(&store, SUBJECT)
+    })?;
+    match signed_in {
+        SignedIn::Proven(evidence) => Ok(evidence),
+        other => Err(format!("a token is in force, and the answer is {other:?}").into()),
+    }
 }
 
-/// Shows the secret in the three ways that apps take it. It is not to be had again.
+/// Shows the secret in the three ways that apps take it. Nothing shows it again.
 fn show(issued: &Issued, options: &Options) -> Result<(), Box<dyn Error>> {
     let uri = issued.uri(&options.issuer, &options.account)?.expose();
     let qr_code = QrCode::with_error_correction_level(uri.as_bytes(), EcLevel::L)?;
-    // What is printed is the light modules, so that the gaps of a font between two lines cut no dark pattern in two.
+    // What is printed is the light modules, so that the gaps of a font between two lines cut no
+    // dark pattern in two.
     let modules = qr_code
         .render()
         .dark_color(Dense1x2::Light)
@@ -156,7 +161,7 @@ fn until_accepted<T>(
     }
 }
 
-/// The next line of the input.
+/// Reads the next line of the input.
 fn ask(prompt: &str) -> io::Result<String> {
     print!("{prompt}: ");
     if !io::stdin().is_terminal() {
@@ -165,10 +170,6 @@ fn ask(prompt: &str) -> io::Result<String> {
     io::stdout().flush()?;
     let line = io::stdin().lines().next();
     line.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
-}
-
-fn now() -> UnixTime {
-    SystemClock.now().expect("a clock that is set")
 }
 
 struct Options {

@@ -1,11 +1,13 @@
-//! A login whose own row and whose second factor are written in one transaction: both are committed, or neither is.
+//! Writes a login's own row and its second factor in one transaction: both are committed, or
+//! neither is.
 //!
 //! ```text
 //! cargo run --example own_transaction
 //! ```
 //!
-//! A refusal is the exception: it has counted a guess, and that is committed although the login is rolled back. A count
-//! that shares the login's fate makes guessing free, and six digits are guessed within hours.
+//! A rejection is the exception: it has counted a guess, and that is committed although the login
+//! is rolled back. A count that shares the login's fate makes guessing free, and six digits are
+//! guessed within hours.
 //!
 //! `log_in` is the part to copy. The database at the end stands for yours.
 
@@ -16,28 +18,31 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::thread;
 
-use softtoken::totp::{Code, Verifier};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::totp::Verifier;
 use softtoken::{
-    BlockingStore, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Snapshot, Swap, UnixTime, Write,
+    BlockingStore, Challenge, ChallengeSession, Code, Context, Evidence, Fault, Grant, Mfa,
+    OsEntropy, Policy, SessionKeys, UnixTime,
 };
 
-/// A rule of this server's own.
+/// Is a rule of this server's own.
 const MOST_LOGINS: u32 = 3;
 
-/// Logs in a user whose password was right.
+/// Logs in a user whose password was right, and who has been challenged.
 fn log_in(
     database: &Database,
     mfa: &Mfa,
-    user: &str,
+    session: &ChallengeSession,
     code: Code,
 ) -> Result<Evidence, Box<dyn Error + Send + Sync>> {
-    let request = mfa.authenticate(code);
+    let user = session.subject();
+    let request = mfa.respond(session, code);
     for _ in 0..mfa.policy().swap_attempts() {
         let mut transaction = database.begin();
         let logins = transaction.count_login(user);
 
         let decision = request.decide(user, transaction.token(user))?;
-        if decision.is_refusal() {
+        if decision.is_rejection() {
             // The login is gone; the guess is counted in a transaction of its own.
             transaction.rollback();
             transaction = database.begin();
@@ -51,14 +56,14 @@ fn log_in(
             .write()
             .map_or(Swap::Stored, |write| transaction.swap(write));
         if swap == Swap::Stored && transaction.commit() {
-            return Ok(decision.committed()?);
+            return Ok(decision.committed::<Infallible>()?);
         }
-        // Somebody else was faster: decide again, on what there is now.
+        // Another request was faster: decide again, on the rows as they are now.
     }
     Err(Fault::Contended.into())
 }
 
-/// What the clocks of the server and of the app show.
+/// Holds what the clocks of the server and of the app show.
 static SECONDS: AtomicU64 = AtomicU64::new(1_700_000_000);
 
 fn now() -> UnixTime {
@@ -66,26 +71,25 @@ fn now() -> UnixTime {
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mfa = Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy);
+    let keys = SessionKeys::generate(1, &OsEntropy)?;
+    let mfa = Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy)
+        .with_sessions(keys, Context::new("web")?);
     let database = Database::default();
 
-    // No row of the server's own goes with the enrolment: for that the database is a store like any other.
-    let grant = Grant::first_factor(now());
-    let associate = mfa.associate(grant.clone());
-    let issued = associate.run_blocking(&database, "alice")?;
+    // No row of the server's own goes with the enrolment: for that the database is a store like any
+    // other.
+    let grant = Grant::first_factor("alice", now());
+    let issued = mfa.associate(&grant).run_blocking(&database, "alice")?;
     let app = Verifier::new(issued.secret(), issued.totp());
     let step = || issued.totp().step(now());
-    let verify = mfa.verify(grant, app.code(step()));
-    println!(
-        "enrolled {}\n",
-        verify
-            .run_blocking(&database, "alice")?
-            .evidence()
-            .subject()
-    );
+    let verify = mfa.verify(&grant, app.code(step()));
+    let enrolled = verify.run_blocking(&database, "alice")?;
+    println!("enrolled {}\n", enrolled.evidence().subject());
 
     let attempt = |what: &str, code| {
-        let outcome = match log_in(&database, &mfa, "alice", code) {
+        let outcome = match challenge(&database, &mfa, "alice")
+            .and_then(|session| log_in(&database, &mfa, &session, code))
+        {
             Ok(_evidence) => "logged in".into(),
             Err(error) => format!("rolled back, {error}"),
         };
@@ -122,8 +126,20 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-/// Tables in memory. A transaction sees what was committed when it began, and is committed only where nobody else has
-/// committed since.
+/// Asks what a sign-in needs, once the password was right: in this example, always a code.
+fn challenge(
+    database: &Database,
+    mfa: &Mfa,
+    user: &str,
+) -> Result<ChallengeSession, Box<dyn Error + Send + Sync>> {
+    match mfa.sign_in().run_blocking(database, user)? {
+        Challenge::SoftwareToken { session, .. } => Ok(session),
+        Challenge::NotRequired { .. } | Challenge::Setup { .. } => Err("no code is needed".into()),
+    }
+}
+
+/// Holds tables in memory. A transaction sees what was committed when it began, and is committed
+/// only where nobody else has committed since.
 #[derive(Default)]
 struct Database {
     committed: Mutex<Tables>,
@@ -136,7 +152,7 @@ struct Tables {
     tokens: HashMap<String, Snapshot>,
 }
 
-/// Dropped, it is rolled back.
+/// Is rolled back where it is dropped.
 struct Transaction<'d> {
     database: &'d Database,
     tables: Tables,
@@ -166,7 +182,7 @@ impl Transaction<'_> {
         self.tables.tokens.get(user).cloned()
     }
 
-    /// Writes the record if the row's revision is the expected one.
+    /// Writes the record where the row's revision is the expected one.
     fn swap(&mut self, write: &Write) -> Swap {
         let user = write.subject();
         if self.tables.tokens.get(user).map(|row| row.revision) != write.expected() {
@@ -176,7 +192,7 @@ impl Transaction<'_> {
         Swap::Stored
     }
 
-    /// Whether it was committed.
+    /// Returns whether it was committed.
     fn commit(mut self) -> bool {
         let mut committed = self.database.committed.lock().expect("no panic");
         let alone = committed.commits == self.tables.commits;
@@ -192,7 +208,7 @@ impl Transaction<'_> {
     }
 }
 
-/// For all that no row of the server's own goes with.
+/// Serves requests that no row of the server's own goes with.
 impl BlockingStore for Database {
     type Error = Infallible;
 

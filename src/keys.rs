@@ -1,4 +1,4 @@
-//! Keys with ids: the current one makes, all of them open.
+//! Holds keys with ids: the current one makes, all of them open.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy};
 
-/// 32 bytes under an id.
+/// Holds 32 bytes under an id.
 #[derive(Clone)]
 pub(crate) struct Key {
     id: u32,
@@ -33,7 +33,7 @@ impl Key {
     }
 }
 
-/// What is made is made with the current key; what comes back names the key that made it.
+/// Holds keys: the current key makes, and what comes back names the key that made it.
 #[derive(Clone)]
 pub(crate) struct Keys {
     current: Key,
@@ -54,24 +54,26 @@ impl Keys {
         }
     }
 
-    /// The one that makes.
+    /// Returns the key that makes.
     pub(crate) fn current(&self) -> &Key {
         &self.current
     }
 
-    /// The one that opens what was made under this id.
+    /// Returns the key that opens what was made under this id.
     pub(crate) fn find(&self, id: u32) -> Option<&Key> {
         self.iter().find(|key| key.id == id)
     }
 
-    /// Makes with this key from now on; those before it go on opening. A key that had this id is forgotten.
+    /// Makes with this key from now on; those before it go on opening. A key that had this id is
+    /// forgotten.
     pub(crate) fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
         let before = mem::replace(&mut self.current, Key::new(id, bytes));
         self.others.insert(0, before);
         self.retire(id);
     }
 
-    /// Opens with this key as well from now on. A key that had this id is forgotten, unless it is the current one.
+    /// Opens with this key as well from now on. A key that had this id is forgotten, unless it is
+    /// the current one.
     pub(crate) fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
         self.retire(id);
         self.others.push(Key::new(id, bytes));
@@ -87,7 +89,7 @@ impl Keys {
     }
 }
 
-/// Ids only, the current one first.
+/// Prints ids only, the current one first.
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids = self.iter().map(Key::id);

@@ -1,9 +1,9 @@
-//! Which version of a subject's record it is.
+//! Numbers the versions of a subject's record.
 
 use core::fmt;
 use core::num::NonZeroU64;
 
-/// The number of a stored record: 1 for a subject's first, one more with each swap, never used twice.
+/// Numbers a stored record: 1 for a subject's first, one more with each swap, never used twice.
 ///
 /// From 1 to [`i64::MAX`], as most databases' integers are signed: [`as_i64`](Self::as_i64) and
 /// [`from_i64`](Self::from_i64) lose nothing.
@@ -20,10 +20,10 @@ use core::num::NonZeroU64;
 pub struct Revision(NonZeroU64);
 
 impl Revision {
-    /// The revision of the first record that is stored for a subject.
+    /// Is the revision of the first record that is stored for a subject.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
 
-    /// The revision with this number; `None` for 0 and above [`i64::MAX`].
+    /// Returns the revision with this number; `None` for 0 and above [`i64::MAX`].
     #[must_use]
     pub const fn new(number: u64) -> Option<Self> {
         match NonZeroU64::new(number) {
@@ -32,7 +32,8 @@ impl Revision {
         }
     }
 
-    /// The revision that [`as_i64`](Self::as_i64) wrote; `None` for every number that it does not write.
+    /// Returns the revision that [`as_i64`](Self::as_i64) wrote; `None` for every number that it
+    /// does not write.
     #[must_use]
     pub const fn from_i64(number: i64) -> Option<Self> {
         if number < 0 {
@@ -41,19 +42,19 @@ impl Revision {
         Self::new(number.unsigned_abs())
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0.get()
     }
 
-    /// The number as a signed integer, for a database's column. It is positive.
+    /// Returns the number as a signed integer, for a database's column. It is positive.
     #[must_use]
     pub const fn as_i64(self) -> i64 {
         self.0.get().cast_signed()
     }
 
-    /// The revision that is stored where this one is found, or no row.
+    /// Returns the revision that is stored where this one is found, or no row.
     pub(crate) const fn after(found: Option<Self>) -> Option<Self> {
         match found {
             None => Some(Self::FIRST),
@@ -61,7 +62,7 @@ impl Revision {
         }
     }
 
-    /// The revision after this one; `None` after the last, [`i64::MAX`].
+    /// Returns the revision after this one; `None` after the last, [`i64::MAX`].
     #[must_use]
     pub const fn next(self) -> Option<Self> {
         Self::new(self.0.get() + 1)
@@ -69,7 +70,7 @@ impl Revision {
 }
 
 impl fmt::Display for Revision {
-    /// The number, in decimal.
+    /// Writes the number in decimal.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }

@@ -1,9 +1,10 @@
-//! Time as the machine knows it: seconds, steps, and a clock that may say that it does not know.
+//! Defines time as the machine knows it: seconds, steps, and a clock that may say that it does not
+//! know.
 
 use core::fmt;
 use core::time::Duration;
 
-/// A point in time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted, as
+/// Holds a point in time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted, as
 /// [RFC 6238 section 4.1](https://www.rfc-editor.org/rfc/rfc6238#section-4.1) counts them.
 ///
 /// Arithmetic saturates: no time that a clock or a stored record holds can make it panic.
@@ -21,43 +22,62 @@ use core::time::Duration;
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// The time `seconds` after the epoch. Every `u64` is a time.
+    /// Returns the time `seconds` after the epoch. Every `u64` is a time.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0
     }
 
-    /// This time and the whole seconds of `duration` after it, or the last time there is.
+    /// Returns this time and the whole seconds of `duration` after it, or the last time there is.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
     }
 
-    /// How long after `earlier` this time is; zero where it is before.
+    /// Returns how long after `earlier` this time is; zero where this time is before it.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 }
 
+/// Converts to whole seconds, towards the past; a time before 1970 becomes the first there is.
+///
+/// ```
+/// use core::time::Duration;
+/// use std::time::UNIX_EPOCH;
+/// use softtoken::UnixTime;
+///
+/// let from_a_column = UNIX_EPOCH + Duration::from_millis(5_999);
+/// assert_eq!(UnixTime::from(from_a_column), UnixTime::from_secs(5));
+/// assert_eq!(UnixTime::from(UNIX_EPOCH - Duration::from_secs(1)), UnixTime::from_secs(0));
+/// ```
+#[cfg(feature = "std")]
+impl From<std::time::SystemTime> for UnixTime {
+    fn from(time: std::time::SystemTime) -> Self {
+        let since = time.duration_since(std::time::UNIX_EPOCH);
+        Self(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
 impl fmt::Display for UnixTime {
-    /// Seconds since the epoch, in decimal.
+    /// Writes the seconds since the epoch, in decimal.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
 }
 
-/// RFC 6238's time counter: `T = floor(unix time / period)`
-/// ([section 4.2](https://www.rfc-editor.org/rfc/rfc6238#section-4.2)). A code belongs to one step.
+/// Holds RFC 6238's time counter: `T = floor(unix time / period)` ([section
+/// 4.2](https://www.rfc-editor.org/rfc/rfc6238#section-4.2)). A code belongs to one step.
 ///
 /// ```
-/// use softtoken::{Step, UnixTime, totp::Totp};
+/// use softtoken::{UnixTime, time::Step, totp::Totp};
 ///
 /// assert_eq!(Totp::STANDARD.step(UnixTime::from_secs(59)), Step::new(1));
 /// ```
@@ -66,25 +86,26 @@ impl fmt::Display for UnixTime {
 pub struct Step(u64);
 
 impl Step {
-    /// The step with this number. Every `u64` is a step.
+    /// Returns the step with this number. Every `u64` is a step.
     #[must_use]
     pub const fn new(counter: u64) -> Self {
         Self(counter)
     }
 
-    /// The counter, the message of the HMAC.
+    /// Returns the counter, the message of the HMAC.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The step `steps` later (earlier where negative), or the first or the last one there is.
+    /// Returns the step `steps` later (earlier where negative), or the first or the last one there
+    /// is.
     #[must_use]
     pub const fn saturating_offset(self, steps: i64) -> Self {
         Self(self.0.saturating_add_signed(steps))
     }
 
-    /// How many steps this one is after `other`; negative where it is before.
+    /// Returns how many steps this one is after `other`; negative where this one is before.
     #[must_use]
     pub fn steps_since(self, other: Self) -> i64 {
         let distance = i128::from(self.0) - i128::from(other.0);
@@ -92,23 +113,24 @@ impl Step {
     }
 }
 
-/// What time it is, from the embedder.
+/// Tells the time, as your application knows it.
 ///
 /// Answer `None` when the time is not known (not set since boot, not in agreement with its peers):
-/// the operation then fails as [`Fault::NoTime`](crate::Fault::NoTime), and no code is judged. A clock that is
-/// wrong and does not say so accepts codes that are no longer valid, and refuses those that are;
-/// it never makes a spent code valid again.
+/// the operation then fails as [`Fault::NoTime`](crate::Fault::NoTime), and no code is judged. A
+/// clock that is wrong and does not say so accepts codes that are no longer valid, and refuses
+/// those that are; it never makes a spent code valid again.
 ///
 /// A closure is a clock:
 ///
 /// ```
-/// use softtoken::{Clock, UnixTime};
+/// use softtoken::UnixTime;
+/// use softtoken::time::Clock;
 ///
 /// let stopped = || Some(UnixTime::from_secs(1_111_111_109));
 /// assert_eq!(stopped.now(), Some(UnixTime::from_secs(1_111_111_109)));
 /// ```
 pub trait Clock: Send + Sync {
-    /// The time now, or `None` where it is not known.
+    /// Returns the time now, or `None` where it is not known.
     fn now(&self) -> Option<UnixTime>;
 }
 
@@ -118,15 +140,16 @@ impl<F: Fn() -> Option<UnixTime> + Send + Sync> Clock for F {
     }
 }
 
-/// The operating system's clock; it does not know the time while it stands before 1970.
+/// Reads the operating system's clock; it does not know the time while it stands before 1970.
 ///
 /// ```
-/// use softtoken::{Clock, SystemClock};
+/// use softtoken::time::{Clock, SystemClock};
 ///
 /// assert!(SystemClock.now().is_some());
 /// ```
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it is made by its name")]
 pub struct SystemClock;
 
 #[cfg(feature = "std")]

@@ -3,8 +3,9 @@
 
 use std::thread;
 
+use softtoken::Revision;
+use softtoken::association::Events;
 use softtoken::store::{BlockingStore, MemoryStore, Snapshot, Store, Swap, Write};
-use softtoken::{Events, Revision};
 
 fn put(store: &MemoryStore, subject: &str, expected: Option<Revision>, record: &[u8]) -> Swap {
     let write = Write::new(subject, expected, record.to_vec(), Events::default()).unwrap();

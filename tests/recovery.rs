@@ -1,39 +1,81 @@
-//! When codes do not come or do not fit: recovery codes, resynchronisation, drift, a clock that goes back.
+//! When codes do not come or do not fit: recovery codes, temporary codes, vouched factors,
+//! resynchronisation, drift, a clock that goes back.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
-use crate::world::{Device, World};
+use core::time::Duration;
+
+use crate::world::{Device, World, admin};
+use softtoken::association::{EventKind, Method, RecoveryCodes};
 use softtoken::totp::Window;
 use softtoken::{
-    Administrator, Code, EventKind, Method, Mfa, OsEntropy, Policy, RecoveryCode, RecoveryCodes,
-    Rejection, UnixTime,
+    Code, Evidence, Factor, Fault, Mfa, OsEntropy, Policy, RecoveryCode, Rejection, SignedIn,
+    UnixTime, Vouched,
 };
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 fn codes(world: &World) -> RecoveryCodes {
-    let issue = world.mfa.issue_recovery_codes(world.second_factor());
+    let issue = world.mfa.issue_recovery_codes(&admin());
     issue.run_blocking(&world.store, "alice").unwrap()
 }
 
-fn recover(world: &World, code: &RecoveryCode) -> Result<softtoken::Evidence, Rejection> {
-    let recover = world.mfa.recover(code.clone());
-    let answer = recover.run_blocking(&world.store, "alice");
-    answer.map_err(|error| error.rejection().unwrap())
+fn temporary_code(world: &World, lifetime: Duration) -> RecoveryCode {
+    let issue = world.mfa.issue_temporary_code(&admin(), lifetime);
+    issue.run_blocking(&world.store, "alice").unwrap()
 }
 
-fn authenticate(world: &World, code: Code) -> Result<i64, Rejection> {
-    let step = world.mfa.policy().totp().step(world.now());
-    let authenticate = world.mfa.authenticate(code);
-    match authenticate.run_blocking(&world.store, "alice") {
-        Ok(evidence) => Ok(evidence.step().unwrap().steps_since(step)),
+fn sign_in_with(world: &World, factor: impl Into<Factor>) -> Result<Evidence, Rejection> {
+    let sign_in = world.mfa.sign_in_with(Some(factor.into()));
+    match sign_in.run_blocking(&world.store, "alice") {
+        Ok(SignedIn::Proven(evidence)) => Ok(evidence),
+        Ok(other) => panic!("not judged: {other:?}"),
         Err(error) => Err(error.rejection().unwrap()),
     }
+}
+
+fn recover(world: &World, code: &RecoveryCode) -> Result<Evidence, Rejection> {
+    sign_in_with(world, code.clone())
+}
+
+/// How many steps ahead the code was that is accepted.
+fn authenticate(world: &World, code: Code) -> Result<i64, Rejection> {
+    let step = world.mfa.policy().totp().step(world.now());
+    sign_in_with(world, code).map(|evidence| evidence.step().unwrap().steps_since(step))
 }
 
 fn resynchronise(world: &World, device: &Device, steps: i64) -> Result<(), Rejection> {
     let code = device.code_in(world.now(), steps);
     let next = device.code_in(world.now(), steps + 1);
-    let request = world.mfa.resynchronise(world.password(), code, next);
+    let request = world
+        .mfa
+        .resynchronise(&world.password("alice"), code, next);
     let answer = request.run_blocking(&world.store, "alice");
     answer.map_err(|error| error.rejection().unwrap())
+}
+
+/// Wrong codes, each as soon as it is judged, until one is refused otherwise.
+fn guess_until_locked(world: &World, device: &Device) {
+    let mut guesses = (0..1000).map(|_| {
+        let status = world.mfa.status();
+        let status = status.run_blocking(&world.store, "alice").unwrap();
+        if let Some(until) = status.throttled_until {
+            world.time.set(until.as_secs());
+        }
+        authenticate(world, device.wrong_code(world.now()))
+    });
+    let locked = guesses.find(|answer| *answer != Err(Rejection::Mismatch));
+    assert_eq!(locked, Some(Err(Rejection::Locked)));
+}
+
+const WRONG: &str = "00000-00000-00000-00000-00000";
+
+fn wrong_recovery_code() -> RecoveryCode {
+    RecoveryCode::parse(WRONG).unwrap()
+}
+
+fn suspicions(world: &World) -> usize {
+    let is_alarm = |kind: &EventKind| matches!(kind, EventKind::PasswordProbablyKnown { .. });
+    world.events().iter().filter(|kind| is_alarm(kind)).count()
 }
 
 #[test]
@@ -47,13 +89,15 @@ fn every_recovery_code_is_accepted_once() {
         let evidence = recover(&world, code).unwrap();
         assert_eq!(evidence.method(), Method::RecoveryCode);
         assert_eq!(evidence.step(), None);
-        assert_eq!(evidence.amr(), ["otp"]);
-        assert!(evidence.should_end_other_sessions());
+        assert_eq!(evidence.amr(), ["otp", "mfa"]);
+        assert!(evidence.should_end_other_logins());
         let left = u32::try_from(RecoveryCodes::COUNT - used - 1).unwrap();
+        assert_eq!(evidence.recovery_codes_left(), Some(left));
+        let temporary = false;
         assert!(
             world
                 .events()
-                .contains(&EventKind::RecoveryCodeUsed { left })
+                .contains(&EventKind::RecoveryCodeUsed { left, temporary })
         );
         assert_eq!(recover(&world, code).unwrap_err(), Rejection::Mismatch);
     }
@@ -65,7 +109,7 @@ fn recovery_codes_are_read_as_a_person_types_them() {
     world.enrol("alice");
     for code in &codes(&world) {
         let shown = code.expose();
-        assert_eq!(shown.len(), 19);
+        assert_eq!(shown.len(), 29);
         let typed = shown
             .to_lowercase()
             .replace('-', " ")
@@ -77,22 +121,23 @@ fn recovery_codes_are_read_as_a_person_types_them() {
     for nonsense in [
         "",
         "1234",
-        "0123-4567-89AB-CDEFG",
-        "0123-4567-89AB-CDEU",
-        "٠123-4567-89AB-CDEF",
+        "01234-56789-ABCDE-FGHJK-MNPQRS",
+        "01234-56789-ABCDE-FGHJK-MNPQ",
+        "01234-56789-ABCDE-FGHJK-MNPQU",
+        "٠1234-56789-ABCDE-FGHJK-MNPQR",
     ] {
         assert!(RecoveryCode::parse(nonsense).is_err(), "{nonsense}");
     }
     assert_eq!(
-        RecoveryCode::parse("I1L1-oO00-iiii-llll"),
-        RecoveryCode::parse("1111-0000-1111-1111")
+        RecoveryCode::parse("I1L1i-oO00o-iiiii-lllll-\u{a0}AbCdE\n"),
+        RecoveryCode::parse("11111-00000-11111-11111-ABCDE")
     );
 }
 
 #[test]
-fn recovery_codes_are_shown_in_four_groups_and_no_two_are_the_same() {
-    let shown = RecoveryCode::parse("0123456789abcdef").unwrap();
-    assert_eq!(shown.expose().as_str(), "0123-4567-89AB-CDEF");
+fn recovery_codes_are_shown_in_five_groups_and_no_two_are_the_same() {
+    let shown = RecoveryCode::parse("0123456789abcdefghjkmnpqr").unwrap();
+    assert_eq!(shown.expose().as_str(), "01234-56789-ABCDE-FGHJK-MNPQR");
     let world = World::standard();
     world.enrol("alice");
     let codes = codes(&world);
@@ -112,7 +157,7 @@ fn a_recovery_code_answers_a_challenge_and_ends_its_session() {
     let session = world.challenge("alice");
     let mut codes = codes.iter();
     let answer = |code: &RecoveryCode| {
-        let recover = world.mfa.recover(code.clone()).within(&session);
+        let recover = world.mfa.respond(&session, code.clone());
         let answer = recover.run_blocking(&world.store, "alice");
         answer.map_err(|error| error.rejection().unwrap())
     };
@@ -139,16 +184,25 @@ fn a_new_set_kills_the_old_one() {
 #[test]
 fn recovery_codes_need_a_verified_token() {
     let world = World::standard();
-    let issue = world.mfa.issue_recovery_codes(world.second_factor());
+    let issue = world
+        .mfa
+        .issue_recovery_codes(&world.second_factor("alice"));
     let refused = issue.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(refused.rejection(), Some(Rejection::NotAssociated));
-    let code = RecoveryCode::parse("0000-0000-0000-0000").unwrap();
-    assert_eq!(
-        recover(&world, &code).unwrap_err(),
-        Rejection::NotAssociated
-    );
+    let temporary = world.mfa.issue_temporary_code(&admin(), HOUR);
+    let refused = temporary.run_blocking(&world.store, "alice").unwrap_err();
+    assert_eq!(refused.rejection(), Some(Rejection::NotAssociated));
+
+    let step_up = || {
+        let step_up = world
+            .mfa
+            .step_up(&world.password("alice"), wrong_recovery_code());
+        let answer = step_up.run_blocking(&world.store, "alice");
+        answer.unwrap_err().rejection().unwrap()
+    };
+    assert_eq!(step_up(), Rejection::NotAssociated);
     world.enrol("alice");
-    assert_eq!(recover(&world, &code).unwrap_err(), Rejection::Mismatch);
+    assert_eq!(step_up(), Rejection::Mismatch);
 }
 
 #[test]
@@ -156,37 +210,219 @@ fn a_recovery_code_waits_for_no_lock_and_ends_it() {
     let world = World::standard();
     let device = world.enrol("alice");
     let codes = codes(&world);
-    let mut guesses = (0..1000).map(|_| {
-        let status = world.mfa.status();
-        let status = status.run_blocking(&world.store, "alice").unwrap();
-        if let Some(until) = status.throttled_until {
-            world.time.set(until.as_secs());
-        }
-        authenticate(&world, device.wrong_code(world.now()))
-    });
-    let locked = guesses.find(|answer| *answer != Err(Rejection::Mismatch));
-    assert_eq!(locked, Some(Err(Rejection::Locked)));
+    guess_until_locked(&world, &device);
     assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
     assert!(authenticate(&world, device.code(world.now())).is_ok());
 }
 
 #[test]
-fn a_wrong_recovery_code_is_an_event_and_counts_nothing() {
+fn wrong_recovery_codes_are_counted_by_themselves_and_told_from_the_fifth_on() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let codes = codes(&world);
+    world.events();
+    for wrong in 1..=7 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+        assert_eq!(suspicions(&world), usize::from(wrong >= 5), "{wrong}");
+    }
+    let status = world.mfa.status();
+    let status = status.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!((status.failures, status.throttled_until), (0, None));
+    world.time.advance(30);
+    assert!(authenticate(&world, device.code(world.now())).is_ok());
+    assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
+
+    // The right one has ended the run.
+    for _ in 0..4 {
+        let _ = recover(&world, &wrong_recovery_code());
+    }
+    assert_eq!(suspicions(&world), 0);
+}
+
+#[test]
+fn after_a_hundred_wrong_recovery_codes_nothing_is_written_and_the_right_one_works() {
+    let world = World::standard();
+    world.enrol("alice");
+    let codes = codes(&world);
+    for _ in 0..100 {
+        let _ = recover(&world, &wrong_recovery_code());
+    }
+    let full = world.row("alice").unwrap().revision;
+    world.events();
+    for _ in 0..20 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    assert_eq!(suspicions(&world), 20, "each is told");
+    assert_eq!(world.row("alice").unwrap().revision, full);
+    assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
+}
+
+#[test]
+fn where_there_is_no_recovery_code_a_wrong_one_writes_nothing() {
+    let world = World::standard();
+    world.enrol("alice");
+    let before = world.row("alice").unwrap().revision;
+    for _ in 0..10 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    assert_eq!(world.row("alice").unwrap().revision, before);
+}
+
+#[test]
+fn a_limit_on_wrong_recovery_codes_refuses_the_right_one_too_until_an_administrator_helps() {
+    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
+    let world = World::new(policy);
+    let device = world.enrol("alice");
+    let codes = codes(&world);
+    let mut codes = codes.iter();
+    let vouched = || sign_in_with(&world, Vouched::recovery_code(true));
+    for _ in 0..3 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    let right = codes.next().unwrap();
+    assert_eq!(
+        recover(&world, right).unwrap_err(),
+        Rejection::RecoveryLocked
+    );
+    assert_eq!(vouched().unwrap_err(), Rejection::RecoveryLocked);
+    world.time.advance(30);
+    assert!(
+        authenticate(&world, device.code(world.now())).is_ok(),
+        "the token is not locked"
+    );
+
+    let unlock = world.mfa.unlock(&admin());
+    unlock.run_blocking(&world.store, "alice").unwrap();
+    assert!(recover(&world, right).is_ok());
+    assert!(vouched().is_ok());
+}
+
+#[test]
+fn a_recovery_code_clears_the_wait_and_pays_off_one_suspicion() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let codes = codes(&world);
+    for _ in 0..3 {
+        let _ = authenticate(&world, device.wrong_code(world.now()));
+    }
+    let right = device.code_in(world.now(), 1);
+    assert!(matches!(
+        authenticate(&world, right.clone()),
+        Err(Rejection::Throttled { .. })
+    ));
+    assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
+    assert!(authenticate(&world, right).is_ok());
+}
+
+#[test]
+fn a_temporary_code_stands_beside_the_set_and_is_accepted_once_before_its_end() {
+    let world = World::standard();
+    world.enrol("alice");
+    let codes = codes(&world);
+    let code = temporary_code(&world, HOUR);
+    let status = world.mfa.status();
+    let status = status.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(
+        status.temporary_code_expires,
+        Some(world.now().saturating_add(HOUR))
+    );
+    assert_eq!(status.recovery_codes, 10);
+
+    world.time.advance(3599);
+    let evidence = recover(&world, &code).unwrap();
+    assert_eq!(evidence.method(), Method::TemporaryCode);
+    assert_eq!(evidence.recovery_codes_left(), Some(10));
+    assert!(evidence.should_end_other_logins());
+    assert_eq!(recover(&world, &code).unwrap_err(), Rejection::Mismatch);
+    assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
+
+    let late = temporary_code(&world, HOUR);
+    world.time.advance(3600);
+    assert_eq!(recover(&world, &late).unwrap_err(), Rejection::Mismatch);
+}
+
+#[test]
+fn a_temporary_code_ends_by_a_newer_one_a_new_set_and_a_change_of_what_is_in_force() {
+    let world = World::new(Policy::builder().max_tokens(2).build().unwrap());
+    let (_, grant) = world.enrolled("alice");
+    let first = temporary_code(&world, HOUR);
+    let second = temporary_code(&world, HOUR);
+    assert_eq!(recover(&world, &first).unwrap_err(), Rejection::Mismatch);
+    let _ = codes(&world);
+    assert_eq!(recover(&world, &second).unwrap_err(), Rejection::Mismatch);
+
+    let third = temporary_code(&world, HOUR);
+    let associate = world.mfa.associate(&grant);
+    let issued = associate.run_blocking(&world.store, "alice").unwrap();
+    let code = Device::of(&issued).code(world.now());
+    let verify = world.mfa.verify(&grant, code);
+    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(recover(&world, &third).unwrap_err(), Rejection::Mismatch);
+}
+
+#[test]
+fn a_temporary_code_clears_the_count_of_wrong_ones_and_lives_a_minute_to_seven_days() {
     let world = World::standard();
     world.enrol("alice");
     let _ = codes(&world);
-    let before = world.row("alice").unwrap().revision;
+    for _ in 0..4 {
+        let _ = recover(&world, &wrong_recovery_code());
+    }
+    let _ = temporary_code(&world, HOUR);
     world.events();
-    let wrong = RecoveryCode::parse("0000-0000-0000-0000").unwrap();
-    assert_eq!(recover(&world, &wrong).unwrap_err(), Rejection::Mismatch);
-    assert_eq!(
-        world.events(),
-        [EventKind::Refused {
-            rejection: Rejection::Mismatch,
-            flaw: None
-        }]
-    );
-    assert_eq!(world.row("alice").unwrap().revision, before);
+    let _ = recover(&world, &wrong_recovery_code());
+    assert_eq!(suspicions(&world), 0);
+
+    for (seconds, is_one) in [(59, false), (60, true), (604_800, true), (604_801, false)] {
+        let issue = world
+            .mfa
+            .issue_temporary_code(&admin(), Duration::from_secs(seconds));
+        let answer = issue.run_blocking(&world.store, "alice");
+        assert_eq!(answer.is_ok(), is_one, "{seconds}");
+        if let Err(error) = answer {
+            assert_eq!(error, Fault::TemporaryCodeLifetime.into());
+        }
+    }
+}
+
+#[test]
+fn what_is_vouched_for_waits_for_no_lock_and_ends_it() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    guess_until_locked(&world, &device);
+    let evidence = sign_in_with(&world, Vouched::factor(&["hwk", "user"])).unwrap();
+    assert_eq!(evidence.method(), Method::Vouched);
+    assert_eq!(evidence.amr(), ["hwk", "user", "mfa"]);
+    assert!(!evidence.should_end_other_logins());
+    // It has ended the run, and the lock with it.
+    let wrong = device.wrong_code(world.now());
+    assert_eq!(authenticate(&world, wrong), Err(Rejection::Mismatch));
+    assert_eq!(authenticate(&world, device.code(world.now())), Ok(0));
+}
+
+#[test]
+fn a_vouched_recovery_code_is_counted_where_it_was_wrong_and_ends_other_logins_where_right() {
+    let world = World::standard();
+    world.enrol("alice");
+    world.events();
+    for wrong in 1..=5 {
+        let answer = sign_in_with(&world, Vouched::recovery_code(false));
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+        assert_eq!(
+            suspicions(&world),
+            usize::from(wrong == 5),
+            "with no code of our own"
+        );
+    }
+    let evidence = sign_in_with(&world, Vouched::recovery_code(true)).unwrap();
+    assert_eq!(evidence.amr(), ["otp", "mfa"]);
+    assert!(evidence.should_end_other_logins());
+    let _ = sign_in_with(&world, Vouched::recovery_code(false));
+    assert_eq!(suspicions(&world), 0, "the right one has ended the run");
 }
 
 #[test]
@@ -230,7 +466,7 @@ fn resynchronising_takes_two_codes_in_a_row_that_are_not_spent() {
     world.time.advance(3600);
     let now = world.now();
     let apart = world.mfa.resynchronise(
-        world.password(),
+        &world.password("alice"),
         device.code_in(now, 5),
         device.code_in(now, 7),
     );
@@ -268,6 +504,24 @@ fn resynchronising_by_a_session_leaves_the_session_alive() {
     request.run_blocking(&world.store, "alice").unwrap();
     let respond = world.mfa.respond(&session, device.code_in(now, 11));
     let _ = respond.run_blocking(&world.store, "alice").unwrap();
+}
+
+#[test]
+fn resynchronising_judges_tokens_in_force_alone() {
+    let world = World::standard();
+    let pending = Device::of(&world.associate("alice"));
+    let before = world.row("alice");
+    let refused = resynchronise(&world, &pending, 0).unwrap_err();
+    assert_eq!(refused, Rejection::NotAssociated);
+    assert_eq!(world.row("alice"), before, "nothing was counted");
+
+    let token = world.enrol("alice");
+    let associate = world.mfa.associate(&admin());
+    let issued = associate.run_blocking(&world.store, "alice").unwrap();
+    world.time.advance(60);
+    let refused = resynchronise(&world, &Device::of(&issued), 0).unwrap_err();
+    assert_eq!(refused, Rejection::Mismatch);
+    assert_eq!(resynchronise(&world, &token, 0), Ok(()));
 }
 
 #[test]
@@ -353,9 +607,10 @@ fn a_clock_that_does_not_know_is_an_error_and_judges_nothing() {
     let device = world.enrol("alice");
     let before = world.row("alice").unwrap();
     let timeless = Mfa::new(Policy::STANDARD, || None::<UnixTime>, OsEntropy);
-    let request = timeless.authenticate(device.code(world.now()));
+    let code = device.code(world.now());
+    let request = timeless.sign_in_with(Some(code.into()));
     let failed = request.run_blocking(&world.store, "alice").unwrap_err();
-    assert_eq!(failed, softtoken::Fault::NoTime.into());
+    assert_eq!(failed, Fault::NoTime.into());
     assert_eq!(world.row("alice").unwrap().revision, before.revision);
 }
 
@@ -381,7 +636,7 @@ fn a_reset_takes_the_recovery_codes_too() {
     let world = World::standard();
     world.enrol("alice");
     let codes = codes(&world);
-    let reset = world.mfa.reset(Administrator);
+    let reset = world.mfa.reset(&admin());
     reset.run_blocking(&world.store, "alice").unwrap();
     world.time.advance(30);
     world.enrol("alice");
@@ -389,4 +644,28 @@ fn a_reset_takes_the_recovery_codes_too() {
         recover(&world, codes.iter().next().unwrap()).unwrap_err(),
         Rejection::Mismatch
     );
+}
+
+#[test]
+fn a_reset_clears_the_throttle_and_the_count_of_wrong_recovery_codes() {
+    let limited = Policy::builder().recovery_limit(Some(3)).build().unwrap();
+    let world = World::new(limited);
+    let device = world.enrol("alice");
+    let _ = codes(&world);
+    for _ in 0..3 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+        let wrong = device.wrong_code(world.now());
+        assert_eq!(authenticate(&world, wrong), Err(Rejection::Mismatch));
+    }
+    let reset = world.mfa.reset(&admin());
+    reset.run_blocking(&world.store, "alice").unwrap();
+    let status = world.mfa.status().run_blocking(&world.store, "alice");
+    let status = status.unwrap();
+    assert_eq!((status.failures, status.throttled_until), (0, None));
+
+    // At once: nothing waits, and recovery is as open as on the first day.
+    world.enrol("alice");
+    let codes = codes(&world);
+    assert!(recover(&world, codes.iter().next().unwrap()).is_ok());
 }

@@ -1,17 +1,22 @@
-//! What a request promises around the decision: retries, faults, events after the commit, repetition.
+//! What a request promises around the decision: retries, faults, events after the commit,
+//! repetition.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use crate::world::{Device, World};
-use softtoken::association::Operation;
+use crate::crowd::{Colour, pause};
+use crate::world::{Device, World, admin, context};
+use softtoken::association::{AttemptKey, EventKind, Events, Operation, Preference, Record};
+use softtoken::entropy::NoEntropy;
+use softtoken::mfa::{Decision, Request};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::totp::Totp;
 use softtoken::{
-    Administrator, AttemptKey, BlockingStore, Code, Context, Error, EventKind, Events, Fault,
-    MemoryStore, Mfa, NoEntropy, OsEntropy, Policy, Preference, RecoveryCode, Rejection, Request,
-    Revision, Snapshot, Store, Swap, UnixTime, Write,
+    BlockingStore, Code, Context, Error, Evidence, Factor, Fault, Grant, MemoryStore, Mfa,
+    OsEntropy, Policy, RecoveryCode, Rejection, Revision, SignedIn, Store, UnixTime, Vouched,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +35,7 @@ impl core::error::Error for Broken {}
 struct Unreliable {
     store: MemoryStore,
     conflicts: AtomicU32,
+    loads: AtomicU32,
     swaps: AtomicU32,
     broken_load: bool,
     broken_swap: bool,
@@ -39,6 +45,7 @@ impl BlockingStore for Unreliable {
     type Error = Broken;
 
     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Broken> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
         if self.broken_load {
             return Err(Broken);
         }
@@ -62,6 +69,21 @@ impl BlockingStore for Unreliable {
     }
 }
 
+/// Every answer of it is a while on its way.
+impl Store for Unreliable {
+    type Error = Broken;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Broken> {
+        pause().await;
+        self.load_blocking(subject)
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Broken> {
+        pause().await;
+        self.compare_and_swap_blocking(write)
+    }
+}
+
 /// Stores these bytes as alice's first record.
 fn put(store: &MemoryStore, bytes: &[u8]) {
     let write = Write::new("alice", None, bytes.to_vec(), Events::default()).unwrap();
@@ -75,39 +97,95 @@ fn code() -> Code {
 
 #[test]
 fn a_lost_race_is_run_again_and_a_lasting_one_is_an_error() {
-    for (conflicts, expected) in [
-        (0, Ok(1)),
-        (15, Ok(16)),
-        (16, Err(Error::Fault(Fault::Contended))),
-    ] {
-        let world = World::standard();
-        let store = Unreliable {
-            conflicts: conflicts.into(),
-            ..Unreliable::default()
-        };
-        let associate = world.mfa.associate(world.password());
-        let answer = associate.run_blocking(&store, "alice");
-        let swaps = store.swaps.load(Ordering::SeqCst);
-        assert_eq!(answer.map(|_| swaps), expected);
-        assert_eq!(world.events().len(), usize::from(conflicts < 16));
+    for colour in Colour::BOTH {
+        for (conflicts, expected) in [
+            (0, Ok(1)),
+            (15, Ok(16)),
+            (16, Err(Error::Fault(Fault::Contended))),
+        ] {
+            let world = World::standard();
+            let store = Unreliable {
+                conflicts: conflicts.into(),
+                ..Unreliable::default()
+            };
+            let associate = world.mfa.associate(&world.password("alice"));
+            let answer = colour.run(associate, &store);
+            let swaps = store.swaps.load(Ordering::SeqCst);
+            assert_eq!(answer.map(|_| swaps), expected, "{colour:?}");
+            assert_eq!(world.events().len(), usize::from(conflicts < 16));
+        }
+    }
+}
+
+#[test]
+fn a_race_that_is_always_lost_is_run_as_often_as_the_policy_says_and_no_oftener() {
+    for colour in Colour::BOTH {
+        for attempts in [1, 3, 1000] {
+            let policy = Policy::builder().swap_attempts(attempts).build().unwrap();
+            let world = World::new(policy);
+            let store = Unreliable {
+                // More than any policy has attempts: a loop without a bound comes to an end, and is seen.
+                conflicts: 10_000.into(),
+                ..Unreliable::default()
+            };
+            let associate = world.mfa.associate(&world.password("alice"));
+            let failed = colour.run(associate, &store).unwrap_err();
+            assert_eq!(failed, Error::Fault(Fault::Contended), "{colour:?}");
+            let [loads, swaps] = [&store.loads, &store.swaps].map(|n| n.load(Ordering::SeqCst));
+            assert_eq!([loads, swaps], [attempts; 2], "{colour:?}");
+            assert!(store.store.load_blocking("alice").unwrap().is_none());
+            assert_eq!(world.events(), [], "nothing that was not stored is told");
+        }
     }
 }
 
 #[test]
 fn the_time_is_read_anew_after_a_lost_race() {
-    let ticks = AtomicU32::new(0);
-    let clock = move || {
-        let tick = ticks.fetch_add(1, Ordering::SeqCst);
-        Some(UnixTime::from_secs(1_000 + u64::from(tick)))
-    };
-    let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy);
-    let store = Unreliable {
-        conflicts: 3.into(),
-        ..Unreliable::default()
-    };
-    let grant = softtoken::Grant::first_factor(UnixTime::from_secs(1_000));
-    let issued = mfa.associate(grant).run_blocking(&store, "alice").unwrap();
-    assert_eq!(issued.expires(), UnixTime::from_secs(1_003 + 600));
+    for colour in Colour::BOTH {
+        let ticks = AtomicU32::new(0);
+        let clock = move || {
+            let tick = ticks.fetch_add(1, Ordering::SeqCst);
+            Some(UnixTime::from_secs(1_000 + u64::from(tick)))
+        };
+        let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy);
+        let store = Unreliable {
+            conflicts: 3.into(),
+            ..Unreliable::default()
+        };
+        let grant = Grant::first_factor("alice", UnixTime::from_secs(1_000));
+        let issued = colour.run(mfa.associate(&grant), &store).unwrap();
+        let fourth = UnixTime::from_secs(1_003 + 600);
+        assert_eq!(issued.expires(), fourth, "{colour:?}");
+    }
+}
+
+#[test]
+fn a_code_that_expires_while_races_are_lost_is_refused() {
+    for colour in Colour::BOTH {
+        let world = World::standard();
+        let device = world.enrol("alice");
+        world.time.advance(60);
+        let time = world.time.clone();
+        let late = move || {
+            let now = time.now();
+            time.advance(30);
+            Some(now)
+        };
+        let mfa = Mfa::new(Policy::STANDARD, late, OsEntropy);
+        let store = Unreliable {
+            conflicts: 2.into(),
+            ..Unreliable::default()
+        };
+        put(&store.store, &world.row("alice").unwrap().record);
+        let code = device.code(world.now());
+        let step_up = mfa.step_up(&world.password("alice"), code);
+        let refused = colour.run(step_up, &store).unwrap_err();
+        assert_eq!(
+            refused.rejection(),
+            Some(Rejection::Mismatch),
+            "{colour:?}: at the third attempt it is two steps old"
+        );
+    }
 }
 
 #[test]
@@ -122,23 +200,25 @@ fn a_failing_store_is_an_error_and_never_an_answer() {
         put(&store.store, &row.record);
         store
     };
-    let unreadable = Unreliable {
-        broken_load: true,
-        ..enrolled()
-    };
-    let unwritable = Unreliable {
-        broken_swap: true,
-        ..enrolled()
-    };
-    for store in [unreadable, unwritable] {
-        for code in [device.code(world.now()), device.wrong_code(world.now())] {
-            let authenticate = world.mfa.authenticate(code);
-            let failed = authenticate.run_blocking(&store, "alice").unwrap_err();
-            assert_eq!(failed, Error::Store(Broken));
-            assert_eq!(failed.code(), "store");
-            assert_eq!(failed.rejection(), None);
-            let source = core::error::Error::source(&failed).unwrap();
-            assert_eq!(source.downcast_ref::<Broken>(), Some(&Broken));
+    for colour in Colour::BOTH {
+        let unreadable = Unreliable {
+            broken_load: true,
+            ..enrolled()
+        };
+        let unwritable = Unreliable {
+            broken_swap: true,
+            ..enrolled()
+        };
+        for store in [unreadable, unwritable] {
+            for code in [device.code(world.now()), device.wrong_code(world.now())] {
+                let step_up = world.mfa.step_up(&world.password("alice"), code);
+                let failed = colour.run(step_up, &store).unwrap_err();
+                assert_eq!(failed, Error::Store(Broken));
+                assert_eq!(failed.name(), "store");
+                assert_eq!(failed.rejection(), None);
+                let source = core::error::Error::source(&failed).unwrap();
+                assert_eq!(source.downcast_ref::<Broken>(), Some(&Broken));
+            }
         }
     }
     assert_eq!(world.events(), [], "nothing that was not stored is told");
@@ -153,12 +233,12 @@ fn a_failed_draw_is_reported_before_anything_is_read() {
         broken_load: true,
         ..Unreliable::default()
     };
-    let grant = softtoken::Grant::first_factor(now);
-    let failed = mfa
-        .associate(grant)
-        .run_blocking(&store, "alice")
-        .unwrap_err();
-    assert_eq!(failed, Error::Fault(Fault::NoEntropy(NoEntropy)));
+    let grant = Grant::first_factor("alice", now);
+    for colour in Colour::BOTH {
+        let failed = colour.run(mfa.associate(&grant), &store).unwrap_err();
+        assert_eq!(failed, Error::Fault(Fault::NoEntropy(NoEntropy)));
+    }
+    assert_eq!(store.loads.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -170,8 +250,42 @@ fn a_subject_has_at_least_one_byte_and_at_most_256() {
     assert!(status(&"é".repeat(128)).is_ok());
 }
 
+/// A decision that is written in a transaction of the application's is checked as a request that is run.
+#[test]
+fn a_decision_of_ones_own_is_checked_as_a_request_is() {
+    let world = World::standard();
+    world.enrol("alice");
+    let session = world.challenge("alice");
+    let row = || world.row("alice");
+    for subject in [String::new(), "a".repeat(257), "é".repeat(129)] {
+        let decision = world.mfa.status().decide(&subject, row());
+        assert_eq!(decision.unwrap_err(), Fault::Subject, "{subject:?}");
+    }
+    let longest = world.mfa.status().decide(&"é".repeat(128), row());
+    assert!(longest.is_ok());
+
+    let now = world.now();
+    let keyless = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
+    let sign_in = keyless.sign_in().decide("alice", row());
+    assert_eq!(sign_in.unwrap_err(), Fault::NoSessionKeys);
+    let respond = keyless.respond(&session, code()).decide("alice", row());
+    assert_eq!(respond.unwrap_err(), Fault::NoSessionKeys);
+    let associate = keyless.associate(&session).decide("alice", row());
+    assert_eq!(associate.unwrap_err(), Fault::NoSessionKeys);
+    let reseal = keyless.reseal().decide("alice", row());
+    assert_eq!(reseal.unwrap_err(), Fault::NoSeal);
+
+    let broken = Mfa::new(
+        Policy::STANDARD,
+        move || Some(now),
+        |_: &mut [u8]| Err(NoEntropy),
+    );
+    let drawn = broken.sign_in().decide("alice", row());
+    assert_eq!(drawn.unwrap_err(), Fault::NoEntropy(NoEntropy));
+}
+
 /// The failure of a request, which is neither yes nor no.
-fn fault<O: Operation>(world: &World, request: Request<'_, O>) -> Fault {
+fn fault<O: Operation>(world: &World, request: Request<O>) -> Fault {
     match request.run_blocking(&world.store, "alice") {
         Err(Error::Fault(fault)) => fault,
         Err(other) => panic!("{other}"),
@@ -186,52 +300,70 @@ fn without_keys_there_are_no_sessions() {
     let session = world.challenge("alice");
     let now = world.now();
     let keyless = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
-    let typed = RecoveryCode::parse("0123456789ABCDEF").unwrap();
+    let typed = RecoveryCode::parse("01234-56789-ABCDE-FGHJK-MNPQR").unwrap();
+    let status = keyless.status().run_blocking(&world.store, "alice");
+    let token = status.unwrap().tokens[0].id;
     let refused = [
-        fault(&world, keyless.sign_in(Context::default())),
+        fault(&world, keyless.sign_in()),
         fault(&world, keyless.respond(&session, code())),
+        fault(&world, keyless.respond(&session, typed)),
+        fault(&world, keyless.respond(&session, vouched())),
         fault(&world, keyless.finish_setup(&session)),
-        fault(&world, keyless.recover(typed).within(&session)),
         fault(&world, keyless.resynchronise(&session, code(), code())),
         fault(&world, keyless.associate(&session)),
         fault(&world, keyless.verify(&session, code())),
         fault(&world, keyless.prefer(&session, Preference::Disabled)),
+        fault(&world, keyless.set_enabled(&session, false)),
+        fault(&world, keyless.rename(&session, token, "phone")),
+        fault(&world, keyless.remove(&session, token)),
         fault(&world, keyless.issue_recovery_codes(&session)),
+        fault(&world, keyless.forget_browsers(&session)),
         fault(&world, keyless.disassociate(&session)),
     ];
-    assert_eq!(refused, [Fault::NoSessionKeys; 10]);
-    assert_eq!(
-        keyless.claims_of(&session).unwrap_err(),
-        Fault::NoSessionKeys.into()
-    );
+    assert_eq!(refused, [Fault::NoSessionKeys; 15]);
+    let opened = keyless.open(session.expose()).unwrap_err();
+    assert_eq!(Error::<Broken>::from(opened), Fault::NoSessionKeys.into());
     assert!(keyless.status().run_blocking(&world.store, "alice").is_ok());
+}
+
+/// A passkey that the application has checked.
+fn vouched() -> Vouched {
+    Vouched::factor(&["hwk", "user"])
 }
 
 #[test]
 fn what_takes_no_session_takes_no_keys() {
     let world = World::standard();
+    let store = &world.store;
     let time = world.time.clone();
     let keyless = Mfa::new(Policy::STANDARD, move || Some(time.now()), OsEntropy);
-    let issued = keyless.associate(world.password());
-    let issued = issued.run_blocking(&world.store, "alice").unwrap();
-    let device = Device::of(&issued);
-    let verify = keyless.verify(world.password(), device.code(world.now()));
-    let _ = verify.run_blocking(&world.store, "alice").unwrap();
-    let issue = keyless.issue_recovery_codes(world.second_factor());
-    let codes = issue.run_blocking(&world.store, "alice").unwrap();
+    let password = || world.password("alice");
+    let issued = keyless.associate(&password()).run_blocking(store, "alice");
+    let device = Device::of(&issued.unwrap());
+    let code = device.code(world.now());
+    let enrolled = keyless.verify(&password(), code);
+    let enrolled = enrolled.run_blocking(store, "alice").unwrap();
+    let grant = Grant::from(enrolled.evidence());
+    let issue = keyless.issue_recovery_codes(&grant);
+    let codes = issue.run_blocking(store, "alice").unwrap();
     let typed = codes.iter().next().unwrap().clone();
-    let _ = keyless
-        .recover(typed)
-        .run_blocking(&world.store, "alice")
-        .unwrap();
+    let step_up = keyless.step_up(&password(), typed);
+    let _ = step_up.run_blocking(store, "alice").unwrap();
     world.time.advance(300);
     let [code, next] = [8, 9].map(|steps| device.code_in(world.now(), steps));
-    let resynchronise = keyless.resynchronise(world.password(), code, next);
-    resynchronise.run_blocking(&world.store, "alice").unwrap();
-    let prefer = keyless.prefer(world.second_factor(), Preference::Disabled);
-    prefer.run_blocking(&world.store, "alice").unwrap();
-    let disassociate = keyless.disassociate(world.second_factor());
-    disassociate.run_blocking(&world.store, "alice").unwrap();
+    let resynchronise = keyless.resynchronise(&password(), code, next);
+    resynchronise.run_blocking(store, "alice").unwrap();
+    world.time.advance(60);
+    let code = device.code_in(world.now(), 8);
+    let sign_in = keyless.sign_in_with(Some(code.into()));
+    let signed_in = sign_in.run_blocking(store, "alice").unwrap();
+    assert!(matches!(signed_in, SignedIn::Proven(_)), "{signed_in:?}");
+    let check = keyless.check(&grant, Duration::from_secs(600));
+    check.run_blocking(store, "alice").unwrap();
+    let prefer = keyless.prefer(&grant, Preference::Disabled);
+    prefer.run_blocking(store, "alice").unwrap();
+    let disassociate = keyless.disassociate(&grant);
+    disassociate.run_blocking(store, "alice").unwrap();
 }
 
 #[test]
@@ -240,13 +372,13 @@ fn damaged_bytes_are_an_error_and_are_not_overwritten() {
     for bytes in [&b""[..], b"\x01\x07", b"\xff"] {
         let store = MemoryStore::new();
         put(&store, bytes);
-        let associate = world.mfa.associate(world.password());
+        let associate = world.mfa.associate(&world.password("alice"));
         let failed = associate.run_blocking(&store, "alice").unwrap_err();
         assert!(
             matches!(failed, Error::Fault(Fault::Record(_))),
             "{failed:?}"
         );
-        let reset = world.mfa.reset(Administrator);
+        let reset = world.mfa.reset(&admin());
         assert!(reset.run_blocking(&store, "alice").is_err());
         let row = store.load_blocking("alice").unwrap().unwrap();
         assert_eq!(row.record, bytes);
@@ -258,13 +390,13 @@ fn damaged_bytes_are_an_error_and_are_not_overwritten() {
 fn a_caller_that_knows_better_notices_a_row_that_was_put_back_or_deleted() {
     let world = World::standard();
     let rolled_back = Error::Fault(Fault::RolledBack);
-    let sign_in = world.mfa.sign_in(Context::default()).expect_enrolled();
+    let sign_in = world.mfa.sign_in().expect_enrolled();
     assert_eq!(
         sign_in.run_blocking(&world.store, "alice").unwrap_err(),
         rolled_back
     );
     world.enrol("alice");
-    let sign_in = world.mfa.sign_in(Context::default()).expect_enrolled();
+    let sign_in = world.mfa.sign_in().expect_enrolled();
     assert!(sign_in.run_blocking(&world.store, "alice").is_ok());
 
     let revision = world.row("alice").unwrap().revision;
@@ -288,9 +420,9 @@ fn a_revision_that_cannot_be_raised_is_an_error() {
     let last = Revision::new(u64::try_from(i64::MAX).unwrap()).unwrap();
     let found = Snapshot {
         revision: last,
-        record: softtoken::record::encode(&softtoken::Record::default()).to_vec(),
+        record: softtoken::record::encode(&Record::default()).to_vec(),
     };
-    let associate = world.mfa.associate(world.password());
+    let associate = world.mfa.associate(&world.password("alice"));
     let failed = associate.decide("alice", Some(found)).unwrap_err();
     assert_eq!(failed, Fault::RevisionsExhausted);
 }
@@ -300,16 +432,18 @@ fn a_throttled_caller_is_told_when_to_come_back() {
     let world = World::standard();
     let device = world.enrol("alice");
     for wait in [None, None, Some(Duration::from_secs(5))] {
-        let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
+        let wrong = device.wrong_code(world.now());
+        let wrong = world.mfa.step_up(&world.password("alice"), wrong);
         let refused = wrong.run_blocking(&world.store, "alice").unwrap_err();
         assert_eq!(refused.rejection(), Some(Rejection::Mismatch));
         assert_eq!(refused.retry_after(), wait);
     }
     world.time.advance(2);
-    let early = world.mfa.authenticate(device.code(world.now()));
+    let code = device.code(world.now());
+    let early = world.mfa.step_up(&world.password("alice"), code);
     let refused = early.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(refused.retry_after().unwrap().as_secs(), 3);
-    assert_eq!(refused.code(), "throttled");
+    assert_eq!(refused.name(), "throttled");
 }
 
 #[test]
@@ -322,11 +456,12 @@ fn of_the_rejections_time_alone_mends_only_the_throttle() {
 }
 
 #[test]
-fn a_context_is_kept_to_the_byte() {
-    for bytes in [&[][..], &[0, 255, b'a'], &[7; 128]] {
+fn a_context_has_1_to_128_bytes_and_is_kept_to_the_byte() {
+    for bytes in [&[0][..], &[0, 255, b'a'], &[7; 128]] {
         assert_eq!(Context::new(bytes).unwrap().as_bytes(), bytes);
     }
     assert!(Context::new([7; 129]).is_err());
+    assert!(Context::new([]).is_err(), "an empty one binds nothing");
 }
 
 #[test]
@@ -383,7 +518,7 @@ fn a_repeated_verification_is_given_the_same_enrolment() {
     let code = Device::of(&issued).code(world.now());
     let key = AttemptKey::generate(&OsEntropy).unwrap();
     let verify = || {
-        let verify = world.mfa.verify(world.password(), code.clone());
+        let verify = world.mfa.verify(&world.password("alice"), code.clone());
         verify
             .attempt(key.clone())
             .run_blocking(&world.store, "alice")
@@ -393,8 +528,9 @@ fn a_repeated_verification_is_given_the_same_enrolment() {
     let again = verify().unwrap();
     assert_eq!(first.evidence(), again.evidence());
 
-    let authenticate = world.mfa.authenticate(code.clone()).attempt(key.clone());
-    let refused = authenticate
+    let step_up = world.mfa.step_up(&world.password("alice"), code.clone());
+    let refused = step_up
+        .attempt(key.clone())
         .run_blocking(&world.store, "alice")
         .unwrap_err();
     assert_eq!(
@@ -402,7 +538,7 @@ fn a_repeated_verification_is_given_the_same_enrolment() {
         Some(Rejection::Reused),
         "another operation is judged as ever"
     );
-    let reset = world.mfa.reset(Administrator);
+    let reset = world.mfa.reset(&admin());
     reset.run_blocking(&world.store, "alice").unwrap();
     assert_eq!(
         verify().unwrap_err().rejection(),
@@ -412,21 +548,39 @@ fn a_repeated_verification_is_given_the_same_enrolment() {
 }
 
 #[test]
+fn a_verification_that_is_repeated_without_a_key_is_told_that_it_was_done() {
+    let world = World::standard();
+    let issued = world.associate("alice");
+    let code = Device::of(&issued).code(world.now());
+    let grant = world.password("alice").with_id("login-1");
+    let verify = || {
+        let verify = world.mfa.verify(&grant, code.clone());
+        verify.run_blocking(&world.store, "alice")
+    };
+    let _ = verify().unwrap();
+    let revision = world.row("alice").unwrap().revision;
+    let again = verify().unwrap_err();
+    assert_eq!(again.rejection(), Some(Rejection::AlreadyVerified));
+    assert_eq!(world.row("alice").unwrap().revision, revision);
+}
+
+#[test]
 fn a_repeated_step_up_is_given_the_same_evidence() {
     let world = World::standard();
     let device = world.enrol("alice");
     world.time.advance(30);
     let key = AttemptKey::generate(&OsEntropy).unwrap();
     let code = device.code(world.now());
-    let authenticate = || {
-        let authenticate = world.mfa.authenticate(code.clone());
-        authenticate
+    let grant = world.password("alice");
+    let step_up = || {
+        let step_up = world.mfa.step_up(&grant, code.clone());
+        step_up
             .attempt(key.clone())
             .run_blocking(&world.store, "alice")
     };
-    let first = authenticate().unwrap();
+    let first = step_up().unwrap();
     world.time.advance(20);
-    assert_eq!(authenticate().unwrap(), first);
+    assert_eq!(step_up().unwrap(), first);
 }
 
 #[test]
@@ -435,36 +589,41 @@ fn a_step_up_by_a_phone_that_is_behind_is_repeated_for_as_long() {
     let device = world.enrol("alice");
     world.time.advance(600);
     let [code, next] = [-10, -9].map(|steps| device.code_in(world.now(), steps));
-    let resynchronise = world.mfa.resynchronise(world.password(), code, next);
+    let resynchronise = world
+        .mfa
+        .resynchronise(&world.password("alice"), code, next);
     resynchronise.run_blocking(&world.store, "alice").unwrap();
     world.time.advance(30);
     let key = AttemptKey::generate(&OsEntropy).unwrap();
     let code = device.code_in(world.now(), -9);
-    let authenticate = || {
-        let authenticate = world.mfa.authenticate(code.clone());
-        authenticate
+    let grant = world.password("alice");
+    let step_up = || {
+        let step_up = world.mfa.step_up(&grant, code.clone());
+        step_up
             .attempt(key.clone())
             .run_blocking(&world.store, "alice")
             .map_err(|error| error.rejection())
     };
-    let first = authenticate().unwrap();
-    // The drift is 9: the code is right until the step after this one has ended, 45 s after the middle.
+    let first = step_up().unwrap();
+    // The drift is 9: the code is right until the step after this one has ended, 45 s after the
+    // middle.
     world.time.advance(44);
-    assert_eq!(authenticate().unwrap(), first);
+    assert_eq!(step_up().unwrap(), first);
     world.time.advance(1);
-    assert_eq!(authenticate(), Err(Some(Rejection::Mismatch)));
+    assert_eq!(step_up(), Err(Some(Rejection::Mismatch)));
 }
 
 #[test]
-fn a_decision_commits_in_a_transaction_of_the_embedders() {
+fn a_decision_commits_in_a_transaction_of_the_applications() {
     let world = World::standard();
     let device = world.enrol("alice");
     world.time.advance(30);
     world.events();
 
-    let authenticate = world.mfa.authenticate(device.code(world.now()));
-    let decision = authenticate.decide("alice", world.row("alice")).unwrap();
-    assert!(!decision.is_refusal());
+    let code = device.code(world.now());
+    let step_up = world.mfa.step_up(&world.password("alice"), code);
+    let decision = step_up.decide("alice", world.row("alice")).unwrap();
+    assert!(!decision.is_rejection());
     let write = decision.write().unwrap();
     assert_eq!(write.subject(), "alice");
     assert_eq!(write.expected(), world.row("alice").map(|row| row.revision));
@@ -472,20 +631,42 @@ fn a_decision_commits_in_a_transaction_of_the_embedders() {
     assert_eq!(world.events(), [], "nothing is told before the commit");
     let swapped = world.store.compare_and_swap_blocking(write.clone());
     assert_eq!(swapped, Ok(Swap::Stored));
-    let evidence = decision.committed().unwrap();
+    let evidence = decision.committed::<Broken>().unwrap();
     assert_eq!(evidence.subject(), "alice");
     assert!(matches!(world.events()[..], [EventKind::SignedIn { .. }]));
 }
 
 #[test]
-fn a_refusal_has_a_write_that_counts_it() {
+fn a_refusal_has_a_write_that_counts_it_and_the_time_to_come_back_at() {
     let world = World::standard();
     let device = world.enrol("alice");
-    let authenticate = world.mfa.authenticate(device.wrong_code(world.now()));
-    let decision = authenticate.decide("alice", world.row("alice")).unwrap();
-    assert!(decision.is_refusal());
-    assert!(decision.write().is_some());
-    assert_eq!(decision.committed().unwrap_err(), Rejection::Mismatch);
+    for wait in [None, None, Some(Duration::from_secs(5))] {
+        let wrong = device.wrong_code(world.now());
+        let step_up = world.mfa.step_up(&world.password("alice"), wrong);
+        let decision = step_up.decide("alice", world.row("alice")).unwrap();
+        assert!(decision.is_rejection());
+        let write = decision.write().unwrap().clone();
+        let swapped = world.store.compare_and_swap_blocking(write);
+        assert_eq!(swapped, Ok(Swap::Stored));
+        let rejected = decision.committed::<Broken>().unwrap_err();
+        assert_eq!(rejected.rejection(), Some(Rejection::Mismatch));
+        assert_eq!(rejected.retry_after(), wait);
+    }
+}
+
+#[test]
+fn what_changes_nothing_writes_nothing_and_has_its_events_all_the_same() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.events();
+    let spent = device.code(world.now());
+    let step_up = world.mfa.step_up(&world.password("alice"), spent);
+    let decision = step_up.decide("alice", world.row("alice")).unwrap();
+    assert!(decision.is_rejection() && decision.write().is_none());
+    let rejected = decision.committed::<Broken>().unwrap_err();
+    assert_eq!(rejected.rejection(), Some(Rejection::Reused));
+    let step = Totp::STANDARD.step(world.now());
+    assert_eq!(world.events(), [EventKind::ReusedCode { step }]);
 }
 
 #[test]
@@ -504,7 +685,7 @@ fn events_are_told_after_the_commit_and_written_with_it() {
         fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Self::Error> {
             assert_eq!(self.world.events(), [], "nothing is told before");
             let events = write.events();
-            let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+            let kinds: Vec<EventKind> = events.iter().map(|event| event.kind.clone()).collect();
             assert_eq!(
                 (events.len(), events.is_empty()),
                 (kinds.len(), kinds.is_empty())
@@ -513,24 +694,41 @@ fn events_are_told_after_the_commit_and_written_with_it() {
             self.world.store.compare_and_swap_blocking(write)
         }
     }
-    let world = World::standard();
-    let device = world.enrol("alice");
-    world.events();
-    let outbox = Outbox {
-        world: &world,
-        written: Mutex::default(),
-    };
-    let refusal = EventKind::Refused {
+    impl Store for Outbox<'_> {
+        type Error = <MemoryStore as BlockingStore>::Error;
+
+        async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+            self.load_blocking(subject)
+        }
+
+        async fn compare_and_swap(&self, write: Write) -> Result<Swap, Self::Error> {
+            let swap = self.compare_and_swap_blocking(write);
+            pause().await;
+            assert_eq!(self.world.events(), [], "nor before the swap has answered");
+            swap
+        }
+    }
+    let refusal = || EventKind::Refused {
         rejection: Rejection::Mismatch,
         flaw: None,
     };
-    let until = world.now().saturating_add(Duration::from_secs(5));
-    let throttled = EventKind::Throttled { until };
-    for told in [vec![refusal], vec![refusal], vec![throttled, refusal]] {
-        let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
-        assert!(wrong.run_blocking(&outbox, "alice").is_err());
-        assert_eq!(core::mem::take(&mut *outbox.written.lock().unwrap()), told);
-        assert_eq!(world.events(), told);
+    for colour in Colour::BOTH {
+        let world = World::standard();
+        let device = world.enrol("alice");
+        world.events();
+        let outbox = Outbox {
+            world: &world,
+            written: Mutex::default(),
+        };
+        let until = world.now().saturating_add(Duration::from_secs(5));
+        let throttled = EventKind::Throttled { until };
+        for told in [vec![refusal()], vec![refusal()], vec![throttled, refusal()]] {
+            let wrong = device.wrong_code(world.now());
+            let wrong = world.mfa.step_up(&world.password("alice"), wrong);
+            assert!(colour.run(wrong, &outbox).is_err());
+            assert_eq!(core::mem::take(&mut *outbox.written.lock().unwrap()), told);
+            assert_eq!(world.events(), told);
+        }
     }
     assert!(Events::default().is_empty());
 }
@@ -553,7 +751,8 @@ fn a_dropped_future_leaves_the_old_record_or_the_new_one() {
     }
     let world = World::standard();
     let store = Interrupted(MemoryStore::new());
-    let mut request = Box::pin(world.mfa.associate(world.password()).run(&store, "alice"));
+    let associate = world.mfa.associate(&world.password("alice"));
+    let mut request = Box::pin(associate.run(&store, "alice"));
     let mut context = core::task::Context::from_waker(core::task::Waker::noop());
     assert!(request.as_mut().poll(&mut context).is_pending());
     drop(request);
@@ -568,7 +767,7 @@ fn requests_and_their_futures_travel_between_threads() {
         value
     }
     let world = World::standard();
-    let request = travels(world.mfa.associate(world.password()));
+    let request = travels(world.mfa.associate(&world.password("alice")));
     let future = travels(request.run(&world.store, "alice"));
     assert!(pollster::block_on(future).is_ok());
     let device = world.enrol("bob");
@@ -577,4 +776,77 @@ fn requests_and_their_futures_travel_between_threads() {
     let respond = world.mfa.respond(&session, device.code(world.now()));
     let future = travels(respond.run(&world.store, "bob"));
     assert!(pollster::block_on(future).is_ok());
+}
+
+#[test]
+fn requests_decisions_and_writes_are_owned_and_move_into_a_task() {
+    fn moves<T: Send + 'static>(value: T) -> T {
+        value
+    }
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    let request = {
+        let (mfa, grant) = (world.mfa.clone(), world.password("alice"));
+        moves(mfa.step_up(&grant, device.code(world.now())))
+    };
+    let row = world.row("alice");
+    let decided = std::thread::spawn(move || request.decide("alice", row).unwrap());
+    let decision: Decision<Evidence> = moves(decided.join().unwrap());
+    let write = moves(decision.write().unwrap().clone());
+    let store = world.store;
+    let stored = std::thread::spawn(move || store.compare_and_swap_blocking(write));
+    assert_eq!(stored.join().unwrap(), Ok(Swap::Stored));
+    assert!(decision.committed::<Broken>().is_ok());
+}
+
+#[test]
+fn each_view_is_heard_by_its_own_audit_and_holds_sessions_to_its_own_context() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(30);
+    world.events();
+    let heard = Arc::<Mutex<Vec<(String, &str)>>>::default();
+    let log = Arc::clone(&heard);
+    let view = world.mfa.with_audit(move |subject, event| {
+        let mut log = log.lock().unwrap();
+        log.push((subject.into(), event.name()));
+    });
+    let session = world.challenge("alice");
+    let wrong = device.wrong_code(world.now());
+    let wrong = view.respond(&session, wrong);
+    assert!(wrong.run_blocking(&world.store, "alice").is_err());
+    let refused = ("alice".into(), "refused");
+    assert_eq!(core::mem::take(&mut *heard.lock().unwrap()), [refused]);
+    assert_eq!(
+        world.events(),
+        [],
+        "the view that it was made from hears nothing"
+    );
+
+    let elsewhere = view.with_context(context("elsewhere"));
+    let code = device.code(world.now());
+    let other = elsewhere.respond(&session, code.clone());
+    let refused = other.run_blocking(&world.store, "alice").unwrap_err();
+    assert_eq!(refused.rejection(), Some(Rejection::InvalidSession));
+    assert_eq!(
+        heard.lock().unwrap().len(),
+        1,
+        "a view of the view is heard"
+    );
+    let _ = view
+        .respond(&session, code)
+        .run_blocking(&world.store, "alice")
+        .unwrap();
+}
+
+#[test]
+fn what_is_decided_without_an_answer_is_told_to_nobody() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.events();
+    let factor = Factor::from(device.wrong_code(world.now()));
+    let sign_in = world.mfa.sign_in_with(Some(factor));
+    drop(sign_in.decide("alice", world.row("alice")).unwrap());
+    assert_eq!(world.events(), []);
 }

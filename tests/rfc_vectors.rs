@@ -1,10 +1,12 @@
-//! The test vectors of RFC 4226 and RFC 6238, all of them, and those of another implementation where the RFCs have none.
+//! The test vectors of RFC 4226 and RFC 6238, all of them, and those of another implementation
+//! where the RFCs have none.
 #![expect(clippy::unwrap_used, reason = "the vectors are valid")]
 
 use core::time::Duration;
 
+use softtoken::UnixTime;
+use softtoken::time::Step;
 use softtoken::totp::{Algorithm, Code, Digits, Secret, Totp, Verdict, Verifier, Window};
-use softtoken::{Step, UnixTime};
 
 /// The keys are the digits over and over, as many as the hash has bytes.
 const KEY: &[u8; 128] = b"1234567890123456789012345678901234567890123456789012345678901234\
@@ -56,7 +58,8 @@ fn rfc_4226_appendix_d() {
     }
 }
 
-/// RFC 6238 appendix B: seconds, the step in hexadecimal, and the codes with SHA-1, SHA-256 and SHA-512.
+/// RFC 6238 appendix B: seconds, the step in hexadecimal, and the codes with SHA-1, SHA-256 and
+/// SHA-512.
 const TOTP: [(u64, u64, [&str; 3]); 6] = [
     (59, 0x1, ["94287082", "46119246", "90693936"]),
     (
@@ -124,8 +127,8 @@ fn a_code_of_one_algorithm_is_none_of_another() {
     }
 }
 
-/// What oathtool 2.6.7 shows for the same digits at some of those times: `oathtool --totp=sha1 --digits=8 --now=@59`, and
-/// the key in hexadecimal.
+/// What oathtool 2.6.7 shows for the same digits at some of those times:
+/// `oathtool --totp=sha1 --digits=8 --now=@59`, and the key in hexadecimal.
 const LONG_KEYS: [(usize, u64, [&str; 3]); 9] = [
     (65, 59, ["65403651", "36516488", "25711220"]),
     (65, 1_111_111_109, ["53173789", "48594904", "04189229"]),

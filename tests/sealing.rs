@@ -1,21 +1,26 @@
-//! Sealed records (SPEC 9): what opens where, and that what does not open is neither accepted nor overwritten.
+//! Sealed records (rules W2, W6 and W7): what opens where, and that what does not open is neither
+//! accepted nor overwritten.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::Mutex;
 
-use softtoken::association::{Operation, Reseal};
-use softtoken::record::{self, Place, RecordError, SEALED, SealError, Zeroizing};
-use softtoken::totp::{Algorithm, Digits, Secret, Totp};
+use softtoken::association::{
+    EventKind, ImportedToken, Operation, Preference, Record, Reseal, State,
+};
+use softtoken::entropy::{Entropy, NoEntropy};
+use softtoken::mfa::Request;
+use softtoken::record::{self, Keyring, Place, RecordError, SEALED, Seal, SealError, Zeroizing};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::totp::{Secret, Totp};
 use softtoken::{
-    Administrator, BlockingStore, Code, Context, Entropy, Error, EventKind, Fault, Import, Keyring,
-    Mfa, NoEntropy, OsEntropy, Policy, Preference, Rejection, Request, Revision, Seal, Session,
-    Snapshot, State, Swap, UnixTime, Write,
+    BlockingStore, Challenge, ChallengeSession, Code, Error, Fault, Mfa, OsEntropy, Policy,
+    RecoveryCode, Rejection, Revision, SignedIn, TokenId, UnixTime, Vouched,
 };
 
 use crate::crowd::together;
-use crate::world::{Device, World};
+use crate::world::{Device, World, admin, context};
 
 const KEY: [u8; 32] = [0x11; 32];
 const NEW_KEY: [u8; 32] = [0x22; 32];
@@ -91,42 +96,60 @@ impl BlockingStore for Row {
 
 type Answer = Result<(), Error>;
 
-fn run<O: Operation>(request: Request<'_, O>, row: &Row) -> Answer {
+fn run<O: Operation>(request: Request<O>, row: &Row) -> Answer {
     request.run_blocking(row, "alice").map(drop)
 }
 
-/// Every verb, by whoever may do it, and with the right code.
-fn requests(world: &World, session: &Session, code: &Code, row: &Row) -> [Answer; 17] {
+/// Every verb that has a store, by those who may do it, and with the right code.
+fn requests(world: &World, session: &ChallengeSession, code: &Code, row: &Row) -> Vec<Answer> {
     let mfa = &world.mfa;
-    let secret = || Secret::from_bytes(&[9; 20]).unwrap();
-    let import = Import::proven(Administrator, secret(), Totp::STANDARD);
-    let recovery = softtoken::RecoveryCode::parse("0410-6105-0R3G-G28A").unwrap();
-    [
-        run(mfa.authenticate(code.clone()), row),
+    let admin = &admin();
+    let password = &world.password("alice");
+    let token = || {
+        let secret = Secret::from_bytes(&[9; 20]).unwrap();
+        ImportedToken::proven(secret, Totp::STANDARD)
+    };
+    let id: TokenId = "000102030405060708090a0b0c0d0e0f".parse().unwrap();
+    let recovery = RecoveryCode::parse("01234-56789-ABCDE-FGHJK-MNPQR").unwrap();
+    vec![
+        run(mfa.sign_in(), row),
+        run(mfa.sign_in_with(None), row),
+        run(mfa.sign_in_with(Some(code.clone().into())), row),
         run(mfa.respond(session, code.clone()), row),
         run(mfa.finish_setup(session), row),
-        run(mfa.sign_in(Context::default()), row),
+        run(mfa.step_up(password, code.clone()), row),
+        run(mfa.step_up(password, recovery), row),
+        run(mfa.step_up(password, Vouched::factor(&["hwk"])), row),
+        run(mfa.check(password, core::time::Duration::MAX), row),
+        run(mfa.associate(&world.second_factor("alice")), row),
+        run(mfa.associate(admin), row),
+        run(mfa.verify(admin, code.clone()), row),
         run(mfa.status(), row),
-        run(mfa.associate(world.second_factor()), row),
-        run(mfa.associate(Administrator), row),
-        run(mfa.verify(Administrator, code.clone()), row),
-        run(mfa.prefer(Administrator, Preference::Disabled), row),
-        run(mfa.issue_recovery_codes(Administrator), row),
-        run(mfa.recover(recovery), row),
-        run(mfa.disassociate(Administrator), row),
-        run(mfa.reset(Administrator), row),
-        run(mfa.unlock(Administrator), row),
-        run(mfa.import(import), row),
+        run(mfa.set_enabled(admin, false), row),
+        run(mfa.prefer(admin, Preference::Preferred), row),
+        run(mfa.rename(admin, id, "phone"), row),
+        run(mfa.remove(admin, id), row),
+        run(mfa.disassociate(admin), row),
+        run(mfa.issue_recovery_codes(admin), row),
+        run(mfa.forget_browsers(admin), row),
+        run(mfa.resynchronise(admin, code.clone(), code.clone()), row),
+        run(mfa.reset(admin), row),
+        run(mfa.reset(admin).mending_clock(), row),
+        run(mfa.unlock(admin), row),
         run(
-            mfa.resynchronise(Administrator, code.clone(), code.clone()),
+            mfa.issue_temporary_code(admin, core::time::Duration::from_secs(60)),
             row,
         ),
+        run(mfa.import(admin, [token()]), row),
+        run(mfa.import(admin, [token()]).replacing_everything(), row),
+        #[cfg(feature = "export")]
+        run(mfa.export(admin), row),
         run(mfa.reseal(), row),
     ]
 }
 
 /// Alice's row after her enrolment, her device, and the session of a challenge.
-fn enrolled(world: &World) -> (Snapshot, Device, Session) {
+fn enrolled(world: &World) -> (Snapshot, Device, ChallengeSession) {
     let device = world.enrol("alice");
     let session = world.challenge("alice");
     world.time.advance(60);
@@ -134,25 +157,25 @@ fn enrolled(world: &World) -> (Snapshot, Device, Session) {
     (world.row("alice").unwrap(), device, session)
 }
 
-/// That whatever is asked of alice fails as `error` where this is her row, and that the row stays as it is.
+/// That whatever is asked of alice fails as `error` where this is her row, and that the row stays
+/// as it is.
 #[track_caller]
 fn nothing_opens(
     world: &World,
     device: &Device,
-    session: &Session,
+    session: &ChallengeSession,
     found: Snapshot,
     error: RecordError,
 ) {
     let row = Row::of(Some(found.clone()));
-    for (verb, answer) in requests(world, session, &device.code(world.now()), &row)
-        .into_iter()
-        .enumerate()
-    {
+    let mut verbs = 0;
+    for answer in requests(world, session, &device.code(world.now()), &row) {
         let failed = answer.expect_err("nothing is accepted");
-        assert_eq!(failed, Error::Fault(Fault::Record(error)), "verb {verb}");
+        assert_eq!(failed, Error::Fault(Fault::Record(error)), "verb {verbs}");
         assert_eq!((failed.rejection(), failed.retry_after()), (None, None));
+        verbs += 1;
     }
-    assert_eq!(row.counts(), (17, 0), "nothing is written");
+    assert_eq!(row.counts(), (verbs, 0), "nothing is written");
     assert_eq!(row.now(), Some(found));
     assert_eq!(world.events(), [], "nothing has happened");
 }
@@ -160,15 +183,27 @@ fn nothing_opens(
 /// As `decide` finds it, for the many.
 #[track_caller]
 fn does_not_decide(world: &World, code: &Code, found: &Snapshot) -> RecordError {
-    let judged = world.mfa.authenticate(code.clone());
+    let judged = signed_in_with(&world.mfa, code);
     let judged = judged.decide("alice", Some(found.clone())).map(drop);
-    let reset = world.mfa.reset(Administrator);
+    let reset = world.mfa.reset(&admin());
     let reset = reset.decide("alice", Some(found.clone())).map(drop);
     assert_eq!(judged, reset);
     match judged {
         Err(Fault::Record(error)) => error,
         other => panic!("{other:?}"),
     }
+}
+
+/// A sign-in with password and code in one request.
+fn signed_in_with(mfa: &Mfa, code: &Code) -> Request<softtoken::association::SignInWith> {
+    mfa.sign_in_with(Some(code.clone().into()))
+}
+
+/// Whether the code signs alice in.
+#[track_caller]
+fn is_proven(mfa: &Mfa, store: &impl BlockingStore<Error = Infallible>, code: &Code) -> bool {
+    let answer = signed_in_with(mfa, code).run_blocking(store, "alice");
+    matches!(answer.unwrap(), SignedIn::Proven(_))
 }
 
 fn with(row: &Snapshot, record: Vec<u8>) -> Snapshot {
@@ -197,15 +232,15 @@ fn a_whole_life_is_lived_under_a_seal() {
     let respond = world.mfa.respond(&session, code.clone());
     let evidence = respond.run_blocking(&world.store, "alice").unwrap();
     assert_eq!(evidence.subject(), "alice");
-    let again = world.mfa.authenticate(code);
+    let again = signed_in_with(&world.mfa, &code);
     let again = again.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(again.rejection(), Some(Rejection::Reused));
-    let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
+    let wrong = signed_in_with(&world.mfa, &device.wrong_code(world.now()));
     let wrong = wrong.run_blocking(&world.store, "alice").unwrap_err();
     assert_eq!(wrong.rejection(), Some(Rejection::Mismatch));
     assert_eq!(key_id(&world.row("alice").unwrap()), 1);
     for subject in ["alice", "nobody"] {
-        let reset = world.mfa.reset(Administrator);
+        let reset = world.mfa.reset(&admin());
         reset.run_blocking(&world.store, subject).unwrap();
         let status = world.mfa.status().run_blocking(&world.store, subject);
         assert_eq!(status.unwrap().state, State::Unassociated);
@@ -272,8 +307,8 @@ fn a_bit_that_flipped_anywhere_does_not_open() {
             assert_eq!(error, expected, "bit {bit} of byte {position}");
         }
     }
-    let untouched = world.mfa.authenticate(code).decide("alice", Some(row));
-    assert!(!untouched.unwrap().is_refusal(), "it is the bit");
+    let untouched = signed_in_with(&world.mfa, &code).decide("alice", Some(row));
+    assert!(!untouched.unwrap().is_rejection(), "it is the bit");
 }
 
 #[test]
@@ -314,11 +349,10 @@ fn what_an_unknown_key_or_a_retired_one_sealed_does_not_open() {
     keys.also_open(1, &KEY);
     let world = over(world, keys);
     let code = device.code(world.now());
-    let back = world
-        .mfa
-        .authenticate(code)
-        .run_blocking(&world.store, "alice");
-    assert!(back.is_ok(), "the key is back");
+    assert!(
+        is_proven(&world.mfa, &world.store, &code),
+        "the key is back"
+    );
     assert_eq!(key_id(&world.row("alice").unwrap()), 2);
 }
 
@@ -329,14 +363,14 @@ fn an_old_key_opens_and_the_next_write_is_under_the_current_one() {
     let (row, device, session) = enrolled(&world);
     keys.also_open(2, &NEW_KEY);
     let world = over(world, keys.clone());
-    let prefer = world.mfa.prefer(Administrator, Preference::Preferred);
+    let prefer = world.mfa.prefer(&admin(), Preference::Preferred);
     prefer.run_blocking(&world.store, "alice").unwrap();
     assert_eq!(key_id(&world.row("alice").unwrap()), 1, "it only opens yet");
 
     keys.rotate(2, &NEW_KEY);
     let world = over(world, keys);
     let read = world.mfa.status().run_blocking(&world.store, "alice");
-    assert!(matches!(read.unwrap().state, State::Verified { .. }));
+    assert_eq!(read.unwrap().state, State::Verified);
     assert_eq!(
         key_id(&world.row("alice").unwrap()),
         1,
@@ -375,25 +409,22 @@ fn a_sealed_record_is_refused_where_there_is_no_seal() {
     let world = world(keyring());
     let (row, device, session) = enrolled(&world);
     let mut plain = World::standard();
-    plain.time = world.time.clone();
-    let clock = world.time.clone();
-    plain.mfa = Mfa::new(Policy::STANDARD, move || Some(clock.now()), OsEntropy)
-        .adopting_plain_records()
-        .sessions(softtoken::SessionKeys::from_bytes(1, &[7; 32]));
+    plain.time.set(world.now().as_secs());
+    plain.mfa = plain.mfa.adopting_plain_records().seal_label("ignored");
     let store = Row::of(Some(row.clone()));
-    for (verb, answer) in requests(&plain, &session, &device.code(world.now()), &store)
-        .into_iter()
-        .enumerate()
-    {
-        let expected = match verb {
-            16 => Fault::NoSeal,
-            _ => Fault::Record(RecordError::Sealed),
-        };
-        assert_eq!(answer, Err(Error::Fault(expected)), "verb {verb}");
+    let mut answers = requests(&plain, &session, &device.code(world.now()), &store);
+    let reseal = answers.pop();
+    assert_eq!(reseal, Some(Err(Error::Fault(Fault::NoSeal))));
+    let verbs = answers.len();
+    for (verb, answer) in answers.into_iter().enumerate() {
+        let sealed = Fault::Record(RecordError::Sealed);
+        assert_eq!(answer, Err(Error::Fault(sealed)), "verb {verb}");
     }
+    let (loads, swaps) = store.counts();
+    let loads = usize::try_from(loads).unwrap();
     assert_eq!(
-        store.counts(),
-        (16, 0),
+        (loads, swaps),
+        (verbs, 0),
         "to reseal reads nothing without a seal"
     );
     assert_eq!(store.now(), Some(row.clone()));
@@ -408,15 +439,11 @@ fn rows_of_before_there_was_a_seal_are_adopted_where_that_is_said() {
     let mut world = over(plain, keyring());
     world.mfa = world.mfa.adopting_plain_records();
     let read = world.mfa.status().run_blocking(&world.store, "alice");
-    assert!(matches!(read.unwrap().state, State::Verified { .. }));
+    assert_eq!(read.unwrap().state, State::Verified);
     assert_eq!(world.row("alice"), untouched, "a read writes nothing");
 
     let code = device.code(world.now());
-    let accepted = world
-        .mfa
-        .authenticate(code)
-        .run_blocking(&world.store, "alice");
-    assert!(accepted.is_ok());
+    assert!(is_proven(&world.mfa, &world.store, &code));
     let adopted = world.row("alice").unwrap();
     assert_eq!(key_id(&adopted), 1);
 
@@ -442,13 +469,16 @@ fn rows_of_before_there_was_a_seal_are_adopted_where_that_is_said() {
 fn two_records_with_equal_content_differ_at_rest() {
     let import = |world: &World, subject: &str| {
         let secret = Secret::from_bytes(&[0xa5; 20]).unwrap();
-        let import = Import::proven(Administrator, secret, Totp::STANDARD).named("phone");
-        let import = world.mfa.import(import);
+        let token = ImportedToken::proven(secret, Totp::STANDARD).named("phone");
+        let import = world.mfa.import(&admin(), [token]);
         import.run_blocking(&world.store, subject).unwrap();
         world.row(subject).unwrap().record
     };
     let plain = World::standard();
-    assert_eq!(import(&plain, "alice"), import(&plain, "bob"));
+    let (alice, bob) = (import(&plain, "alice"), import(&plain, "bob"));
+    assert_eq!(alice.len(), bob.len());
+    let differing = alice.iter().zip(&bob).filter(|(one, other)| one != other);
+    assert!(differing.count() <= 16, "the token's id alone");
 
     let sealed = world(keyring());
     let (alice, bob) = (import(&sealed, "alice"), import(&sealed, "bob"));
@@ -474,7 +504,10 @@ fn the_secret_does_not_occur_in_the_row() {
         } else {
             World::standard()
         };
-        let associate = world.mfa.associate(world.password()).named("Pixel 9");
+        let associate = world
+            .mfa
+            .associate(&world.password("alice"))
+            .named("Pixel 9");
         let issued = associate.run_blocking(&world.store, "alice").unwrap();
         let row = world.row("alice").unwrap().record;
         let secret = issued.secret().expose();
@@ -489,15 +522,16 @@ fn the_secret_does_not_occur_in_the_row() {
 fn sealing_adds_45_bytes_to_a_record() {
     let secret = || Secret::from_bytes(&[0xa5; 20]).unwrap();
     let [plain, sealed] = [World::standard(), world(keyring())].map(|world| {
-        let import = Import::proven(Administrator, secret(), Totp::STANDARD);
-        let import = world.mfa.import(import);
+        let token = ImportedToken::proven(secret(), Totp::STANDARD);
+        let import = world.mfa.import(&admin(), [token]);
         import.run_blocking(&world.store, "alice").unwrap();
         world.row("alice").unwrap().record.len()
     });
     assert_eq!(sealed, plain + 45);
 }
 
-/// Losers of a race have sealed other bytes for the same revision: with one nonce, both could be read.
+/// Losers of a race have sealed other bytes for the same revision: with one nonce, both could be
+/// read.
 #[test]
 fn every_attempt_of_a_request_is_sealed_anew() {
     let world = world(keyring());
@@ -507,11 +541,7 @@ fn every_attempt_of_a_request_is_sealed_anew() {
         conflicts: 7.into(),
         ..Row::of(Some(row.clone()))
     };
-    let accepted = world
-        .mfa
-        .authenticate(code.clone())
-        .run_blocking(&store, "alice");
-    assert!(accepted.is_ok());
+    assert!(is_proven(&world.mfa, &store, &code));
     let tried = store.tried.lock().unwrap();
     assert_eq!(tried.len(), 8);
     let mut nonces: Vec<_> = tried.iter().map(|row| &row.record[5..29]).collect();
@@ -525,7 +555,7 @@ fn every_attempt_of_a_request_is_sealed_anew() {
     );
 
     // One request, decided twice, as two who race: either opens, and they are not the same.
-    let request = world.mfa.authenticate(code);
+    let request = signed_in_with(&world.mfa, &code);
     let written = [(); 2].map(|()| {
         let decision = request.decide("alice", Some(row.clone())).unwrap();
         decision.write().unwrap().snapshot()
@@ -571,7 +601,7 @@ fn what_cannot_be_sealed_is_not_stored_and_not_accepted() {
     ] {
         for code in [&right, &wrong] {
             let store = Row::of(Some(row.clone()));
-            let answer = mfa.authenticate(code.clone()).run_blocking(&store, "alice");
+            let answer = signed_in_with(mfa, code).run_blocking(&store, "alice");
             assert_eq!(answer.unwrap_err(), Error::Fault(fault));
             assert_eq!(store.counts(), (1, 0));
             assert_eq!(
@@ -589,27 +619,26 @@ fn an_operation_that_writes_nothing_seals_nothing() {
     let world = world(keyring());
     let (_, device, _) = enrolled(&world);
     let code = device.code(world.now());
-    let spent = world.mfa.authenticate(code.clone());
-    let _ = spent.run_blocking(&world.store, "alice").unwrap();
+    assert!(is_proven(&world.mfa, &world.store, &code));
     let time = world.time.clone();
     let mfa = Mfa::new(Policy::STANDARD, move || Some(time.now()), no_entropy).sealed(keyring());
     let status = mfa.status().run_blocking(&world.store, "alice").unwrap();
-    assert!(matches!(status.state, State::Verified { .. }));
-    let reused = mfa.authenticate(code).run_blocking(&world.store, "alice");
+    assert_eq!(status.state, State::Verified);
+    let reused = signed_in_with(&mfa, &code).run_blocking(&world.store, "alice");
     assert_eq!(reused.unwrap_err().rejection(), Some(Rejection::Reused));
 }
 
 /// The loads and swaps of a whole enrolment and sign-in.
 fn cost(world: &World) -> (u32, u32) {
     let store = Row::default();
-    let issued = world.mfa.associate(world.password());
+    let password = world.password("alice");
+    let issued = world.mfa.associate(&password);
     let device = Device::of(&issued.run_blocking(&store, "alice").unwrap());
-    let verify = world.mfa.verify(world.password(), device.code(world.now()));
+    let verify = world.mfa.verify(&password, device.code(world.now()));
     let _ = verify.run_blocking(&store, "alice").unwrap();
     world.time.advance(60);
-    let sign_in = world.mfa.sign_in(Context::default());
-    let softtoken::Challenge::SoftwareToken { session, .. } =
-        sign_in.run_blocking(&store, "alice").unwrap()
+    let sign_in = world.mfa.sign_in();
+    let Challenge::SoftwareToken { session, .. } = sign_in.run_blocking(&store, "alice").unwrap()
     else {
         panic!("a token is verified");
     };
@@ -629,7 +658,7 @@ fn to_reseal_changes_the_key_and_nothing_else() {
     let mut keys = keyring();
     let world = world(keys.clone());
     let (_, device, session) = enrolled(&world);
-    let wrong = world.mfa.authenticate(device.wrong_code(world.now()));
+    let wrong = signed_in_with(&world.mfa, &device.wrong_code(world.now()));
     assert!(wrong.run_blocking(&world.store, "alice").is_err());
     let row = world.row("alice").unwrap();
     let before = keys.open(Place::new("alice", row.revision), &row.record[1..]);
@@ -676,15 +705,15 @@ fn to_reseal_changes_the_key_and_nothing_else() {
 fn to_reseal_leaves_a_subject_without_a_row_without_one_and_loses_no_race() {
     let world = world(keyring());
     let empty = Row::default();
-    let reseal: Request<'_, Reseal> = world.mfa.reseal();
-    reseal.clone().run_blocking(&empty, "nobody").unwrap();
+    let reseal = || -> Request<Reseal> { world.mfa.reseal() };
+    reseal().run_blocking(&empty, "nobody").unwrap();
     assert_eq!((empty.counts(), empty.now()), ((1, 0), None));
-    let known = reseal.clone().at_least(Revision::FIRST);
+    let known = reseal().at_least(Revision::FIRST);
     let deleted = known.run_blocking(&empty, "nobody").unwrap_err();
     assert_eq!(deleted, Error::Fault(Fault::RolledBack));
 
     // An empty record is a record.
-    let plain = record::encode(&softtoken::Record::default());
+    let plain = record::encode(&Record::default());
     let place = Place::new("alice", Revision::FIRST);
     let sealed = keyring().seal(place, &OsEntropy, &plain).unwrap();
     let found = Snapshot {
@@ -695,7 +724,7 @@ fn to_reseal_leaves_a_subject_without_a_row_without_one_and_loses_no_race() {
         conflicts: 3.into(),
         ..Row::of(Some(found))
     };
-    reseal.run_blocking(&store, "alice").unwrap();
+    reseal().run_blocking(&store, "alice").unwrap();
     assert_eq!(store.counts(), (4, 4));
     let resealed = store.now().unwrap();
     assert_eq!((key_id(&resealed), resealed.revision.get()), (1, 2));
@@ -716,8 +745,7 @@ fn a_code_sent_in_parallel_is_accepted_once_while_the_record_is_resealed() {
             reseal.run_blocking(&world.store, "alice").unwrap();
             return false;
         }
-        let authenticate = world.mfa.authenticate(code.clone());
-        match authenticate.run_blocking(&world.store, "alice") {
+        match signed_in_with(&world.mfa, &code).run_blocking(&world.store, "alice") {
             Ok(_) => true,
             Err(error) => {
                 assert_eq!(error.rejection(), Some(Rejection::Reused));
@@ -747,12 +775,7 @@ fn plain_rows_are_migrated_by_resealing_them() {
     let time = world.time.clone();
     let strict = Mfa::new(Policy::STANDARD, move || Some(time.now()), OsEntropy).sealed(keyring());
     let code = device.code(world.now());
-    assert!(
-        strict
-            .authenticate(code)
-            .run_blocking(&world.store, "alice")
-            .is_ok()
-    );
+    assert!(is_proven(&strict, &world.store, &code));
 }
 
 #[test]
@@ -777,7 +800,7 @@ fn generated_keys_differ() {
 #[test]
 fn each_failure_has_a_name_of_its_own() {
     let id = 7;
-    for (fault, code) in [
+    for (fault, name) in [
         (
             Fault::Record(RecordError::DoesNotOpen),
             "record_does_not_open",
@@ -793,13 +816,13 @@ fn each_failure_has_a_name_of_its_own() {
         (Fault::Record(RecordError::SealFailed), "seal_failed"),
         (Fault::from(SealError::NoEntropy(NoEntropy)), "no_entropy"),
     ] {
-        assert_eq!(fault.code(), code);
+        assert_eq!(fault.name(), name);
     }
 }
 
 /// The place, the key and the randomness of the fixture.
 fn fixed() -> (Place<'static>, Keyring, impl Entropy) {
-    let place = Place::new("alice", Revision::new(7).unwrap());
+    let place = Place::new("alice", Revision::new(7).unwrap()).labelled(b"production/softtoken");
     let entropy = |bytes: &mut [u8]| {
         for (byte, value) in bytes.iter_mut().zip(1..) {
             *byte = value;
@@ -809,9 +832,21 @@ fn fixed() -> (Place<'static>, Keyring, impl Entropy) {
     (place, Keyring::from_bytes(0x0102_0304, &KEY), entropy)
 }
 
-/// Kept since records were first sealed. Never make it anew: it is what is out there.
+/// Kept since records were first sealed. Once that is released, never make it anew: it is what is
+/// out there.
 const FIXTURE: &[u8] = include_bytes!("fixtures/sealed-1.bin");
-const WITHIN: &[u8] = include_bytes!("fixtures/format-1-everything.bin");
+const WITHIN: &[u8] = include_bytes!("fixtures/format-1-imported.bin");
+
+/// Only while no version that seals is released, and after the fixtures of the format, in a build
+/// of its own: `cargo test --all-features -- --ignored seal_is_written_anew`.
+#[test]
+#[ignore = "writes the fixture of a seal that is not released"]
+fn an_unreleased_seal_is_written_anew() {
+    let (place, keys, entropy) = fixed();
+    let sealed = keys.seal(place, &entropy, WITHIN).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sealed-1.bin");
+    std::fs::write(file, [&[SEALED], &sealed[..]].concat()).unwrap();
+}
 
 #[test]
 fn what_was_ever_sealed_opens() {
@@ -822,18 +857,188 @@ fn what_was_ever_sealed_opens() {
     assert_eq!(sealed, FIXTURE[1..], "it is what is written");
 
     let now = UnixTime::from_secs(1_700_000_300);
-    let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy).sealed(keys);
-    let totp = Totp::new(
-        Algorithm::Sha256,
-        Digits::Eight,
-        core::time::Duration::from_secs(60),
-    );
-    let device = Device::new(&Secret::from_bytes(&[0xa5; 32]).unwrap(), totp.unwrap());
+    let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy)
+        .sealed(keys)
+        .seal_label("production/softtoken");
+    let secret = Secret::from_bytes(&[0xc3; 128]).unwrap();
+    let device = Device::new(&secret, Totp::STANDARD);
     let found = Some(Snapshot {
         revision: place.revision(),
         record: FIXTURE.to_vec(),
     });
-    let request = mfa.authenticate(device.code(now));
+    // Its clock is 121 steps ahead, and what it showed at the import counts as spent.
+    let request = signed_in_with(&mfa, &device.code_in(now, 121));
     let decision = request.decide("alice", found).unwrap();
-    assert!(decision.committed().is_ok());
+    assert!(decision.committed::<Infallible>().is_ok());
+}
+
+/// So that another implementation of a seal can be checked, and this one never changes.
+#[test]
+fn what_is_bound_in_has_every_part_after_its_length() {
+    let place = Place::new("alice", Revision::new(7).unwrap()).labelled(b"prod");
+    let parts: [&[u8]; 10] = [
+        b"\0\0\0\0\0\0\0\x10",
+        b"softtoken record",
+        b"\0\0\0\0\0\0\0\x01",
+        b"\x81",
+        b"\0\0\0\0\0\0\0\x04",
+        b"prod",
+        b"\0\0\0\0\0\0\0\x05",
+        b"alice",
+        b"\0\0\0\0\0\0\0\x08",
+        b"\0\0\0\0\0\0\0\x07",
+    ];
+    assert_eq!(place.associated_data(), parts.concat());
+    let unlabelled = Place::new("alice", place.revision());
+    let parts = [&parts[..4], &[&[0; 8][..]], &parts[6..]].concat();
+    assert_eq!(unlabelled.associated_data(), parts.concat());
+}
+
+#[test]
+fn no_two_places_are_one() {
+    let place = |label, subject, revision| {
+        let revision = Revision::new(revision).unwrap();
+        Place::new(subject, revision).labelled(label)
+    };
+    let places = [
+        place(&b"ab"[..], "c", 1),
+        place(b"a", "bc", 1),
+        place(b"", "abc", 1),
+        place(b"abc", "c", 1),
+        place(b"ab", "c", 2),
+        place(b"ab\0", "c", 1),
+        place(b"AB", "c", 1),
+    ];
+    for sealed_for in places {
+        let sealed = keyring().seal(sealed_for, &OsEntropy, b"record").unwrap();
+        for found_at in places {
+            let opened = keyring().open(found_at, &sealed);
+            let expected = if found_at == sealed_for {
+                Ok(Zeroizing::new(b"record".to_vec()))
+            } else {
+                Err(RecordError::DoesNotOpen)
+            };
+            assert_eq!(opened, expected, "{sealed_for:?} at {found_at:?}");
+        }
+    }
+}
+
+fn labelled(label: &str) -> World {
+    let mut world = world(keyring());
+    world.mfa = world.mfa.seal_label(label);
+    world
+}
+
+/// The same rows, and a server that seals under another label.
+fn relabelled(mut world: World, label: &str) -> World {
+    world.mfa = world.mfa.seal_label(label);
+    world
+}
+
+#[test]
+fn a_row_that_was_moved_to_another_label_does_not_open() {
+    let mut world = labelled("production/softtoken");
+    let (row, device, session) = enrolled(&world);
+    for other in [
+        "staging/softtoken",
+        "",
+        "production",
+        "production/softtoken2",
+        "production/softtoken\0",
+    ] {
+        world = relabelled(world, other);
+        nothing_opens(
+            &world,
+            &device,
+            &session,
+            row.clone(),
+            RecordError::DoesNotOpen,
+        );
+    }
+    let world = relabelled(world, "production/softtoken");
+    assert!(is_proven(
+        &world.mfa,
+        &world.store,
+        &device.code(world.now())
+    ));
+}
+
+#[test]
+fn the_label_is_empty_until_one_is_set() {
+    let world = world(keyring());
+    let (row, device, _) = enrolled(&world);
+    let place = Place::new("alice", row.revision);
+    assert_eq!(place, place.labelled(b""));
+    assert!(keyring().open(place, &row.record[1..]).is_ok());
+    let world = relabelled(world, "");
+    assert!(is_proven(
+        &world.mfa,
+        &world.store,
+        &device.code(world.now())
+    ));
+}
+
+#[test]
+fn a_view_of_a_request_seals_under_the_same_label() {
+    let world = labelled("production/softtoken");
+    let _ = enrolled(&world);
+    let view = world.mfa.with_policy(Policy::STANDARD.required()).unwrap();
+    let view = view.with_context(context("other"));
+    view.unlock(&admin())
+        .run_blocking(&world.store, "alice")
+        .unwrap();
+    view.reseal().run_blocking(&world.store, "alice").unwrap();
+    let row = world.row("alice").unwrap();
+    let place = Place::new("alice", row.revision).labelled(b"production/softtoken");
+    assert!(keyring().open(place, &row.record[1..]).is_ok());
+}
+
+#[test]
+fn an_old_label_opens_while_it_is_said_and_resealing_moves_the_row_to_the_new_one() {
+    let labels = |row: &Snapshot| {
+        let place = Place::new("alice", row.revision);
+        let opens = |label| {
+            keyring()
+                .open(place.labelled(label), &row.record[1..])
+                .is_ok()
+        };
+        [&b""[..], b"old", b"new"].map(opens)
+    };
+    let unlabelled = world(keyring());
+    let (_, device, session) = enrolled(&unlabelled);
+    let old = relabelled(unlabelled, "old");
+    let mut both = old;
+    both.mfa = both.mfa.also_open_seal_label("");
+    both.mfa
+        .reseal()
+        .run_blocking(&both.store, "alice")
+        .unwrap();
+    assert_eq!(labels(&both.row("alice").unwrap()), [false, true, false]);
+
+    // Whichever is said first.
+    both.mfa = both.mfa.also_open_seal_label("old").seal_label("new");
+    let read = both.mfa.status().run_blocking(&both.store, "alice");
+    assert_eq!(read.unwrap().state, State::Verified);
+    let row = both.row("alice").unwrap();
+    assert_eq!(labels(&row), [false, true, false], "a read writes nothing");
+    let wrong = both.mfa.respond(&session, device.wrong_code(both.now()));
+    assert!(wrong.run_blocking(&both.store, "alice").is_err());
+    let row = both.row("alice").unwrap();
+    assert_eq!(
+        labels(&row),
+        [false, false, true],
+        "a refusal moves it as well"
+    );
+
+    let mut new = Mfa::new(Policy::STANDARD, || Some(UnixTime::from_secs(1)), OsEntropy);
+    new = new.sealed(keyring()).seal_label("new");
+    assert!(new.status().run_blocking(&both.store, "alice").is_ok());
+    let old = new
+        .seal_label("old")
+        .status()
+        .run_blocking(&both.store, "alice");
+    assert_eq!(
+        old.unwrap_err(),
+        Error::Fault(Fault::Record(RecordError::DoesNotOpen))
+    );
 }

@@ -1,4 +1,5 @@
-//! The suite passes stores that keep to the list, and refuses each one that breaks a rule, by that rule's name.
+//! The suite passes stores that keep to the list, and refuses each one that breaks a rule, by that
+//! rule's name.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, reason = "tests")]
 
 use core::convert::Infallible;
@@ -6,15 +7,15 @@ use core::error::Error;
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::Poll;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use softtoken::Revision;
 use softtoken::store::conformance::{self, Rule, Suite, Violation};
 use softtoken::store::{
     BlockingStore, BoxedError, DynStore, MemoryStore, Snapshot, Store, Swap, Write,
 };
+use softtoken::{Policy, Revision};
 
 #[test]
 fn the_memory_store_passes() -> Result<(), Violation> {
@@ -494,6 +495,33 @@ fn changing_a_record_is_refused() {
 }
 
 #[test]
+fn as_large_records_are_tried_as_a_policy_has() {
+    let cut_to = |most: usize| {
+        let table = Table::default();
+        let wrong = store(
+            |subject| table.get(subject),
+            |subject, write| {
+                let mut row = write.snapshot();
+                row.record.truncate(most);
+                table.swap(subject, write.expected(), row)
+            },
+        );
+        let most = Policy::builder().max_tokens(10).name_bytes(1024).build();
+        let suite = Suite::new().record_bytes(most.unwrap().max_record_bytes());
+        [Suite::new(), suite].map(|suite| suite.check_blocking(|| &wrong).err())
+    };
+    let [standard, larger] = cut_to(4096);
+    assert!(standard.is_none(), "{standard:?}");
+    assert_eq!(larger.map(|violation| violation.rule()), Some(Rule::Opaque));
+    assert!(cut_to(16 * 1024).iter().all(Option::is_none));
+
+    // A column may be as small as a policy allows; races need their stamps.
+    let small = MemoryStore::new();
+    let suite = Suite::new().record_bytes(Policy::STANDARD.max_record_bytes());
+    assert!(suite.check_blocking(|| &small).is_ok());
+}
+
+#[test]
 fn taking_one_subject_for_another_is_refused() {
     fn without_case(subject: &str) -> String {
         subject.to_ascii_lowercase()
@@ -627,6 +655,456 @@ fn a_race_that_ends_in_the_losers_record_is_refused() {
         },
     );
     refused_for(Rule::Unchanged, || &wrong);
+}
+
+/// A store that breaks a rule for one subject of the suite's alone, so that one check of it has to see it.
+fn wrong_for<'t>(
+    table: &'t Table,
+    name: &'static str,
+    load: impl Fn(&str, Option<Snapshot>) -> Option<Snapshot> + Send + Sync + 't,
+    swap: impl Fn(&str, &Write) -> Swap + Send + Sync + 't,
+) -> impl BlockingStore<Error = Infallible> + 't {
+    store(
+        move |subject| {
+            let row = table.get(subject);
+            if subject.ends_with(name) {
+                load(subject, row)
+            } else {
+                row
+            }
+        },
+        move |subject, write| {
+            if subject.ends_with(name) {
+                swap(subject, write)
+            } else {
+                table.apply(subject, write)
+            }
+        },
+    )
+}
+
+#[test]
+fn a_race_that_ends_in_the_losers_record_is_refused_where_nothing_but_a_race_does() {
+    let table = Table::default();
+    let wrong = wrong_for(
+        &table,
+        "-swapped",
+        |_, row| row,
+        |subject, write| {
+            let answer = table.apply(subject, write);
+            if answer == Swap::Conflict && table.revision(subject) == Some(write.next()) {
+                table.put(subject, write.snapshot());
+            }
+            answer
+        },
+    );
+    refused_for(Rule::Unchanged, || &wrong);
+}
+
+#[test]
+fn a_race_that_nobody_wins_is_refused() {
+    let table = Table::default();
+    let wrong = wrong_for(
+        &table,
+        "-swapped",
+        |_, row| row,
+        |subject, write| match write.expected() {
+            None => table.apply(subject, write),
+            Some(_) => Swap::Conflict,
+        },
+    );
+    let violation = refusal(|| &wrong);
+    assert_eq!(violation.rule(), Rule::Progress, "{violation}");
+    assert!(violation.to_string().contains("0 were told Stored"));
+}
+
+#[test]
+fn a_race_whose_winner_is_lost_is_refused() {
+    let table = Table::default();
+    let claimed = Mutex::new(HashSet::new());
+    let wrong = wrong_for(
+        &table,
+        "-swapped",
+        |_, row| row,
+        |subject, write| {
+            if write.expected().is_none() {
+                return table.apply(subject, write);
+            }
+            let is_right = table.revision(subject) == write.expected();
+            if is_right && claimed.lock().unwrap().insert(write.expected()) {
+                Swap::Stored
+            } else {
+                Swap::Conflict
+            }
+        },
+    );
+    refused_for(Rule::Durable, || &wrong);
+}
+
+#[test]
+fn a_conflict_without_a_reason_is_refused_where_nothing_but_contention_gives_it() {
+    let table = Table::default();
+    let conflicts = AtomicU64::new(0);
+    let wrong = wrong_for(
+        &table,
+        "-raised",
+        |_, row| row,
+        |subject, write| {
+            if write.expected().is_some() && conflicts.fetch_add(1, Ordering::SeqCst) < 40 {
+                return Swap::Conflict;
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Progress, || &wrong);
+}
+
+#[test]
+fn storing_what_was_a_conflict_is_refused_where_nothing_but_contention_does() {
+    let table = Table::default();
+    let wrong = wrong_for(
+        &table,
+        "-raised",
+        |_, row| row,
+        |subject, write| match (write.expected(), table.apply(subject, write)) {
+            (None, answer) => answer,
+            // A suite without an end of its own comes to this one.
+            (Some(_), answer) if write.next().get() > 100_000 => answer,
+            (Some(_), _) => Swap::Conflict,
+        },
+    );
+    refused_for(Rule::Unchanged, || &wrong);
+}
+
+#[test]
+fn losing_a_write_beside_other_subjects_is_refused() {
+    let table = Table::default();
+    let wrong = wrong_for(
+        &table,
+        "-alone 1",
+        |_, row| row,
+        |subject, write| {
+            if write.next().get() == 3 && table.revision(subject) == write.expected() {
+                return Swap::Stored;
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Durable, || &wrong);
+}
+
+#[test]
+fn a_handle_that_takes_only_what_it_has_loaded_is_refused() {
+    let table = Table::default();
+    let violation = refusal(|| {
+        let seen = Arc::new(Table::default());
+        let (table, loaded) = (&table, seen.clone());
+        store(
+            move |subject| {
+                let row = table.get(subject)?;
+                loaded.put(subject, row.clone());
+                Some(row)
+            },
+            move |subject, write| {
+                if seen.revision(subject) != write.expected() {
+                    return Swap::Conflict;
+                }
+                let answer = table.apply(subject, write);
+                if answer == Swap::Stored {
+                    seen.put(subject, write.snapshot());
+                }
+                answer
+            },
+        )
+    });
+    assert_eq!(violation.rule(), Rule::Shared, "{violation}");
+    let said = violation.to_string();
+    assert!(said.contains("a new handle finds a Conflict"), "{said:?}");
+}
+
+#[test]
+fn a_handle_whose_second_load_makes_a_row_of_nothing_is_refused() {
+    let table = Table::default();
+    refused_for(Rule::Absent, || {
+        let asked = Arc::new(Table::default());
+        let table = &table;
+        store(
+            move |subject| {
+                let created = Snapshot {
+                    revision: Revision::FIRST,
+                    record: Vec::new(),
+                };
+                let again = asked.get(subject);
+                asked.put(subject, created);
+                table.get(subject).or(again)
+            },
+            move |subject, write| table.apply(subject, write),
+        )
+    });
+}
+
+#[test]
+fn a_handle_that_sees_the_rows_of_when_it_was_opened_is_refused() {
+    let table = Table::default();
+    let opened = AtomicU64::new(0);
+    refused_for(Rule::Latest, || {
+        let table = &table;
+        // The handles that the suite opens first, and keeps.
+        let is_old = opened.fetch_add(1, Ordering::SeqCst) < 3;
+        wrong_for(
+            table,
+            "-reopened",
+            move |_, row| row.filter(|_| !is_old),
+            |subject, write| table.apply(subject, write),
+        )
+    });
+}
+
+#[test]
+fn a_handle_that_lags_behind_the_others_writes_is_refused() {
+    let table = Table::default();
+    let before = Table::default();
+    let writer = AtomicU64::new(0);
+    let opened = AtomicU64::new(0);
+    refused_for(Rule::Latest, || {
+        let number = opened.fetch_add(1, Ordering::SeqCst);
+        let (table, before, writer) = (&table, &before, &writer);
+        wrong_for(
+            table,
+            "-read back",
+            move |subject, row| {
+                if writer.load(Ordering::SeqCst) == number {
+                    row
+                } else {
+                    before.get(subject)
+                }
+            },
+            move |subject, write| {
+                let held = table.get(subject);
+                let answer = table.apply(subject, write);
+                if let (Swap::Stored, Some(held)) = (answer, held) {
+                    before.put(subject, held);
+                }
+                writer.store(number, Ordering::SeqCst);
+                answer
+            },
+        )
+    });
+}
+
+#[test]
+fn a_revision_of_which_a_bit_is_lost_is_refused_whichever_it_is() {
+    for bit in [8, 16, 31, 32, 53, 62] {
+        let without = move |revision: Revision| revision.get() & !(1 << bit);
+        let table = Table::default();
+        let wrong = wrong_for(
+            &table,
+            "-expected",
+            |_, row| row,
+            |subject, write| {
+                if table.revision(subject).map(without) == write.expected().map(without) {
+                    table.overwrite(subject, write.snapshot())
+                } else {
+                    Swap::Conflict
+                }
+            },
+        );
+        refused_for(Rule::Expectation, || &wrong);
+    }
+}
+
+#[test]
+fn a_revision_that_is_near_the_one_that_is_there_is_refused() {
+    type Near = fn(u64, u64) -> bool;
+    let one_behind: Near = |held, expected| expected + 1 == held;
+    let two_behind: Near = |held, expected| expected + 2 == held;
+    let one_ahead: Near = |held, expected| expected == held + 1;
+    for near in [one_behind, two_behind, one_ahead] {
+        let table = Table::default();
+        let wrong = wrong_for(
+            &table,
+            "-expected",
+            |_, row| row,
+            |subject, write| match (table.revision(subject), write.expected()) {
+                (Some(held), Some(expected)) if near(held.get(), expected.get()) => {
+                    table.overwrite(subject, write.snapshot())
+                }
+                _ => table.apply(subject, write),
+            },
+        );
+        refused_for(Rule::Expectation, || &wrong);
+    }
+}
+
+#[test]
+fn a_largest_revision_that_means_whatever_is_there_is_refused() {
+    for name in ["-expected", "-not created"] {
+        let table = Table::default();
+        let wrong = wrong_for(
+            &table,
+            name,
+            |_, row| row,
+            |subject, write| {
+                if write.next().get() == i64::MAX.unsigned_abs() {
+                    return table.overwrite(subject, write.snapshot());
+                }
+                table.apply(subject, write)
+            },
+        );
+        refused_for(Rule::Expectation, || &wrong);
+    }
+}
+
+#[test]
+fn a_subject_that_conflicts_lock_is_refused() {
+    for (name, most) in [("-expected", 8), ("-not created", 3)] {
+        let table = Table::default();
+        let conflicts = AtomicU64::new(0);
+        let wrong = wrong_for(
+            &table,
+            name,
+            |_, row| row,
+            |subject, write| {
+                if conflicts.load(Ordering::SeqCst) >= most {
+                    return Swap::Conflict;
+                }
+                let answer = table.apply(subject, write);
+                if answer == Swap::Conflict {
+                    conflicts.fetch_add(1, Ordering::SeqCst);
+                }
+                answer
+            },
+        );
+        refused_for(Rule::Progress, || &wrong);
+    }
+}
+
+#[test]
+fn not_storing_an_empty_record_is_refused() {
+    let table = Table::default();
+    let wrong = store(
+        |subject| table.get(subject),
+        |subject, write| {
+            let is_right = table.revision(subject) == write.expected();
+            if is_right && write.record().is_empty() && write.expected().is_some() {
+                return Swap::Stored;
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Durable, || &wrong);
+}
+
+#[test]
+fn creating_a_row_over_an_empty_record_is_refused() {
+    let table = Table::default();
+    let wrong = store(
+        |subject| table.get(subject),
+        |subject, write| {
+            let held = table.get(subject);
+            if write.expected().is_none() && held.is_some_and(|row| row.record.is_empty()) {
+                return table.overwrite(subject, write.snapshot());
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Expectation, || &wrong);
+}
+
+#[test]
+fn not_updating_an_empty_record_is_refused() {
+    for name in ["-reset", "-empty"] {
+        let table = Table::default();
+        let wrong = wrong_for(
+            &table,
+            name,
+            |_, row| row,
+            |subject, write| {
+                if table.get(subject).is_some_and(|row| row.record.is_empty()) {
+                    return Swap::Conflict;
+                }
+                table.apply(subject, write)
+            },
+        );
+        refused_for(Rule::Progress, || &wrong);
+    }
+}
+
+#[test]
+fn loading_another_subject_where_there_is_no_row_is_refused() {
+    let table = Table::default();
+    let lower = Table::default();
+    let wrong = store(
+        |subject| {
+            let row = table.get(subject);
+            row.or_else(|| lower.get(&subject.to_lowercase()))
+        },
+        |subject, write| {
+            let answer = table.apply(subject, write);
+            if answer == Swap::Stored {
+                lower.put(&subject.to_lowercase(), write.snapshot());
+            }
+            answer
+        },
+    );
+    refused_for(Rule::ByteForByte, || &wrong);
+}
+
+#[test]
+fn a_conflict_with_a_subject_that_reads_alike_is_refused() {
+    let table = Table::default();
+    let taken = Table::default();
+    let wrong = store(
+        |subject| table.get(subject),
+        |subject, write| {
+            let lower = subject.to_lowercase();
+            if write.expected().is_none() && taken.get(&lower).is_some() {
+                return Swap::Conflict;
+            }
+            let answer = table.apply(subject, write);
+            if answer == Swap::Stored {
+                taken.put(&lower, write.snapshot());
+            }
+            answer
+        },
+    );
+    refused_for(Rule::ByteForByte, || &wrong);
+}
+
+#[test]
+fn losing_the_row_of_a_subject_in_other_letters_is_refused() {
+    let table = Table::default();
+    let wrong = store(
+        |subject| table.get(subject),
+        |subject, write| {
+            if !subject.is_ascii() && table.revision(subject) == write.expected() {
+                return Swap::Stored;
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Durable, || &wrong);
+}
+
+#[test]
+fn writing_to_the_rows_of_subjects_that_read_alike_is_refused() {
+    let table = Table::default();
+    let wrong = store(
+        |subject| table.get(subject),
+        |subject, write| {
+            let answer = table.apply(subject, write);
+            if answer == Swap::Stored {
+                let lower = subject.to_lowercase();
+                let mut rows = table.0.lock().unwrap();
+                let alike = rows
+                    .iter_mut()
+                    .filter(|(key, _)| key.to_lowercase() == lower);
+                alike.for_each(|(_, row)| *row = write.snapshot());
+            }
+            answer
+        },
+    );
+    refused_for(Rule::ByteForByte, || &wrong);
 }
 
 #[derive(Debug)]
@@ -772,6 +1250,14 @@ enum Drops {
     LeavesWriteOpen,
     /// A transaction that reads stays open on its connection.
     LeavesReadOpen,
+    /// It answers that it is stored before it is, and is not.
+    AnswersEarly,
+    /// It answers a conflict where there is none.
+    Conflicts,
+    /// A lock on the row stays, and nobody writes to it any more.
+    LeavesLocked,
+    /// It is told to have been stored, and nothing after it is kept.
+    KeepsNothingAfter,
 }
 
 struct Waiting<'t> {
@@ -831,6 +1317,23 @@ impl Store for Waiting<'_> {
         }
         match self.drops {
             Drops::Nothing | Drops::LeavesReadOpen => waited().await,
+            // The swaps that may be dropped have large records, those that follow have small ones.
+            Drops::AnswersEarly if write.record().len() > 100 => return Ok(Swap::Stored),
+            Drops::Conflicts if write.record().len() > 100 => return Ok(Swap::Conflict),
+            Drops::AnswersEarly | Drops::Conflicts => {}
+            Drops::LeavesLocked | Drops::KeepsNothingAfter => {
+                let is_locked = *self.open.lock().unwrap();
+                if is_locked && matches!(self.drops, Drops::KeepsNothingAfter) {
+                    let held = self.table.revision(subject) == write.expected();
+                    return Ok(if held { Swap::Stored } else { Swap::Conflict });
+                }
+                if is_locked {
+                    return Ok(Swap::Conflict);
+                }
+                *self.open.lock().unwrap() = true;
+                waited().await;
+                *self.open.lock().unwrap() = false;
+            }
             Drops::ArrivesLate => {
                 let _ = self.arrive(subject);
                 *self.sent.lock().unwrap() = Some((write.expected(), write.snapshot()));
@@ -868,6 +1371,38 @@ fn a_dropped_future_that_does_harm_is_refused() {
         )
         .expect_err("a wrong store");
         assert_eq!(violation.rule(), Rule::Dropped, "{violation}");
+    }
+}
+
+/// Each kind of harm is named: what was seen is the rule that was broken after a future was dropped.
+#[test]
+fn what_a_dropped_future_has_broken_is_said() {
+    for (drops, rule, seen) in [
+        (Drops::Tears, Rule::Whole, "neither the old record"),
+        (
+            Drops::AnswersEarly,
+            Rule::Durable,
+            "(1024 bytes), and loads",
+        ),
+        (Drops::Conflicts, Rule::Progress, "it was a Conflict"),
+        (Drops::LeavesLocked, Rule::Progress, "are Conflicts"),
+        (
+            Drops::KeepsNothingAfter,
+            Rule::Durable,
+            "(16 bytes), and loads",
+        ),
+    ] {
+        let table = Table::default();
+        let violation = conformance::check(
+            || Waiting::new(&table, drops),
+            |future| pollster::block_on(future),
+        )
+        .expect_err("a wrong store");
+        assert_eq!(violation.rule(), Rule::Dropped, "{violation}");
+        let said = violation.to_string();
+        for part in [&rule.to_string(), seen] {
+            assert!(said.contains(part), "{part:?} is not in {said:?}");
+        }
     }
 }
 

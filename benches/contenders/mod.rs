@@ -5,7 +5,7 @@ use core::slice::from_ref;
 use core::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use softtoken::Step;
+use softtoken::time::Step;
 use softtoken::totp::{Algorithm, Code, Digits, Secret, Totp, Verdict, Verifier, Window};
 
 use crate::interleaved::{Batch, repeated, timed};
@@ -53,8 +53,8 @@ impl Question {
         self.chained(self.compressions())
     }
 
-    /// As many compressions of SHA-1 as the limit has, but none waits for another. What that saves depends on what else is
-    /// at work on the same core, and what softtoken saves does alike.
+    /// As many compressions of SHA-1 as the limit has, but none waits for another. What that saves
+    /// depends on what else is at work on the same core, and what softtoken saves does alike.
     pub(crate) fn side_by_side(self) -> Batch {
         let count = 2 + self.compressions();
         let block = Aligned([2; 64]);
@@ -153,8 +153,8 @@ impl Question {
         2 * (1 + 2 * u32::from(self.window))
     }
 
-    /// A judgement that has given the right verdict. Each batch copies what it is `given` to where the others have theirs:
-    /// how it lies in memory is worth some nanoseconds.
+    /// A judgement that has given the right verdict. Each batch copies what it is `given` to where
+    /// the others have theirs: how it lies in memory is worth some nanoseconds.
     fn judged<T: Clone + 'static>(self, given: T, judge: fn(&T) -> Option<u64>) -> Batch {
         let right = self
             .position
@@ -184,7 +184,7 @@ impl Question {
         let (verifier, now) = (self.verifier(), Step::new(STEP));
         match self.position {
             Some(position) => verifier.code(now.saturating_offset(position)),
-            None => wrong_code(&verifier, now),
+            None => wrong_code(from_ref(&verifier), now),
         }
     }
 
@@ -197,12 +197,18 @@ fn secret() -> Secret {
     Secret::from_bytes(&KEY).unwrap()
 }
 
-/// A code of six digits that is right at no step near `now`.
-pub(crate) fn wrong_code(verifier: &Verifier, now: Step) -> Code {
+/// A code of six digits that is right for none of them at any step near `now`.
+pub(crate) fn wrong_code(verifiers: &[Verifier], now: Step) -> Code {
     let widest = Window::new(10, 10).unwrap();
+    let is_wrong = |code: &Code| {
+        let verdicts = verifiers.iter();
+        verdicts
+            .map(|verifier| verifier.verify(code, now, widest, None))
+            .all(|verdict| verdict == Verdict::Mismatch)
+    };
     (0..1_000_000)
         .map(|number| Code::parse(&format!("{number:06}")).unwrap())
-        .find(|code| verifier.verify(code, now, widest, None) == Verdict::Mismatch)
+        .find(is_wrong)
         .unwrap()
 }
 

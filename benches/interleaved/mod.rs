@@ -1,4 +1,5 @@
-//! Many contenders in one run, a batch of each in turn, so that what disturbs the machine disturbs them alike.
+//! Many contenders in one run, a batch of each in turn, so that what disturbs the machine disturbs
+//! them alike.
 
 use core::time::Duration;
 use std::time::Instant;

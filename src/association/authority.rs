@@ -1,153 +1,437 @@
-//! On whose authority an operation is done (SPEC 5): a grant, a session or an administrator, never two.
+//! Says on whose authority an operation is done: a grant, a challenge session or an administrator,
+//! never two.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
 
-use super::credential::{Claims, PurposeKind, Session, keyed_hash};
+use super::credential::{ChallengeSession, Claims, PurposeKind, keyed_hash};
 use super::draft::Draft;
-use super::names::Context;
-use super::outcome::{Actor, Refusal, Rejection};
-use super::state::{Association, Token};
-use crate::policy::Requirement;
+use super::names::{Generation, LoginId, TokenId};
+use super::outcome::{Actor, Evidence, Method, Refusal, Rejection};
+use super::state::{Record, Token};
 use crate::time::UnixTime;
 use crate::totp::Secret;
 
-/// That the embedder has checked an access token of the subject's.
+/// Says that your application has checked a login of a subject: an access token, a cookie.
 ///
-/// You owe that it was: its signature, its expiry, that it is an access token, that its subject is the one named in the
-/// request. The times are those of the authentication, not of the token's issue: refreshing proves nothing.
+/// You owe the check: of its signature and its expiry, that it is an access token and no other, and
+/// whose it is. The times are those of the authentication, not of the token's issue: refreshing
+/// proves nothing.
+///
+/// A grant is the value to keep with a login, server-side or signed by your application: as bytes
+/// ([`to_bytes`](Self::to_bytes)) or with feature `serde`. After a second factor keep the one made
+/// [from its evidence](Self::from), which names what proved it.
 ///
 /// ```
 /// use softtoken::{Grant, UnixTime};
 ///
 /// let password_at = UnixTime::from_secs(1_700_000_000);
-/// let password_only = Grant::first_factor(password_at).id("jti-1");
-/// let stepped_up = password_only.with_second_factor(UnixTime::from_secs(1_700_000_300));
-/// let signed_in_with_a_code = Grant::second_factor(password_at);
+/// let grant = Grant::first_factor("user-1", password_at).with_id("jti-1");
+/// let kept = grant.to_bytes();
+///
+/// assert_eq!(Grant::from_bytes(&kept, "user-1")?, grant);
+/// assert!(Grant::from_bytes(&kept, "user-2").is_err());
+/// # Ok::<(), softtoken::association::GrantError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Grant {
-    authenticated: UnixTime,
-    second_factor: Option<UnixTime>,
-    id: Option<Vec<u8>>,
+    subject: Arc<str>,
+    first_factor: UnixTime,
+    second_factor: Option<SecondFactor>,
+    #[cfg_attr(feature = "serde", serde(default, deserialize_with = "read_id"))]
+    id: Option<LoginId>,
 }
 
+/// Reads the id of a login; an empty one counts as none in this form, too.
+#[cfg(feature = "serde")]
+fn read_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<LoginId>, D::Error> {
+    let id = <Option<LoginId> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(id.filter(|id| !id.0.is_empty()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct SecondFactor {
+    at: UnixTime,
+    proved_by: ProvedBy,
+}
+
+/// Holds what stands behind a second factor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+enum ProvedBy {
+    /// Names the token whose code it was.
+    Token(TokenId),
+    /// Holds the generation at which a recovery code, a temporary code or a vouched factor was
+    /// accepted.
+    Generation(Generation),
+    /// Names nothing: the times alone decide.
+    Time,
+}
+
+/// Reports bytes that are no grant of the subject's. Nothing was authorised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// A newer version of this crate has written the bytes.
+    #[error("the grant has format {format}, which this version does not know")]
+    UnknownFormat {
+        /// Holds the first of the bytes.
+        format: u8,
+    },
+    /// No version of this crate has written the bytes.
+    #[error("the grant is damaged")]
+    Damaged,
+    /// The grant is another subject's.
+    #[error("the grant is another subject's")]
+    OtherSubject,
+}
+
+const FORMAT: u8 = 1;
+
 impl Grant {
-    /// The user authenticated at this time, without a second factor.
+    /// Grants what a first factor proves: this subject authenticated at this time, without a second
+    /// factor.
     #[must_use]
-    pub fn first_factor(at: UnixTime) -> Self {
+    pub fn first_factor(subject: &str, at: UnixTime) -> Self {
         Self {
-            authenticated: at,
+            subject: subject.into(),
+            first_factor: at,
             second_factor: None,
             id: None,
         }
     }
 
-    /// The user authenticated at this time with a second factor: an [`Evidence`](crate::Evidence) stands behind it.
+    /// Grants what two bare times prove: when the first factor was accepted, and when a second one
+    /// was, with nothing known of what proved it.
+    ///
+    /// Such a grant proves [possession](crate::manual#glossary) only of tokens that were verified
+    /// before `second_factor`, and only while no token was taken out of force at that time or
+    /// since. Prefer the grant made from an [`Evidence`].
     #[must_use]
-    pub fn second_factor(at: UnixTime) -> Self {
-        Self::first_factor(at).with_second_factor(at)
+    pub fn from_bare_times(subject: &str, first_factor: UnixTime, second_factor: UnixTime) -> Self {
+        Self {
+            second_factor: Some(SecondFactor {
+                at: second_factor,
+                proved_by: ProvedBy::Time,
+            }),
+            ..Self::first_factor(subject, first_factor)
+        }
     }
 
-    /// The user showed a second factor at this time, after having authenticated without one.
+    /// Names the login: `jti` where access tokens are not refreshed, else `origin_jti` or `sid`,
+    /// the same after a refresh ([RFC 7519 section
+    /// 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)).
+    ///
+    /// The grant by which a token is verified counts as a second factor for that token afterwards,
+    /// where it has an id. No two logins may share one: leave out what is not unique. An empty id
+    /// is none.
     #[must_use]
-    pub fn with_second_factor(mut self, at: UnixTime) -> Self {
-        self.second_factor = Some(at);
+    pub fn with_id(mut self, id: &str) -> Self {
+        self.id = (!id.is_empty()).then(|| LoginId(id.into()));
         self
     }
 
-    /// The access token's id (`jti`, [RFC 7519 section 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)). The
-    /// grant with which a token is verified counts as a second factor for that token afterwards, where it has an id. No
-    /// two access tokens may share one: what is not unique is better left out. An empty id is none.
+    /// Returns whose login it is.
     #[must_use]
-    pub fn id(mut self, id: impl AsRef<[u8]>) -> Self {
-        self.id = Some(id.as_ref().to_vec()).filter(|id| !id.is_empty());
-        self
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
-    /// The hash by which a token remembers the grant that proved it. Its key is the token's secret, so it says nothing
-    /// about grants, and nothing once the token is gone.
+    /// Returns when the first factor was accepted.
+    #[must_use]
+    pub fn first_factor_at(&self) -> UnixTime {
+        self.first_factor
+    }
+
+    /// Returns when a second factor was accepted, if one was.
+    #[must_use]
+    pub fn second_factor_at(&self) -> Option<UnixTime> {
+        self.second_factor.map(|second| second.at)
+    }
+
+    /// Returns the id of the login; `None` where [`with_id`](Self::with_id) gave none.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_ref().map(|id| &*id.0)
+    }
+
+    pub(super) fn login_id(&self) -> Option<LoginId> {
+        self.id.clone()
+    }
+
+    /// Returns the grant in a stable form, to be kept with the login. It is not signed: keep it
+    /// where only your application writes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64 + self.subject.len());
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&self.first_factor.as_secs().to_be_bytes());
+        match self.second_factor {
+            None => bytes.push(0),
+            Some(SecondFactor { at, proved_by }) => {
+                let (kind, proof) = match proved_by {
+                    ProvedBy::Token(id) => (1, id.0.to_vec()),
+                    ProvedBy::Generation(number) => (2, number.to_be_bytes().to_vec()),
+                    ProvedBy::Time => (3, Vec::new()),
+                };
+                bytes.push(kind);
+                bytes.extend_from_slice(&at.as_secs().to_be_bytes());
+                bytes.extend_from_slice(&proof);
+            }
+        }
+        let id = self.id().unwrap_or_default().as_bytes();
+        let length = u32::try_from(id.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(id);
+        bytes.extend_from_slice(self.subject.as_bytes());
+        bytes
+    }
+
+    /// Reads the bytes that [`to_bytes`](Self::to_bytes) wrote, for the subject whose login they
+    /// are kept with.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`] where the bytes are no grant, or another subject's. Nothing was authorised.
+    pub fn from_bytes(bytes: &[u8], subject: &str) -> Result<Self, GrantError> {
+        let (&format, rest) = bytes.split_first().ok_or(GrantError::Damaged)?;
+        if format > FORMAT {
+            return Err(GrantError::UnknownFormat { format });
+        }
+        let grant = Self::decode(format, rest).ok_or(GrantError::Damaged)?;
+        if *grant.subject != *subject {
+            return Err(GrantError::OtherSubject);
+        }
+        Ok(grant)
+    }
+
+    fn decode(format: u8, rest: &[u8]) -> Option<Self> {
+        let (first_factor, rest) = rest.split_first_chunk().filter(|_| format == FORMAT)?;
+        let (kind, mut rest) = rest.split_first()?;
+        let second_factor = if *kind == 0 {
+            None
+        } else {
+            let (at, proof) = rest.split_first_chunk()?;
+            let proved_by = match kind {
+                1 => {
+                    let (id, after) = proof.split_first_chunk()?;
+                    rest = after;
+                    ProvedBy::Token(TokenId(*id))
+                }
+                2 => {
+                    let (number, after) = proof.split_first_chunk()?;
+                    rest = after;
+                    ProvedBy::Generation(u64::from_be_bytes(*number))
+                }
+                3 => {
+                    rest = proof;
+                    ProvedBy::Time
+                }
+                _ => return None,
+            };
+            let at = UnixTime::from_secs(u64::from_be_bytes(*at));
+            Some(SecondFactor { at, proved_by })
+        };
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (id, subject) = rest.split_at_checked(length)?;
+        let first_factor = UnixTime::from_secs(u64::from_be_bytes(*first_factor));
+        let grant = Self::first_factor(core::str::from_utf8(subject).ok()?, first_factor);
+        let grant = grant.with_id(core::str::from_utf8(id).ok()?);
+        Some(Self {
+            second_factor,
+            ..grant
+        })
+    }
+
+    /// Returns the hash by which a token remembers the grant that proved it. Its key is the token's
+    /// secret, so it says nothing about grants, and nothing once the token is gone.
     fn mark(&self, secret: &Secret) -> Option<[u8; 16]> {
-        let id = self.id.as_ref()?;
+        let id = self.id()?;
         let mut mac = keyed_hash(secret.expose(), b"softtoken proved by");
-        mac.update(id);
+        mac.update(id.as_bytes());
         mac.finalize().into_bytes().first_chunk().copied()
     }
 
-    /// Whether it proves possession of this token.
-    fn proves(&self, token: &Token) -> bool {
-        let authenticated_with_it = self.second_factor.is_some_and(|at| at >= token.since);
-        let proved_it = match (self.mark(&token.secret), token.proved_by) {
+    /// Returns whether this grant proved this token.
+    pub(super) fn proved(&self, token: &Token) -> bool {
+        match (self.mark(&token.secret), token.proved_by) {
             (Some(mark), Some(proved_by)) => bool::from(mark.ct_eq(&proved_by)),
             _ => false,
-        };
-        authenticated_with_it || proved_it
+        }
     }
 
-    /// Whether it is of any use: given after the last reset, and fresh enough for the policy.
-    fn check(&self, draft: &Draft<'_>) -> Result<(), Rejection> {
-        if draft
-            .record()
-            .grants_from
-            .is_some_and(|from| self.authenticated < from)
+    /// Returns when a second factor was shown that proves possession of what is in force; `None`:
+    /// none was.
+    fn possession_shown(&self, record: &Record) -> Option<UnixTime> {
+        let counts = |second: &SecondFactor| match second.proved_by {
+            ProvedBy::Token(id) => record.token(id).is_ok(),
+            ProvedBy::Generation(generation) => {
+                generation <= record.generation
+                    && record
+                        .factors_from
+                        .is_none_or(|from| generation >= from.generation)
+            }
+            ProvedBy::Time => {
+                record.tokens.iter().any(|token| token.since < second.at)
+                    && record.factors_from.is_none_or(|from| from.time < second.at)
+            }
+        };
+        let shown = self.second_factor.filter(counts).map(|second| second.at);
+        let proved = record.tokens.iter().filter(|token| self.proved(token));
+        shown
+            .into_iter()
+            .chain(proved.map(|token| token.since))
+            .max()
+    }
+
+    /// Checks that the grant is the subject's, given after the last reset, and not in the future.
+    pub(super) fn is_good(&self, draft: &Draft<'_>) -> Result<(), Rejection> {
+        let latest = draft.now().saturating_add(CLOCKS_APART);
+        let is_void = |from: UnixTime| self.first_factor < from;
+        let lies_ahead = |at: UnixTime| at > latest;
+        if *self.subject != *draft.subject()
+            || draft.record().grants_from.is_some_and(is_void)
+            || lies_ahead(self.first_factor)
+            || self.second_factor_at().is_some_and(lies_ahead)
         {
             return Err(Rejection::NotAuthorized);
         }
-        let latest = self
-            .second_factor
-            .map_or(self.authenticated, |at| at.max(self.authenticated));
-        if draft
-            .policy()
-            .reauthenticate_within()
-            .is_some_and(|within| draft.now().since(latest) > within)
-        {
-            return Err(Rejection::ReauthenticationRequired);
-        }
         Ok(())
+    }
+
+    /// Checks that the grant proves possession of what is in force, shown within this time; where
+    /// nothing is in force, that the first factor was accepted within it.
+    pub(super) fn proves_possession(
+        &self,
+        draft: &Draft<'_>,
+        within: Option<Duration>,
+    ) -> Result<(), Rejection> {
+        let shown = if draft.record().is_verified() {
+            self.possession_shown(draft.record())
+                .ok_or(Rejection::SecondFactorRequired)?
+        } else {
+            self.first_factor
+        };
+        is_fresh(shown, draft.now(), within)
+    }
+
+    /// Returns whether the policy waives possession: of the only token in force, which this view's
+    /// sign-in would not ask for and which has guarded nothing since the second factor was last
+    /// turned off, for a password given since. Without the waiver a user who has lost such a phone
+    /// could never enrol again.
+    fn is_waived_possession(&self, draft: &Draft<'_>) -> bool {
+        let record = draft.record();
+        let [token] = record.tokens.as_slice() else {
+            return false;
+        };
+        draft.policy().waive_possession_of_unasked_token()
+            && !record.is_asked_for(draft.policy(), draft.now())
+            && !record.preference.is_enabled()
+            && !record.asked
+            && self.second_factor.is_none()
+            && self.first_factor >= token.since
+            && record.off_from.is_none_or(|from| self.first_factor >= from)
     }
 }
 
-/// The embedder's administrator, whom the embedder has authenticated and authorised. Nothing of the user's is asked for.
-///
-/// Every use of it is one to review.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Administrator;
+/// Allows for clocks of your servers that lie apart.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
-/// On whose authority an operation is done. Made from a [`Grant`], a [`Session`] or [`Administrator`].
+fn is_fresh(shown: UnixTime, now: UnixTime, within: Option<Duration>) -> Result<(), Rejection> {
+    if within.is_some_and(|within| now.since(shown) > within) {
+        return Err(Rejection::ReauthenticationRequired);
+    }
+    Ok(())
+}
+
+/// Makes the grant of a login that ended with this evidence. Where no first factor is known to
+/// stand behind the evidence ([`Evidence::first_factor_at`]), the grant takes its time for that of
+/// the first factor too: make a grant of it only for a login that you have checked.
+impl From<&Evidence> for Grant {
+    fn from(evidence: &Evidence) -> Self {
+        let proved_by = match (evidence.method(), evidence.token()) {
+            (Method::SoftwareToken, Some(id)) => ProvedBy::Token(id),
+            _ => ProvedBy::Generation(evidence.generation),
+        };
+        Self {
+            subject: evidence.subject.clone(),
+            first_factor: evidence.first_factor_at().unwrap_or(evidence.at()),
+            second_factor: Some(SecondFactor {
+                at: evidence.at(),
+                proved_by,
+            }),
+            id: evidence.login_id.clone(),
+        }
+    }
+}
+
+/// Stands for an administrator whom your application has authenticated and authorised. Nothing of
+/// the user's is asked for.
+///
+/// Every use of this type is one to review.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Administrator(Arc<str>);
+
+impl Administrator {
+    /// Names the administrator for the events; of a name, 256 bytes are kept.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let mut end = name.len().min(256);
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self(name[..end].into())
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Administrator {
+            name: self.0.clone(),
+        }
+    }
+}
+
+/// Says on whose authority an operation is done. Made from a [`Grant`], a [`ChallengeSession`] or
+/// an [`Administrator`].
 #[derive(Clone)]
 pub struct Authority(Kind);
 
 #[derive(Clone)]
 enum Kind {
     Grant(Grant),
-    Session(Session),
-    Administrator,
+    Session(ChallengeSession),
+    Administrator(Administrator),
 }
 
-impl From<Grant> for Authority {
-    fn from(grant: Grant) -> Self {
-        Self(Kind::Grant(grant))
+impl From<&Grant> for Authority {
+    fn from(grant: &Grant) -> Self {
+        Self(Kind::Grant(grant.clone()))
     }
 }
 
-impl From<Session> for Authority {
-    fn from(session: Session) -> Self {
-        Self(Kind::Session(session))
-    }
-}
-
-impl From<&Session> for Authority {
-    fn from(session: &Session) -> Self {
+impl From<&ChallengeSession> for Authority {
+    fn from(session: &ChallengeSession) -> Self {
         Self(Kind::Session(session.clone()))
     }
 }
 
-impl From<Administrator> for Authority {
-    fn from(_: Administrator) -> Self {
-        Self(Kind::Administrator)
+impl From<&Administrator> for Authority {
+    fn from(administrator: &Administrator) -> Self {
+        Self(Kind::Administrator(administrator.clone()))
     }
 }
 
@@ -159,20 +443,20 @@ impl fmt::Debug for Authority {
 
 impl Authority {
     pub(super) fn actor(&self) -> Actor {
-        match self.0 {
+        match &self.0 {
             Kind::Grant(_) => Actor::Grant,
             Kind::Session(_) => Actor::Session,
-            Kind::Administrator => Actor::Administrator,
+            Kind::Administrator(administrator) => administrator.actor(),
         }
     }
 
-    /// Whether it needs the keys that sign sessions.
+    /// Returns whether this authority needs the keys that sign sessions.
     pub(crate) fn is_session(&self) -> bool {
         matches!(self.0, Kind::Session(_))
     }
 
-    /// Who it is, as far as can be told before looking at what is in force. `purpose` is the one a session must have; an
-    /// operation without one takes no session.
+    /// Recognises the authority, as far as can be told before looking at what is in force.
+    /// `purpose` is the one that a session must have; an operation without one takes no session.
     pub(super) fn recognise(
         &self,
         draft: &Draft<'_>,
@@ -180,16 +464,16 @@ impl Authority {
     ) -> Result<Recognised<'_>, Refusal> {
         match &self.0 {
             Kind::Grant(grant) => {
-                grant.check(draft)?;
+                grant.is_good(draft)?;
                 Ok(Recognised::Grant(grant))
             }
             Kind::Session(session) => Ok(Recognised::Session(draft.claims(session, purpose)?)),
-            Kind::Administrator => Ok(Recognised::Administrator),
+            Kind::Administrator(_) => Ok(Recognised::Administrator),
         }
     }
 }
 
-/// An authority that is what it says it is; what it may do depends on what is in force.
+/// Holds an authority that was recognised; what it may do depends on what is in force.
 pub(super) enum Recognised<'a> {
     Grant(&'a Grant),
     Session(Claims),
@@ -197,52 +481,65 @@ pub(super) enum Recognised<'a> {
 }
 
 impl Recognised<'_> {
-    /// What it takes to touch a factor: where a token is verified, its possession.
-    ///
-    /// Except that a token which no sign-in has ever asked for may be replaced, in a pool that does not require MFA, by
-    /// whoever has given the password since it was verified: or a phone lost before it was enabled would be a dead end. The
-    /// answer says whether that exception was needed.
-    pub(super) fn may_replace(&self, draft: &Draft<'_>) -> Result<Possession, Refusal> {
-        let Association::Verified(verified) = &draft.record().association else {
-            return self.is_alive(draft).map(|()| Possession::Proven);
-        };
+    /// Checks that the authority may touch what is in force: by its possession, shown within this
+    /// time.
+    pub(super) fn possesses(
+        &self,
+        draft: &Draft<'_>,
+        within: Option<Duration>,
+    ) -> Result<(), Refusal> {
         match self {
-            Self::Grant(grant) if !grant.proves(&verified.token) => {
-                let never_protected = !verified.token.ever_enabled
-                    && draft.policy().requirement() != Requirement::Required
-                    && grant.authenticated >= verified.token.since;
-                if never_protected {
-                    Ok(Possession::Waived)
-                } else {
-                    Err(Rejection::SecondFactorRequired.into())
-                }
-            }
-            Self::Grant(_) | Self::Administrator => Ok(Possession::Proven),
-            Self::Session(_) => self.is_alive(draft).map(|()| Possession::Proven),
-        }
-    }
-
-    /// What it takes to remove or turn off a factor, or to mint recovery codes: its possession, without exception.
-    pub(super) fn proves_possession(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
-        match (self, &draft.record().association) {
-            (Self::Grant(grant), Association::Verified(verified))
-                if !grant.proves(&verified.token) =>
-            {
-                Err(Rejection::SecondFactorRequired.into())
-            }
+            Self::Grant(grant) => Ok(grant.proves_possession(draft, within)?),
             _ => self.is_alive(draft),
         }
     }
 
-    /// That a session has not ended: nothing has come into force since, and it has not succeeded.
-    pub(super) fn is_alive(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
-        let Self::Session(claims) = self else {
-            return Ok(());
+    /// Checks that the authority may set up a token: by possession of what is in force, or by the
+    /// policy's waiver.
+    pub(super) fn may_set_up(
+        &self,
+        draft: &Draft<'_>,
+        within: Option<Duration>,
+    ) -> Result<Possession, Refusal> {
+        let Self::Grant(grant) = self else {
+            return self.is_alive(draft).map(|()| Possession::Proven);
         };
-        draft.record().admits(claims).map_err(Refusal::from)
+        match grant.proves_possession(draft, within) {
+            Ok(()) => Ok(Possession::Proven),
+            Err(Rejection::SecondFactorRequired) if grant.is_waived_possession(draft) => {
+                is_fresh(grant.first_factor, draft.now(), within)?;
+                Ok(Possession::Waived)
+            }
+            Err(rejection) => Err(rejection.into()),
+        }
     }
 
-    /// What the session says, where there is a flow.
+    /// Checks that the authority's first factor is as recent as the policy wants: enough where
+    /// possession is not needed.
+    pub(super) fn is_recent(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Grant(grant) => Ok(is_fresh(
+                grant.first_factor,
+                draft.now(),
+                draft.freshness(),
+            )?),
+            _ => self.is_alive(draft),
+        }
+    }
+
+    /// Checks that a session has not ended.
+    pub(super) fn is_alive(&self, draft: &Draft<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::Session(claims) => Ok(draft.record().admits(claims)?),
+            Self::Grant(_) | Self::Administrator => Ok(()),
+        }
+    }
+
+    pub(super) fn is_administrator(&self) -> bool {
+        matches!(self, Self::Administrator)
+    }
+
+    /// Returns what the session says, where there is a flow.
     pub(super) fn claims(&self) -> Option<&Claims> {
         match self {
             Self::Session(claims) => Some(claims),
@@ -250,13 +547,7 @@ impl Recognised<'_> {
         }
     }
 
-    /// The context to carry on; empty where there is no flow.
-    pub(super) fn context(&self) -> Context {
-        self.claims()
-            .map_or_else(Context::default, |claims| claims.context().clone())
-    }
-
-    /// How a token that this authority proves will know it again.
+    /// Returns the mark by which a token that this authority proves will know it again.
     pub(super) fn mark(&self, secret: &Secret) -> Option<[u8; 16]> {
         match self {
             Self::Grant(grant) => grant.mark(secret),
@@ -264,16 +555,44 @@ impl Recognised<'_> {
         }
     }
 
-    /// Whether a first factor of the user's stands behind it.
-    pub(super) fn has_first_factor(&self) -> bool {
-        !matches!(self, Self::Administrator)
+    /// Returns whether this authority is the grant that proved this token.
+    pub(super) fn proved(&self, token: &Token) -> bool {
+        matches!(self, Self::Grant(grant) if grant.proved(token))
+    }
+
+    /// Returns when the first factor behind this authority was accepted.
+    pub(super) fn first_factor(&self) -> Option<UnixTime> {
+        match self {
+            Self::Grant(grant) => Some(grant.first_factor),
+            Self::Session(claims) => Some(claims.first_factor),
+            Self::Administrator => None,
+        }
+    }
+
+    pub(super) fn login_id(&self) -> Option<LoginId> {
+        match self {
+            Self::Grant(grant) => grant.login_id(),
+            Self::Session(_) | Self::Administrator => None,
+        }
     }
 }
 
-/// How the right to replace a token was shown.
+/// Says how the right to set up a token was shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Possession {
     Proven,
-    /// By the exception for a token that never protected anything.
+    /// Says that the policy waives possession.
     Waived,
+}
+
+impl Possession {
+    /// Checks that this possession is enough for a token that replaces this one. The waiver is for
+    /// a phone that is lost: it lets a password take the token's place, which its owner notices,
+    /// and never stand beside it.
+    pub(super) fn covers(self, replaces: Option<TokenId>) -> Result<(), Rejection> {
+        if self == Self::Waived && replaces.is_none() {
+            return Err(Rejection::SecondFactorRequired);
+        }
+        Ok(())
+    }
 }

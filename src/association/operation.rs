@@ -1,59 +1,103 @@
-//! `(record, operation, policy, now) -> (record', outcome, events)`: what every operation is.
+//! Defines what every operation is:
+//! `(record, operation, policy, now) -> (record', outcome, events)`.
 
 use super::draft::{Draft, Environment};
 use super::outcome::{Actor, Events, Refusal, Rejection};
 use super::state::Record;
+use crate::revision::Revision;
 
-/// What an operation decided.
+/// Holds what an operation decided.
 ///
-/// Store `next` before you act on `outcome`, a refusal included: a guess that is not written down is free. It is no
-/// `Result`, so that `?` cannot skip the write.
+/// Store `next` before you act on `outcome`, a rejection included: a guess that is not written down
+/// is free. A `Transition` is no `Result`, so that `?` cannot skip the write.
 #[derive(Debug)]
 #[must_use = "a decision that is not stored counts no guess and spends no code"]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "who drives the machine takes it apart"
+)]
 pub struct Transition<T> {
-    /// The record to store; `None` where nothing changes.
+    /// Holds the record to store; `None` where nothing changes.
     pub next: Option<Record>,
-    /// The answer, once `next` is stored.
+    /// Holds the answer, to be given once `next` is stored.
     pub outcome: Result<T, Rejection>,
-    /// What happened, once `next` is stored.
+    /// Holds the events, to be told once `next` is stored.
     pub events: Events,
 }
 
-/// One row of the state machine's table, as a value.
+/// Holds what a [`Transition`] holds, but for the record, which lies elsewhere.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Applied<T> {
+    pub(crate) changed: bool,
+    pub(crate) outcome: Result<T, Rejection>,
+    pub(crate) events: Events,
+}
+
+/// Decides one row of the state machine's table, as a value.
 ///
-/// What it needs of randomness was drawn when it was made, so it can be applied again to a newer record after a lost
-/// race; it then decides afresh.
-pub trait Operation: sealed::Sealed + Send + Sync {
-    /// What success gives.
-    type Output: Send;
+/// An operation draws the randomness that it needs when it is made, so it can be applied again to a
+/// newer record after a lost race; it then decides afresh.
+pub trait Operation: sealed::Sealed + Send + Sync + 'static {
+    /// Names the type that success gives.
+    type Output: Send + 'static;
+
+    /// Names the verb, as events have it.
+    const NAME: &'static str;
 
     #[doc(hidden)]
     fn actor(&self) -> Actor;
 
-    /// Whether it makes or takes a session.
+    /// Returns whether the operation makes or takes a challenge session.
     #[doc(hidden)]
     fn needs_session_keys(&self) -> bool {
         false
     }
 
-    /// Whether it is for nothing but sealing.
+    /// Returns whether the operation is for nothing but sealing.
     #[doc(hidden)]
     fn needs_seal(&self) -> bool {
         false
     }
 
+    /// Returns the revision at which the operation overwrites a record that does not open.
+    #[doc(hidden)]
+    fn overwrites_unreadable(&self) -> Option<Revision> {
+        None
+    }
+
     #[doc(hidden)]
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Self::Output, Refusal>;
 
-    /// Decides. Pure: the same record, operation and environment give the same transition.
-    fn apply(&self, record: Record, environment: &Environment<'_>) -> Transition<Self::Output> {
-        let mut draft = Draft::new(record, *environment, self.actor());
+    /// Decides on a record where it lies, which is the record to store where it changed.
+    #[doc(hidden)]
+    fn apply_to(
+        &self,
+        record: &mut Record,
+        environment: &Environment<'_>,
+    ) -> Applied<Self::Output> {
+        let mut draft = Draft::new(record, *environment, Self::NAME, self.actor());
         let outcome = self
             .decide(&mut draft)
             .map_err(|refusal| draft.refused(refusal));
-        let (next, events) = draft.close();
+        let (changed, events) = draft.close();
+        Applied {
+            changed,
+            outcome,
+            events,
+        }
+    }
+
+    /// Decides on a record. The function is pure: the same record, operation and environment give
+    /// the same transition.
+    fn apply(&self, mut record: Record, environment: &Environment<'_>) -> Transition<Self::Output> {
+        let Applied {
+            changed,
+            outcome,
+            events,
+        } = self.apply_to(&mut record, environment);
         Transition {
-            next,
+            next: changed.then_some(record),
             outcome,
             events,
         }

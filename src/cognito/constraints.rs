@@ -1,4 +1,5 @@
-//! How the published service model constrains a member, and how the service says that one breaks it.
+//! Holds the constraints of the published service model on a member, and how the service says that
+//! one breaks them.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -7,7 +8,7 @@ use unicode_properties::{GeneralCategoryGroup as Group, UnicodeGeneralCategory a
 
 use super::exception::{Exception, Name};
 
-/// What the service model says of a text: its length in characters, and its pattern.
+/// Holds what the service model says of a text: its length in characters, and its pattern.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     least: usize,
@@ -15,7 +16,7 @@ pub(super) struct Shape {
     pattern: Option<Pattern>,
 }
 
-/// As the service model writes it, and whether a text fits.
+/// Holds a pattern as the service model writes it, and the test whether a text fits.
 type Pattern = (&'static str, fn(&str) -> bool);
 
 pub(super) const ACCESS_TOKEN: Shape = Shape {
@@ -73,7 +74,8 @@ fn all(text: &str, is_allowed: impl Fn(char) -> bool) -> bool {
 }
 
 impl Shape {
-    /// The member, where it has this shape. `name` is the member's with a small first letter, as the service says it.
+    /// Returns the member, where it has this shape. `name` is the member's with a small first
+    /// letter, as the service says it.
     pub(super) fn check<T: core::ops::Deref<Target = str>>(
         self,
         name: &str,
@@ -99,7 +101,7 @@ impl Shape {
         }
     }
 
-    /// The same of a member that has to be there.
+    /// Does the same for a member that has to be there.
     pub(super) fn require<T: core::ops::Deref<Target = str>>(
         self,
         name: &str,

@@ -1,11 +1,12 @@
-//! The answer no, by the names of the service model.
+//! Names the answer no by the service model.
 
 use alloc::borrow::Cow;
 use core::fmt;
 
 use serde::Serialize;
 
-/// A refusal or a failure as a client of Amazon Cognito knows it: a name, an HTTP status, and a message that it may see.
+/// Holds a refusal or a failure as a client of Amazon Cognito knows it: a name, an HTTP status, and
+/// a message that the client may see.
 ///
 /// ```
 /// use softtoken::cognito::{Exception, Name};
@@ -22,50 +23,54 @@ pub struct Exception {
     message: Cow<'static, str>,
 }
 
-/// What an exception is called.
+/// Names an exception.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Name {
-    /// A member's shape, length or pattern; both or neither of `AccessToken` and `Session`; a preference that is not to be had.
+    /// Reports a member's shape, length or pattern; both or neither of `AccessToken` and `Session`;
+    /// a preference for a token that is not verified, or turned off by its user where MFA is
+    /// required.
     InvalidParameter,
-    /// An access token or a session that is not valid, or without the second factor that it takes; a locked token.
+    /// Reports an access token or a session that is not valid, or without the second factor that is
+    /// needed; a locked token.
     NotAuthorized,
-    /// A wrong code at `VerifySoftwareToken`.
+    /// Reports a wrong code at `VerifySoftwareToken`.
     EnableSoftwareTokenMfa,
-    /// A wrong code at a sign-in.
+    /// Reports a wrong code at a sign-in.
     CodeMismatch,
-    /// A code that was used already, at a sign-in.
+    /// Reports a code that was used already, at a sign-in.
     ExpiredCode,
-    /// Software tokens are off, or there is none to verify.
+    /// Reports that software tokens are off, or that there is none to verify, or none any more.
     SoftwareTokenMfaNotFound,
-    /// Other requests for the same user were faster, at `AssociateSoftwareToken`.
+    /// Reports that other requests for the same user were faster, at `AssociateSoftwareToken`.
     ConcurrentModification,
-    /// Throttled; elsewhere, other requests for the same user were faster.
+    /// Reports that an attempt came too early; elsewhere, that other requests for the same user
+    /// were faster.
     TooManyRequests,
-    /// No such pool or client.
+    /// Reports that there is no such pool or client.
     ResourceNotFound,
-    /// No such user.
+    /// Reports that there is no such user.
     UserNotFound,
-    /// The user has not confirmed their address.
+    /// Reports that the user has not confirmed their address.
     UserNotConfirmed,
-    /// An administrator has reset the user's password.
+    /// Reports that an administrator has reset the user's password.
     PasswordResetRequired,
-    /// The pool's settings contradict each other.
+    /// Reports that the pool's settings contradict each other.
     InvalidUserPoolConfiguration,
-    /// The embedder's gateway lets nobody in from there.
+    /// Reports that your application's gateway refuses the request.
     Forbidden,
-    /// Everything else.
+    /// Reports everything else.
     InternalError,
-    /// The body is no JSON object, or a member has another type.
+    /// Reports that the body is no JSON object, or that a member has another type.
     Serialization,
-    /// The target names no operation of the service.
+    /// Reports that the target names no operation of the service.
     UnknownOperation,
-    /// One of the embedder's own, by the name on the wire.
+    /// Reports an exception of your application's own, by the name on the wire.
     Other(&'static str),
 }
 
 impl Name {
-    /// As it stands on the wire.
+    /// Returns the name as it stands on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +95,7 @@ impl Name {
         }
     }
 
-    /// The service's own words where it has any.
+    /// Returns the service's own words where it has any.
     const fn message(self) -> &'static str {
         match self {
             Self::InvalidParameter => "Invalid parameter",
@@ -116,7 +121,8 @@ impl Name {
 }
 
 impl Exception {
-    /// With a message of the embedder's, which the client sees: no secret, and nothing that a client may not know.
+    /// Makes an exception with a message of your own, which the client sees: no secret, and nothing
+    /// that a client may not know.
     #[must_use]
     pub fn new(name: Name, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -125,25 +131,25 @@ impl Exception {
         }
     }
 
-    /// As it stands on the wire.
+    /// Returns the name as it stands on the wire.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name.as_str()
     }
 
-    /// Which one it is.
+    /// Returns which exception it is.
     #[must_use]
     pub fn kind(&self) -> Name {
         self.name
     }
 
-    /// What the client is told.
+    /// Returns what the client is told.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// 500 for [`Name::InternalError`], else 400.
+    /// Returns the HTTP status: 500 for [`Name::InternalError`], else 400.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self.name {
@@ -168,7 +174,7 @@ impl fmt::Display for Exception {
 impl core::error::Error for Exception {}
 
 impl Serialize for Exception {
-    /// The body of the answer.
+    /// Returns the body of the answer.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Body<'a> {

@@ -1,4 +1,4 @@
-//! A call that has what it needs: a request like any other.
+//! Runs a call with what was looked up for it: a request like any other.
 
 use alloc::string::String;
 
@@ -8,52 +8,59 @@ use super::scope::Scope;
 use crate::association::{
     Associate, Authority, FinishSetup, Prefer, Preference, Respond, SignIn, Status, Verify,
 };
-use crate::error::Error;
+use crate::error::{Error, OpenError};
 use crate::mfa::{Mfa, Request};
 use crate::store::{BlockingStore, Store};
 
-/// A request that waits to be run on a store: [`run`](Self::run) with an executor, [`run_blocking`](Self::run_blocking) without.
+/// Holds a request that waits to be run on a store: [`run`](Self::run) with an executor,
+/// [`run_blocking`](Self::run_blocking) without. It is owned: it may move into a task or onto
+/// another thread.
 ///
 /// ```
 /// use softtoken::cognito::{Exchange, Reply, Scope};
-/// use softtoken::{MemoryStore, Mfa, OsEntropy, Policy, SessionKeys};
+/// use softtoken::{Context, MemoryStore, Mfa, OsEntropy, Policy, SessionKeys};
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// let store = MemoryStore::new();
 /// let keys = SessionKeys::generate(1, &OsEntropy)?;
-/// let (store, mfa) = (MemoryStore::new(), Mfa::system(Policy::COGNITO).sessions(keys));
+/// let mfa = Mfa::system(Policy::COGNITO).with_sessions(keys, Context::new("cognito")?);
 /// let scope = Scope::new("local_optional", "webclient")?;
 /// let reply = Exchange::sign_in(&mfa, &scope, "user-1", "alice").run_blocking(&store)?;
-/// assert!(matches!(reply, Reply::NotRequired)); // nothing is verified, and the pool asks for nothing
+/// // No token is verified, and the pool requires none.
+/// assert!(matches!(reply, Reply::NotRequired));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is run"]
-pub struct Exchange<'m> {
+pub struct Exchange {
     subject: String,
-    request: AnyRequest<'m>,
+    request: AnyRequest,
 }
 
 #[derive(Debug)]
-enum AnyRequest<'m> {
-    Associate(Request<'m, Associate>),
-    Verify(Request<'m, Verify>),
-    Respond(Request<'m, Respond>),
-    FinishSetup(Request<'m, FinishSetup>),
-    Prefer(Request<'m, Prefer>),
-    Unchanged(Request<'m, Status>),
-    SignIn(Request<'m, SignIn>, String),
+enum AnyRequest {
+    Associate(Request<Associate>),
+    Verify(Request<Verify>, During),
+    Respond(Request<Respond>),
+    FinishSetup(Request<FinishSetup>),
+    Prefer(Request<Prefer>),
+    Unchanged(Request<Status>),
+    SignIn(Request<SignIn>, String),
+    /// The text that was given for a session does not open.
+    Unopened(OpenError),
 }
 
-/// The two colours, from one table: what each request gives, and what its refusal is called.
+/// Makes the async and the blocking form from one table: what each request gives, and what its
+/// refusal is called.
 macro_rules! run {
     ($exchange:ident, |$request:ident| $run:expr) => {
         match $exchange.request {
             AnyRequest::Associate($request) => {
                 told($run, During::Associate, |given| reply::issued(&given))
             }
-            AnyRequest::Verify($request) => {
-                told($run, During::Verify, |given| reply::enrolled(&given))
+            AnyRequest::Verify($request, during) => {
+                told($run, during, |given| reply::enrolled(&given))
             }
             AnyRequest::Respond($request) => told($run, During::SignIn, Reply::Authenticated),
             AnyRequest::FinishSetup($request) => told($run, During::SignIn, Reply::Authenticated),
@@ -62,11 +69,13 @@ macro_rules! run {
             AnyRequest::SignIn($request, user_name) => told($run, During::SignIn, |challenge| {
                 reply::challenged(challenge, &user_name)
             }),
+            // One answer, whatever the session was for.
+            AnyRequest::Unopened(error) => Err(Refusal::of(error.into(), During::SignIn)),
         }
     };
 }
 
-impl Exchange<'_> {
+impl Exchange {
     /// Loads, decides and swaps: see [`Request::run`].
     ///
     /// # Errors
@@ -77,7 +86,7 @@ impl Exchange<'_> {
         run!(self, |request| request.run(store, subject).await)
     }
 
-    /// The same without an executor.
+    /// Does what [`run`](Self::run) does, without an executor.
     ///
     /// # Errors
     ///
@@ -89,34 +98,36 @@ impl Exchange<'_> {
         let subject = self.subject.as_str();
         run!(self, |request| request.run_blocking(store, subject))
     }
-}
 
-impl<'m> Exchange<'m> {
-    /// What `InitiateAuth` and `AdminInitiateAuth` go on with, once the password was right: a challenge, or
-    /// [`Reply::NotRequired`].
-    pub fn sign_in(mfa: &'m Mfa, scope: &Scope, subject: &str, user_name: &str) -> Self {
-        let request = mfa.sign_in(scope.context().clone());
+    /// Goes on with `InitiateAuth` or `AdminInitiateAuth`, once the password was right: gives a
+    /// challenge, or [`Reply::NotRequired`].
+    ///
+    /// The protocol cannot put a set-up off: under
+    /// [`RequiredFrom`](crate::Requirement::RequiredFrom) the challenge `MFA_SETUP` is given before
+    /// that time too.
+    pub fn sign_in(mfa: &Mfa, scope: &Scope, subject: &str, user_name: &str) -> Self {
+        let request = mfa.with_context(scope.context().clone()).sign_in();
         Self::new(AnyRequest::SignIn(request, user_name.into()), subject)
     }
 
-    pub(super) fn associate(request: Request<'m, Associate>, subject: &str) -> Self {
+    pub(super) fn associate(request: Request<Associate>, subject: &str) -> Self {
         Self::new(AnyRequest::Associate(request), subject)
     }
 
-    pub(super) fn verify(request: Request<'m, Verify>, subject: &str) -> Self {
-        Self::new(AnyRequest::Verify(request), subject)
+    pub(super) fn verify(request: Request<Verify>, subject: &str, during: During) -> Self {
+        Self::new(AnyRequest::Verify(request, during), subject)
     }
 
-    pub(super) fn respond(request: Request<'m, Respond>, subject: &str) -> Self {
+    pub(super) fn respond(request: Request<Respond>, subject: &str) -> Self {
         Self::new(AnyRequest::Respond(request), subject)
     }
 
-    pub(super) fn finish_setup(request: Request<'m, FinishSetup>, subject: &str) -> Self {
+    pub(super) fn finish_setup(request: Request<FinishSetup>, subject: &str) -> Self {
         Self::new(AnyRequest::FinishSetup(request), subject)
     }
 
     pub(super) fn prefer(
-        mfa: &'m Mfa,
+        mfa: &Mfa,
         subject: &str,
         authority: impl Into<Authority>,
         preference: Option<Preference>,
@@ -128,7 +139,11 @@ impl<'m> Exchange<'m> {
         Self::new(request, subject)
     }
 
-    fn new(request: AnyRequest<'m>, subject: &str) -> Self {
+    pub(super) fn unopened(error: OpenError) -> Self {
+        Self::new(AnyRequest::Unopened(error), "")
+    }
+
+    fn new(request: AnyRequest, subject: &str) -> Self {
         let subject = subject.into();
         Self { subject, request }
     }

@@ -1,4 +1,4 @@
-//! The members of a request.
+//! Reads the members of a request.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,7 +15,7 @@ use super::constraints::invalid;
 use super::exception::{Exception, Name};
 use crate::totp::Code;
 
-/// A member that may be a credential: wiped when dropped.
+/// Holds a member that may be a credential: wiped when dropped.
 #[derive(Clone)]
 pub(super) struct Text(Zeroizing<String>);
 
@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// `AssociateSoftwareToken`.
+/// Holds the members of `AssociateSoftwareToken`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Associate {
@@ -47,7 +47,7 @@ pub(super) struct Associate {
     pub(super) session: Option<Text>,
 }
 
-/// `VerifySoftwareToken`.
+/// Holds the members of `VerifySoftwareToken`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Verify {
@@ -57,7 +57,7 @@ pub(super) struct Verify {
     pub(super) friendly_device_name: Option<String>,
 }
 
-/// `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
+/// Holds the members of `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Respond {
@@ -68,7 +68,7 @@ pub(super) struct Respond {
     pub(super) challenge_responses: Option<BTreeMap<String, Text>>,
 }
 
-/// `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
+/// Holds the members of `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Prefer {
@@ -82,7 +82,7 @@ pub(super) struct Prefer {
     pub(super) web_authn_mfa_settings: Option<Object<Settings>>,
 }
 
-/// One factor's settings.
+/// Holds one factor's settings.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Settings {
@@ -100,7 +100,7 @@ impl Settings {
     }
 }
 
-/// A JSON object and nothing else: an array would be taken for the members in their order.
+/// Holds a JSON object and nothing else: an array would be taken for the members in their order.
 #[derive(Clone, Copy)]
 pub(super) struct Object<T>(pub(super) T);
 
@@ -125,7 +125,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The members that a body has.
+/// Reads the members that a body has.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Exception> {
     match serde_json::from_slice(body) {
         Ok(Object(members)) => Ok(members),
@@ -133,7 +133,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Excep
     }
 }
 
-/// The value of a challenge's response that has to be there.
+/// Returns the value of a challenge's response that has to be there.
 pub(super) fn response(
     responses: &mut BTreeMap<String, Text>,
     key: &str,
@@ -143,7 +143,8 @@ pub(super) fn response(
         .ok_or_else(|| invalid(format!("Missing required parameter {key}")))
 }
 
-/// A code as a challenge's response has it: no member of the model's, so it is read as a person types.
+/// Reads a code as a challenge's response has it: no member of the model's, so it is read as a
+/// person types.
 pub(super) fn code(text: &str) -> Result<Code, Exception> {
     Code::parse(text).map_err(|error| invalid(format!("{error}")))
 }

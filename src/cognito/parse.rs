@@ -1,4 +1,4 @@
-//! A target and a body, read.
+//! Reads a target and a body.
 
 use super::call::{
     Answer, Asked, ByAccessToken, ByAdministrator, BySession, Call, ChallengeAnswer, SetUp,
@@ -6,12 +6,12 @@ use super::call::{
 use super::constraints::{self, invalid};
 use super::exception::{Exception, Name};
 use super::members::{self, Object, Settings, Text};
-use crate::association::{Preference, Session};
+use crate::association::Preference;
 
-/// What stands before the operation's name in `X-Amz-Target`.
+/// Stands before the operation's name in `X-Amz-Target`.
 const SERVICE: &str = "AWSCognitoIdentityProviderService.";
 
-/// The operation that an `X-Amz-Target` names, whether or not it is about a second factor.
+/// Returns the operation that an `X-Amz-Target` names, whether or not it is about a second factor.
 ///
 /// # Errors
 ///
@@ -32,13 +32,13 @@ pub fn operation(target: &str) -> Result<&str, Exception> {
 }
 
 impl Call {
-    /// Reads a request: the header `X-Amz-Target` and the body. `None`: an operation, or a challenge, that has nothing to do
-    /// with software tokens, and is the embedder's own.
+    /// Reads a request: the header `X-Amz-Target` and the body. Returns `None` for an operation, or
+    /// a challenge, that has nothing to do with software tokens and is your application's own.
     ///
     /// # Errors
     ///
-    /// `UnknownOperationException`, `SerializationException` or `InvalidParameterException`. Nothing was looked at but the
-    /// request, and nothing is counted.
+    /// `UnknownOperationException`, `SerializationException` or `InvalidParameterException`.
+    /// Nothing was looked at but the request, and nothing is counted.
     pub fn parse(target: &str, body: &[u8]) -> Result<Option<Self>, Exception> {
         match operation(target)? {
             "AssociateSoftwareToken" => associate(body).map(Some),
@@ -69,7 +69,7 @@ fn verify(body: &[u8]) -> Result<Call, Exception> {
     set_up(members.access_token, members.session, verify)
 }
 
-/// By an access token or by a session, never by both.
+/// Reads a request that sets up a token: by an access token or by a session, never by both.
 fn set_up(
     access_token: Option<Text>,
     session: Option<Text>,
@@ -82,7 +82,6 @@ fn set_up(
         })),
         (None, Some(session)) => {
             let session = constraints::SESSION.check("session", session)?;
-            let session = Session::from_text(&session);
             Ok(Call::Session(BySession { session, asked }))
         }
         (Some(_), Some(_)) => Err(invalid("Only one of AccessToken and Session can be given")),
@@ -115,7 +114,7 @@ fn respond(body: &[u8], administrator: bool) -> Result<Option<Call>, Exception> 
         client_id,
         user_name: (*user_name).into(),
         secret_hash: responses.remove("SECRET_HASH"),
-        session: Session::from_text(&session),
+        session,
         answer,
     })))
 }
@@ -140,7 +139,7 @@ fn admin_prefer(body: &[u8]) -> Result<Call, Exception> {
     }))
 }
 
-/// What is to become of the software token; `None`: nothing.
+/// Returns what is to become of the software token; `None` where nothing is.
 fn preference(members: &members::Prefer) -> Result<Option<Preference>, Exception> {
     let others = [
         ("SMS_MFA", members.sms_mfa_settings),
@@ -150,7 +149,7 @@ fn preference(members: &members::Prefer) -> Result<Option<Preference>, Exception
     for (factor, settings) in others {
         if settings.is_some_and(|Object(settings)| settings.is_enabled() || settings.is_preferred())
         {
-            return Err(invalid(alloc::format!("{factor} is not to be had here")));
+            return Err(invalid(alloc::format!("{factor} is not supported")));
         }
     }
     let settings = members.software_token_mfa_settings;

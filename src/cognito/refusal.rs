@@ -1,12 +1,12 @@
-//! Which no it is: the one place that names what the machine and the store refuse (SPEC 11).
+//! Names what the machine and the store refuse, in one place.
 
 use core::fmt;
 
 use super::exception::{Exception, Name};
 use crate::association::Rejection;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, OpenError};
 
-/// The answer no, or a failure: as the client is told, and as it was.
+/// Holds the answer no, or a failure: as the client is told, and as it was.
 ///
 /// ```
 /// use softtoken::cognito::Call;
@@ -15,14 +15,18 @@ use crate::error::{Error, Fault};
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// let (store, mfa) = (MemoryStore::new(), Mfa::system(Policy::COGNITO));
 /// let target = "AWSCognitoIdentityProviderService.AdminSetUserMFAPreference";
-/// let body = br#"{"UserPoolId": "local_pool", "Username": "alice", "SoftwareTokenMfaSettings": {"Enabled": true}}"#;
+/// let body = br#"{
+///     "UserPoolId": "local_pool", "Username": "alice",
+///     "SoftwareTokenMfaSettings": {"Enabled": true}
+/// }"#;
 /// let Some(Call::Administrator(call)) = Call::parse(target, body)? else {
-///     unreachable!("an administrator speaks");
+///     panic!("an administrator speaks");
 /// };
-/// let refusal = call.answer(&mfa, "user-1", Administrator).run_blocking(&store).unwrap_err();
+/// let root = Administrator::named("root");
+/// let refusal = call.answer(&mfa, "user-1", &root).run_blocking(&store).unwrap_err();
 /// assert_eq!(refusal.exception().name(), "InvalidParameterException");
 /// assert_eq!(refusal.exception().message(), "User has not verified software token mfa");
-/// assert_eq!(refusal.error().code(), "not_associated");
+/// assert_eq!(refusal.error().name(), "not_associated");
 /// # Ok(())
 /// # }
 /// ```
@@ -40,18 +44,21 @@ impl<E> Refusal<E> {
                 Name::ConcurrentModification.into()
             }
             Error::Fault(Fault::Contended) => Name::TooManyRequests.into(),
+            Error::Malformed(malformed) => {
+                Exception::new(Name::InvalidParameter, alloc::format!("{malformed}"))
+            }
             Error::Fault(_) | Error::Store(_) => Name::InternalError.into(),
         };
         Self { exception, error }
     }
 
-    /// For the client: [`Response::refused`](super::Response::refused).
+    /// Returns the exception for the client: [`Response::refused`](super::Response::refused).
     #[must_use]
     pub fn exception(&self) -> &Exception {
         &self.exception
     }
 
-    /// For the log, and for `Retry-After`.
+    /// Returns the error, for the log and for `Retry-After`.
     #[must_use]
     pub fn error(&self) -> &Error<E> {
         &self.error
@@ -70,19 +77,26 @@ impl<E: core::error::Error + 'static> core::error::Error for Refusal<E> {
     }
 }
 
-/// What was asked, as far as it changes what an answer is called.
+/// Says what was asked, as far as it changes what an answer is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum During {
     Associate,
+    /// Verifies by an access token.
     Verify,
+    VerifyBySession,
     SignIn,
     Prefer,
 }
 
-/// The table.
+/// Holds the service's own words for a session that is not taken, whatever is wrong with it.
+const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
+
+/// Names a rejection, by the table.
 fn rejected(rejection: Rejection, during: During) -> Exception {
     let name = match (rejection, during) {
-        (Rejection::Mismatch | Rejection::Reused, During::Verify) => Name::EnableSoftwareTokenMfa,
+        (Rejection::Mismatch | Rejection::Reused, During::Verify | During::VerifyBySession) => {
+            Name::EnableSoftwareTokenMfa
+        }
         (Rejection::Mismatch, _) => Name::CodeMismatch,
         (Rejection::Reused, _) => Name::ExpiredCode,
         (Rejection::NotAssociated, During::Prefer) => {
@@ -101,28 +115,61 @@ fn rejected(rejection: Rejection, during: During) -> Exception {
             let message = alloc::format!("A code has {} digits", expected.get());
             return Exception::new(Name::InvalidParameter, message);
         }
-        (Rejection::NotAssociated | Rejection::Expired | Rejection::SoftwareTokenDisabled, _) => {
-            Name::SoftwareTokenMfaNotFound
+        // The service's users have one token; an application that allows more has to say which
+        // one is to go, for which the service has no member.
+        (Rejection::TooManyTokens, _) => {
+            let message = "The user has as many software tokens as allowed";
+            return Exception::new(Name::InvalidParameter, message);
         }
+        // A session that has verified its token has ended, as far as the service's clients know.
+        (Rejection::InvalidSession, _) | (Rejection::AlreadyVerified, During::VerifyBySession) => {
+            return Exception::new(Name::NotAuthorized, INVALID_SESSION);
+        }
+        // Just verified: nothing is left that waits for a code.
+        (Rejection::AlreadyVerified, During::Verify)
+        | (
+            Rejection::NotAssociated
+            | Rejection::Expired
+            | Rejection::SoftwareTokenDisabled
+            | Rejection::NoSuchToken,
+            _,
+        ) => Name::SoftwareTokenMfaNotFound,
         (Rejection::Throttled { .. }, _) => Name::TooManyRequests,
         (
-            Rejection::InvalidSession
-            | Rejection::Locked
+            Rejection::Locked
+            | Rejection::RecoveryLocked
             | Rejection::NotAuthorized
             | Rejection::ReauthenticationRequired
             | Rejection::SecondFactorRequired,
             _,
         ) => return Exception::new(Name::NotAuthorized, alloc::format!("{rejection}")),
-        // An administrator's operations, and a server's clock, are nothing a client can do anything about.
-        (Rejection::AlreadyVerified | Rejection::ClockBehind, _) => Name::InternalError,
+        // Imports, and the server's clock: a client can do nothing about them.
+        (
+            Rejection::AlreadyVerified
+            | Rejection::VerifiedBefore
+            | Rejection::LastStepInFuture
+            | Rejection::ClockBehind,
+            _,
+        ) => Name::InternalError,
     };
     name.into()
 }
 
 impl From<Rejection> for Exception {
-    /// What a sign-in's rejection is called: [`Mfa::claims_of`](crate::Mfa::claims_of) refuses sessions before there is a call.
+    /// Names a rejection as a sign-in does: for what your application refuses before there is an
+    /// exchange.
     fn from(rejection: Rejection) -> Self {
         rejected(rejection, During::SignIn)
+    }
+}
+
+impl From<OpenError> for Exception {
+    /// Names what [`Mfa::open`](crate::Mfa::open) refuses before there is an exchange.
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Invalid => Rejection::InvalidSession.into(),
+            OpenError::NoSessionKeys | OpenError::NoTime => Name::InternalError.into(),
+        }
     }
 }
 
@@ -133,14 +180,15 @@ mod tests {
     use super::{During, Exception, Name, Refusal, rejected};
     use crate::association::Rejection;
     use crate::entropy::NoEntropy;
-    use crate::error::{Error, Fault};
+    use crate::error::{Error, Fault, Malformed, OpenError};
     use crate::record::RecordError;
     use crate::time::UnixTime;
-    use crate::totp::Digits;
+    use crate::totp::{CodeError, Digits};
 
-    const EVERYWHERE: [During; 4] = [
+    const EVERYWHERE: [During; 5] = [
         During::Associate,
         During::Verify,
+        During::VerifyBySession,
         During::SignIn,
         During::Prefer,
     ];
@@ -163,11 +211,15 @@ mod tests {
             (Rejection::MfaRequired, Name::InvalidParameter),
             (Rejection::Throttled { until }, Name::TooManyRequests),
             (Rejection::Locked, Name::NotAuthorized),
+            (Rejection::RecoveryLocked, Name::NotAuthorized),
             (Rejection::InvalidSession, Name::NotAuthorized),
             (Rejection::NotAuthorized, Name::NotAuthorized),
             (Rejection::ReauthenticationRequired, Name::NotAuthorized),
             (Rejection::SecondFactorRequired, Name::NotAuthorized),
-            (Rejection::AlreadyVerified, Name::InternalError),
+            (Rejection::TooManyTokens, Name::InvalidParameter),
+            (Rejection::NoSuchToken, Name::SoftwareTokenMfaNotFound),
+            (Rejection::VerifiedBefore, Name::InternalError),
+            (Rejection::LastStepInFuture, Name::InternalError),
             (Rejection::ClockBehind, Name::InternalError),
         ] {
             for during in EVERYWHERE {
@@ -191,6 +243,16 @@ mod tests {
             (
                 Rejection::Reused,
                 During::Verify,
+                Name::EnableSoftwareTokenMfa,
+            ),
+            (
+                Rejection::Mismatch,
+                During::VerifyBySession,
+                Name::EnableSoftwareTokenMfa,
+            ),
+            (
+                Rejection::Reused,
+                During::VerifyBySession,
                 Name::EnableSoftwareTokenMfa,
             ),
             (Rejection::Mismatch, During::SignIn, Name::CodeMismatch),
@@ -249,11 +311,50 @@ mod tests {
         }
     }
 
+    const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
+
     #[test]
     fn what_is_wrong_with_a_session_has_the_services_words() {
-        let exception = Exception::from(Rejection::InvalidSession);
-        assert_eq!(exception.kind(), Name::NotAuthorized);
-        let told = "Invalid session for the user, session is expired or invalid.";
-        assert_eq!(exception.message(), told);
+        for during in EVERYWHERE {
+            let exception = rejected(Rejection::InvalidSession, during);
+            assert_eq!(exception.kind(), Name::NotAuthorized);
+            assert_eq!(exception.message(), INVALID_SESSION);
+        }
+        let exception = Exception::from(OpenError::Invalid);
+        assert_eq!(exception, Exception::from(Rejection::InvalidSession));
+    }
+
+    #[test]
+    fn just_verified_is_not_there_by_access_token_and_an_ended_session_by_session() {
+        let told = |during| rejected(Rejection::AlreadyVerified, during);
+        assert_eq!(
+            told(During::Verify),
+            Name::SoftwareTokenMfaNotFound.into(),
+            "by access token"
+        );
+        let by_session = told(During::VerifyBySession);
+        assert_eq!(by_session.kind(), Name::NotAuthorized);
+        assert_eq!(by_session.message(), INVALID_SESSION);
+        for during in [During::Associate, During::SignIn, During::Prefer] {
+            assert_eq!(told(during), Name::InternalError.into(), "{during:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_opened_for_want_of_keys_or_time_is_internal() {
+        for error in [OpenError::NoSessionKeys, OpenError::NoTime] {
+            assert_eq!(Exception::from(error), Name::InternalError.into());
+        }
+    }
+
+    #[test]
+    fn malformed_input_is_a_parameter_with_its_own_words() {
+        let error: Error<Infallible> = Malformed::Code(CodeError::NotDigits).into();
+        let refusal = Refusal::of(error, During::SignIn);
+        assert_eq!(refusal.exception().kind(), Name::InvalidParameter);
+        assert_eq!(
+            refusal.exception().message(),
+            CodeError::NotDigits.to_string()
+        );
     }
 }

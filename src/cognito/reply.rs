@@ -1,4 +1,4 @@
-//! What an exchange came to, and the bodies of the answers.
+//! Holds what an exchange came to, and the bodies of the answers.
 
 use alloc::string::String;
 use core::fmt;
@@ -7,26 +7,33 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::response::{Empty, Response};
-use crate::association::{Challenge, Enrolled, Evidence, Issued, Session};
+use crate::association::{Challenge, ChallengeSession, Enrolled, Evidence, Issued};
 
-/// What an exchange came to.
+/// Holds what an exchange came to.
 #[derive(Debug)]
 #[must_use = "a code may have been accepted and spent: answer the client"]
 pub enum Reply {
-    /// The whole answer's body, for [`Response::success`].
+    /// Holds the body of the answer, whole: for [`Response::success`].
     Body(Body),
-    /// The sign-in is complete. Issue tokens for it, and answer by [`Response::authenticated`].
+    /// Says that the sign-in is complete. Issue tokens for it, keep the grant that is made from it
+    /// with the login, and answer by [`Response::authenticated`].
     Authenticated(Evidence),
-    /// Nothing more is asked for, and nothing was proven. Issue tokens that name no second factor, and answer the same way.
+    /// Says that nothing more is asked for, and that nothing was proven. Issue tokens that name no
+    /// second factor, and answer the same way.
     NotRequired,
 }
 
 impl Reply {
-    /// The answer, where it needs no tokens; else what they are issued for, `None` standing for [`Self::NotRequired`].
+    /// Returns the answer, where it needs no tokens.
     ///
     /// # Errors
     ///
-    /// No error: what the embedder has to issue tokens for.
+    /// No error, but what your application has to issue tokens for: the evidence, or `None` for
+    /// [`Self::NotRequired`].
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is no error that is passed on: the caller issues tokens for it at once"
+    )]
     pub fn response(self, request_id: &str) -> Result<Response, Option<Evidence>> {
         match self {
             Self::Body(body) => Ok(Response::success(&body, request_id)),
@@ -36,7 +43,7 @@ impl Reply {
     }
 }
 
-/// The body of an answer: an object whose absent members are left out.
+/// Holds the body of an answer: an object whose absent members are left out.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct Body(Shape);
@@ -72,8 +79,8 @@ enum Shape {
     Empty(Empty),
 }
 
-/// A session in an answer.
-struct Handed(Session);
+/// Holds a session in an answer.
+struct Handed(ChallengeSession);
 
 impl Serialize for Handed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -91,7 +98,7 @@ struct Parameters {
     user_id_for_srp: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     friendly_device_name: Option<String>,
-    /// A list in JSON, as a string.
+    /// Holds a list in JSON, as a string.
     #[serde(skip_serializing_if = "Option::is_none")]
     mfas_can_setup: Option<&'static str>,
 }
@@ -120,15 +127,14 @@ pub(super) fn challenged(challenge: Challenge, user_name: &str) -> Reply {
         ..Parameters::default()
     };
     let (challenge_name, session) = match challenge {
-        Challenge::NotRequired => return Reply::NotRequired,
-        Challenge::SoftwareToken {
-            session,
-            device_name,
-        } => {
-            challenge_parameters.friendly_device_name = device_name;
+        Challenge::NotRequired { .. } => return Reply::NotRequired,
+        Challenge::SoftwareToken { session, names } => {
+            // The service has one device; of several, each will do.
+            challenge_parameters.friendly_device_name =
+                (!names.is_empty()).then(|| names.join(", "));
             ("SOFTWARE_TOKEN_MFA", session)
         }
-        Challenge::Setup { session } => {
+        Challenge::Setup { session, .. } => {
             challenge_parameters.mfas_can_setup = Some("[\"SOFTWARE_TOKEN_MFA\"]");
             ("MFA_SETUP", session)
         }

@@ -1,4 +1,4 @@
-//! What goes back over HTTP.
+//! Holds the answer that goes back over HTTP.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::exception::{Exception, Name};
 
-/// An HTTP answer in the service's protocol, JSON 1.1: a status, headers, a body.
+/// Holds an HTTP answer in Amazon Cognito's protocol, JSON 1.1: a status, headers, a body.
 ///
 /// ```
 /// use softtoken::cognito::{Exception, Name, Response};
@@ -22,16 +22,17 @@ use super::exception::{Exception, Name};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
-    /// 200, 400 or 500.
+    /// Holds the status: 200, 400 or 500.
     pub status: u16,
-    /// Names and values.
+    /// Lists the headers, names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON. It may hold a secret, a session or tokens, and is wiped when dropped.
+    /// Holds the body, JSON. It may hold a secret, a session or tokens, and is wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Response {
-    /// Success with this body. Give each request an id of its own, such as a UUID: the client's logs and yours share it.
+    /// Answers with success and this body. Give each request an id of its own, such as a UUID: the
+    /// client's logs and yours share it.
     #[must_use]
     pub fn success(body: &impl Serialize, request_id: &str) -> Self {
         match serde_json::to_vec(body) {
@@ -40,8 +41,9 @@ impl Response {
         }
     }
 
-    /// Success with the tokens that were issued for an [evidence](super::Reply::Authenticated), or where
-    /// [none is asked for](super::Reply::NotRequired).
+    /// Answers with success and the tokens that were issued for an
+    /// [evidence](super::Reply::Authenticated), or where [no second factor is
+    /// needed](super::Reply::NotRequired).
     #[must_use]
     pub fn authenticated(tokens: &AuthenticationResult, request_id: &str) -> Self {
         #[derive(Serialize)]
@@ -57,7 +59,7 @@ impl Response {
         Self::success(&body, request_id)
     }
 
-    /// A refusal or a failure.
+    /// Answers with a refusal or a failure, under the same id as the request's log.
     #[must_use]
     pub fn refused(exception: &Exception, request_id: &str) -> Self {
         let body = serde_json::to_vec(exception).unwrap_or_default();
@@ -94,7 +96,7 @@ impl core::fmt::Debug for Response {
 #[derive(Serialize)]
 pub(super) struct Empty {}
 
-/// The tokens that a sign-in ends in, which the embedder issues.
+/// Holds the tokens that complete a sign-in, which your application issues.
 ///
 /// ```
 /// use softtoken::cognito::{AuthenticationResult, Response};
@@ -108,22 +110,22 @@ pub(super) struct Empty {}
 /// };
 /// let response = Response::authenticated(&tokens, "d3b07384");
 /// let body = core::str::from_utf8(&response.body)?;
-/// assert!(body.contains(r#""AuthenticationResult":{"AccessToken":"eyJ0eXAi.eyJzdWIi.c2ln","ExpiresIn":3600,"#));
+/// assert!(body.contains(r#""AuthenticationResult":{"AccessToken":"eyJ0eXAi.eyJzdWIi.c2ln","#));
 /// # Ok::<(), core::str::Utf8Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthenticationResult {
-    /// For the resource servers, and for what the user may do to the account.
+    /// Opens the resource servers, and what the user may do to the account.
     pub access_token: String,
-    /// In seconds.
+    /// Says for how many seconds the access token is valid.
     pub expires_in: u32,
-    /// `Bearer`.
+    /// Names the kind of token: `Bearer`.
     pub token_type: String,
-    /// For new ones; not given out again by a refresh.
+    /// Buys new tokens; it is not given out again by a refresh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
-    /// For the client.
+    /// Tells the client who the user is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
 }

@@ -1,12 +1,13 @@
-//! What a session of a sign-in is bound to, beside its user.
+//! Names the scope that a session of a sign-in is bound to, beside its user.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::association::{Context, ContextTooLong};
+use crate::association::{Context, ContextError};
 
-/// What a sign-in happens in: a user pool, one of its app clients, and which password of the user's it began with. A session that
-/// was made in one is refused in another.
+/// Names where a sign-in happens: in a user pool, one of its app clients, and the version of the
+/// password with which it began. A scope stands for the [context](Self::context) of the request's
+/// view, so a session that was made in one scope is refused in another.
 ///
 /// ```
 /// use softtoken::cognito::Scope;
@@ -15,7 +16,7 @@ use crate::association::{Context, ContextTooLong};
 /// let found = Scope::of(scope.context()).expect("made by Scope");
 /// assert_eq!((found.user_pool_id(), found.client_id()), ("local_optional", "webclient"));
 /// assert_eq!(found.password_version(), 3);
-/// # Ok::<(), softtoken::ContextTooLong>(())
+/// # Ok::<(), softtoken::association::ContextError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Scope {
@@ -26,17 +27,18 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// This pool and client, and a password that never changes.
+    /// Makes the scope of this pool and client, with a password that never changes.
     ///
     /// # Errors
     ///
-    /// [`ContextTooLong`] where the two ids have more than 119 bytes together. Those of the service have at most 81.
-    pub fn new(user_pool_id: &str, client_id: &str) -> Result<Self, ContextTooLong> {
+    /// [`ContextError`] where the two ids have more than 119 bytes together. Those of the service
+    /// have at most 81.
+    pub fn new(user_pool_id: &str, client_id: &str) -> Result<Self, ContextError> {
         Self::versioned(user_pool_id, client_id, 0)
     }
 
-    /// The same with the version of the user's password: a number that is another one after each change, so that a sign-in that
-    /// began with an old password does not end after it.
+    /// Binds the version of the user's password in as well: a number that every new password
+    /// changes, so that no sign-in that began with the old one is completed.
     #[must_use]
     pub fn with_password_version(self, version: u64) -> Self {
         // The version has one length, whatever it is.
@@ -47,8 +49,8 @@ impl Scope {
         user_pool_id: &str,
         client_id: &str,
         password_version: u64,
-    ) -> Result<Self, ContextTooLong> {
-        let length = u8::try_from(user_pool_id.len()).map_err(|_| ContextTooLong)?;
+    ) -> Result<Self, ContextError> {
+        let length = u8::try_from(user_pool_id.len()).map_err(|_| ContextError)?;
         let mut bytes = Vec::with_capacity(9 + user_pool_id.len() + client_id.len());
         bytes.extend_from_slice(&password_version.to_be_bytes());
         bytes.push(length);
@@ -62,7 +64,8 @@ impl Scope {
         })
     }
 
-    /// The scope that this context stands for, of a session's [`Claims`](crate::Claims); `None` where it was made otherwise.
+    /// Returns the scope that a session's [context](crate::ChallengeSession::context) stands for;
+    /// `None` where the context was made otherwise.
     #[must_use]
     pub fn of(context: &Context) -> Option<Self> {
         let (version, rest) = context.as_bytes().split_first_chunk()?;
@@ -76,25 +79,25 @@ impl Scope {
         })
     }
 
-    /// The pool.
+    /// Returns the pool.
     #[must_use]
     pub fn user_pool_id(&self) -> &str {
         &self.user_pool_id
     }
 
-    /// The client.
+    /// Returns the client.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// The version of the user's password.
+    /// Returns the version of the user's password.
     #[must_use]
     pub fn password_version(&self) -> u64 {
         self.password_version
     }
 
-    /// As the sessions and the evidence of a sign-in carry it.
+    /// Returns the context, as the sessions and the evidence of a sign-in carry it.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context

@@ -172,11 +172,11 @@ impl PolicyBuilder {
     /// Sets whether a grant without a second factor may replace a token that no sign-in has ever
     /// asked for. Default: `false`; `true` in [`Policy::COGNITO`].
     ///
-    /// With `true`, `associate` and `verify` accept such a grant where exactly one token is in
-    /// force, a sign-in under this policy would not ask for that token, the token has guarded
-    /// nothing since it was last turned off, and the user authenticated after the token was
-    /// verified and last turned off. The token's recovery codes die with it, and the event says
-    /// that possession was waived.
+    /// With `true`, `associate` and `verify` accept such a grant for a replacement where exactly
+    /// one token is in force, a sign-in under this policy would not ask for that token, the token
+    /// has guarded nothing since it was last turned off, and the user authenticated after the token
+    /// was verified and last turned off. The token's recovery codes die with it, and the event says
+    /// that possession was waived. No such grant adds a token beside it.
     ///
     /// The reason is the user who loses the phone before the token is enabled, or after an
     /// administrator has turned MFA off: without the waiver such a user could not enrol again by

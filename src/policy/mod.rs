@@ -1,4 +1,4 @@
-//! The numbers that a deployment may choose, each with its reason.
+//! Holds the numbers that a deployment may choose, each with its reason.
 
 mod builder;
 mod odds;
@@ -24,6 +24,7 @@ pub use throttle::Throttle;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[expect(clippy::exhaustive_enums, reason = "who asks must know every answer")]
 pub enum Requirement {
     /// Never asks.
     Off,
@@ -75,7 +76,7 @@ impl Requirement {
 ///
 /// let contradiction = Policy::builder().requirement(Requirement::Required).software_tokens(false);
 /// assert!(contradiction.build().is_err());
-/// # Ok::<(), softtoken::PolicyError>(())
+/// # Ok::<(), softtoken::policy::PolicyError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -94,7 +95,8 @@ pub struct Policy(PolicyBuilder);
 /// ```
 /// use core::time::Duration;
 /// use softtoken::totp::{Algorithm, Digits, Totp, Window};
-/// use softtoken::{Policy, PolicyError, Requirement, Throttle};
+/// use softtoken::policy::{PolicyError, Throttle};
+/// use softtoken::{Policy, Requirement};
 ///
 /// let totp = Totp::new(Algorithm::Sha1, Digits::Six, Duration::from_secs(30))?;
 /// let policy = Policy::builder()
@@ -177,7 +179,7 @@ impl Default for PolicyBuilder {
 }
 
 impl Policy {
-    /// The most tokens that a policy may let one subject hold.
+    /// Limits the tokens that a policy may let one subject hold.
     pub const MAX_TOKENS: usize = 10;
 
     /// Holds the rules for a server of your own: MFA is optional, a verified token is enabled at
@@ -208,8 +210,9 @@ impl Policy {
 
     /// Holds the rules of Amazon Cognito: secrets of 32 bytes (52 characters), a verified token
     /// stays off until the user's preference turns it on, for which the first factor is enough, a
-    /// token that no sign-in has ever asked for can be replaced by the first factor alone, and the
-    /// expiry of the access token decides how fresh an authentication has to be.
+    /// token that has guarded nothing since it was last turned off can be replaced by the first
+    /// factor alone, and the expiry of the access token decides how fresh an authentication has to
+    /// be.
     pub const COGNITO: Self = Self(PolicyBuilder {
         enable_on_verify: false,
         secret_bytes: 32,
@@ -396,10 +399,6 @@ impl Policy {
 
     /// Returns whether both policies agree in everything that the record of a subject depends on,
     /// so that views under either can work on the same row.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the view of a request, `Mfa::with_policy`")
-    )]
     pub(crate) fn shares_record_with(&self, other: &Self) -> bool {
         // Named one by one, so that a new field has to be put on one side or the other.
         let PolicyBuilder {

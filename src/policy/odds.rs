@@ -1,4 +1,4 @@
-//! How likely guessing is to succeed.
+//! Bounds how likely guessing is to succeed.
 
 use core::time::Duration;
 
@@ -36,7 +36,7 @@ impl Policy {
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
-        reason = "a probability is quoted to two digits, counts beyond 2^53 are clamped to 1 by the product"
+        reason = "a probability is quoted to two digits; the product clamps counts beyond 2^53 to 1"
     )]
     pub fn guess_odds(&self, duration: Duration, successes: u64) -> f64 {
         let codes = self

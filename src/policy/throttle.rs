@@ -1,4 +1,4 @@
-//! The throttle's numbers.
+//! Holds the throttle's numbers.
 
 use core::time::Duration;
 
@@ -14,6 +14,10 @@ use super::seconds;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "it is made by updating a constant"
+)]
 pub struct Throttle {
     /// Sets how many failures in a row cost no wait, 1 to 10. Default: 3, which leaves room for two
     /// typing errors and a code that expired while it was typed.
@@ -67,7 +71,7 @@ impl Throttle {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use softtoken::Throttle;
+    /// use softtoken::policy::Throttle;
     ///
     /// let wait = |failures| Throttle::STANDARD.wait(failures).as_secs();
     /// assert_eq!([2, 3, 4, 10, 11].map(wait), [0, 5, 10, 640, 900]);

@@ -1,4 +1,4 @@
-//! Keys that seal records.
+//! Holds keys that seal records.
 
 use alloc::vec::Vec;
 use core::{fmt, mem};
@@ -10,25 +10,28 @@ use super::{Place, RecordError, Seal, SealError};
 use crate::entropy::{Entropy, NoEntropy};
 use crate::keys::{Key, Keys};
 
-/// The keys that seal records: the current one seals, all of them open, each by its id. The cipher is XChaCha20-Poly1305, so
-/// nonces are long enough to be drawn at random for as many records as there will ever be.
+/// Holds the keys that seal records: the current one seals, all of them open, each by its id.
 ///
-/// Give every process of the server the same keys, and keep them where the database's backups are not: a record whose key is
-/// lost is lost. Use an id for one key, ever.
+/// The cipher is XChaCha20-Poly1305, whose nonces are long enough to be drawn at random for as many
+/// records as there will ever be.
+///
+/// Give every process of the server the same keys, and keep the keys where the database's backups
+/// are not: a record whose key is lost is lost. Use an id for one key, ever.
 ///
 /// ```
-/// use softtoken::{Grant, Keyring, MemoryStore, Mfa, OsEntropy, Policy, UnixTime};
-/// # use softtoken::record::SEALED;
-/// # use softtoken::BlockingStore;
+/// use softtoken::record::{Keyring, SEALED};
+/// use softtoken::{BlockingStore, Grant, MemoryStore, Mfa, OsEntropy, Policy};
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let now = UnixTime::from_secs(1_700_000_000);
-/// # let clock = move || Some(now);
 /// # let store = MemoryStore::new();
 /// # let key = [7; 32];
-/// let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy).sealed(Keyring::from_bytes(1, &key));
-/// let issued = mfa.associate(Grant::first_factor(now)).run_blocking(&store, "alice")?;
-/// # let row = store.load_blocking("alice")?.expect("it was stored");
+/// let mfa = Mfa::system(Policy::STANDARD)
+///     .sealed(Keyring::from_bytes(1, &key))
+///     .seal_label("production/softtoken");
+/// let grant = Grant::first_factor("user-1", mfa.now()?);
+/// let issued = mfa.associate(&grant).run_blocking(&store, "user-1")?;
+///
+/// let row = store.load_blocking("user-1")?.expect("it was stored");
 /// assert_eq!(row.record[0], SEALED);
 /// let secret = issued.secret().expose();
 /// assert!(!row.record.windows(secret.len()).any(|bytes| bytes == secret));
@@ -39,25 +42,34 @@ use crate::keys::{Key, Keys};
 /// # To rotate
 ///
 /// 1. Let all processes open with the new key ([`also_open`](Self::also_open)).
-/// 2. Once they do, let all of them seal with it ([`rotate`](Self::rotate)). Every write from now on is under the new key.
-/// 3. For each subject whose row still names the old one, run [`Mfa::reseal`](crate::Mfa::reseal). While others sign in, too.
-/// 4. Once there is none, [`retire`](Self::retire) the old key. A row of before that somebody puts back is refused from then on.
+/// 2. Once they do, let all of them seal with it ([`rotate`](Self::rotate)). Every write from now
+///    on is sealed with the new key.
+/// 3. For each subject whose row still names the old key, run [`Mfa::reseal`](crate::Mfa::reseal),
+///    while others sign in, too.
+/// 4. Once no row names the old key, [`retire`](Self::retire) it. An old row that somebody puts
+///    back is refused from then on.
+///
+/// A label is rotated by the same steps, with
+/// [`Mfa::also_open_seal_label`](crate::Mfa::also_open_seal_label) first. No row names its label,
+/// so reseal every subject before the old label is left out.
 ///
 /// ```
-/// use softtoken::{Administrator, BlockingStore, Keyring, MemoryStore, Mfa, OsEntropy, Policy};
+/// use softtoken::record::Keyring;
+/// use softtoken::{Administrator, BlockingStore, MemoryStore, Mfa, Policy};
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let (old, new) = ([1; 32], [2; 32]);
 /// # let store = MemoryStore::new();
+/// # let admin = Administrator::named("root");
 /// let keyring = Keyring::from_bytes(1, &old);
 /// let before = Mfa::system(Policy::STANDARD).sealed(keyring.clone());
-/// before.reset(Administrator).run_blocking(&store, "alice")?;
+/// before.reset(&admin).run_blocking(&store, "user-1")?;
 ///
 /// let mut rotated = keyring;
 /// rotated.rotate(2, &new);
 /// let mfa = Mfa::system(Policy::STANDARD).sealed(rotated);
-/// mfa.reseal().run_blocking(&store, "alice")?;
-/// let row = store.load_blocking("alice")?.expect("it was stored");
+/// mfa.reseal().run_blocking(&store, "user-1")?;
+/// let row = store.load_blocking("user-1")?.expect("it was stored");
 /// assert_eq!(row.record[1..5], 2_u32.to_be_bytes());
 /// # Ok(())
 /// # }
@@ -73,14 +85,15 @@ use crate::keys::{Key, Keys};
 /// | as many as the record has | the ciphertext |
 /// | 16 | the tag |
 ///
-/// So a sealed record is 45 bytes longer than the same in the clear; and the rows that still name key 1 are those which have
-/// `substr(record, 1, 5) = '\x8100000001'` in PostgreSQL, `= x'8100000001'` in SQLite and MySQL.
+/// So a sealed record is 45 bytes longer than the same record in the clear; and the rows that still
+/// name key 1 are those with `substr(record, 1, 5) = '\x8100000001'` in PostgreSQL,
+/// `= x'8100000001'` in SQLite and MySQL.
 #[derive(Clone)]
 pub struct Keyring(Keys);
 
 impl Keyring {
-    /// One new key under this id. It is to be had nowhere else, so what it seals opens in this process only: for tests, and for
-    /// rows that live no longer than the process.
+    /// Generates one new key under this id. It exists nowhere else, so what the key seals opens in
+    /// this process only: for tests, and for rows that live no longer than the process.
     ///
     /// # Errors
     ///
@@ -89,25 +102,27 @@ impl Keyring {
         Keys::generate(id, entropy).map(Self)
     }
 
-    /// One key under this id. The 32 bytes come from a cryptographic generator, and are used for nothing else.
+    /// Takes one key under this id. The 32 bytes come from a cryptographic generator, and are used
+    /// for nothing else.
     #[must_use]
     pub fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
         Self(Keys::from_bytes(id, bytes))
     }
 
-    /// Seals with this key from now on; those before it go on opening. A key that had this id is forgotten.
+    /// Seals with this key from now on; the keys before it go on opening. A key that had this id is
+    /// forgotten.
     pub fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
         self.0.rotate(id, bytes);
     }
 
-    /// Opens with this key as well from now on, and goes on sealing as before. A key that had this id is forgotten, unless it
-    /// is the one that seals.
+    /// Opens with this key as well from now on, and goes on sealing as before. A key that had this
+    /// id is forgotten, unless it is the one that seals.
     pub fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
         self.0.also_open(id, bytes);
     }
 
-    /// Forgets the key with this id, unless it is the one that seals. What it has sealed opens no more
-    /// ([`RecordError::UnknownKey`]), until it is back.
+    /// Forgets the key with this id, unless it is the one that seals. Records that the key has
+    /// sealed open no more ([`RecordError::UnknownKey`]), until the key is back.
     pub fn retire(&mut self, id: u32) {
         self.0.retire(id);
     }
@@ -173,7 +188,7 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 
-/// The key's id as well: two ids may have one key.
+/// Binds the key's id in as well: two ids may have one key.
 fn associated_data(place: Place<'_>, key: &Key) -> Vec<u8> {
     let mut bytes = place.associated_data();
     bytes.extend_from_slice(&key.id().to_be_bytes());

@@ -1,4 +1,4 @@
-//! Stores whose type is not known when the program is compiled.
+//! Holds stores whose type is not known when the program is compiled.
 
 use alloc::boxed::Box;
 use core::error::Error;

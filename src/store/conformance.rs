@@ -49,7 +49,8 @@ mod dropped;
 mod races;
 mod sequential;
 
-/// Checks a blocking store by the standard [`Suite`].
+/// Checks a blocking store by the standard [`Suite`]. `open` is called several times: each call
+/// returns another handle on the same storage, a connection of its own where there is one.
 ///
 /// # Errors
 ///
@@ -58,7 +59,9 @@ pub fn check_blocking<S: BlockingStore>(open: impl Fn() -> S + Sync) -> Result<(
     Suite::new().check_blocking(open)
 }
 
-/// Checks an async store by the standard [`Suite`].
+/// Checks an async store by the standard [`Suite`]. `open` is called several times: each call
+/// returns another handle on the same storage. `block_on` runs a future to its end on the thread
+/// that calls it.
 ///
 /// # Errors
 ///
@@ -86,20 +89,47 @@ pub fn check<S: Store>(
 #[derive(Clone, Copy, Debug)]
 pub struct Suite {
     rounds: u32,
+    record_bytes: usize,
 }
 
 impl Suite {
-    /// Creates the standard suite: 128 rounds.
+    /// Creates the standard suite: 128 rounds, records of up to 4,096 bytes.
     #[must_use]
     pub const fn new() -> Self {
-        Self { rounds: 128 }
+        Self {
+            rounds: 128,
+            record_bytes: 4096,
+        }
     }
 
     /// Runs every race `rounds` times. More rounds find narrower windows; the time grows in
     /// proportion.
     #[must_use]
     pub const fn rounds(self, rounds: u32) -> Self {
-        Self { rounds }
+        Self { rounds, ..self }
+    }
+
+    /// Tries records of up to so many bytes: what
+    /// [`Policy::max_record_bytes`](crate::Policy::max_record_bytes) says, where a policy with many
+    /// tokens or long names needs more than the standard suite tries, or a column of yours holds
+    /// less.
+    ///
+    /// ```
+    /// use softtoken::Policy;
+    /// use softtoken::store::{MemoryStore, conformance::Suite};
+    ///
+    /// let policy = Policy::builder().max_tokens(10).name_bytes(1024).build()?;
+    /// let store = MemoryStore::new();
+    /// let suite = Suite::new().record_bytes(policy.max_record_bytes());
+    /// suite.check_blocking(|| &store)?;
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn record_bytes(self, record_bytes: usize) -> Self {
+        Self {
+            record_bytes,
+            ..self
+        }
     }
 
     /// Checks a blocking store.
@@ -112,7 +142,7 @@ impl Suite {
         open: impl Fn() -> S + Sync,
     ) -> Result<(), Violation> {
         let bench = Bench::new(&open);
-        sequential::check(&bench)?;
+        sequential::check(&bench, self.record_bytes)?;
         races::check(&bench, self.rounds)
     }
 
@@ -128,7 +158,7 @@ impl Suite {
     ) -> Result<(), Violation> {
         let open = || Adapted::new(open(), &block_on);
         let bench = Bench::new(&open);
-        sequential::check(&bench)?;
+        sequential::check(&bench, self.record_bytes)?;
         dropped::check(&bench)?;
         races::check(&bench, self.rounds)
     }
@@ -169,7 +199,7 @@ pub enum Rule {
     Unchanged,
     /// A swap whose expectation holds is stored: else nobody signs in.
     Progress,
-    /// Of several swaps with one expectation, one is stored: the same code, sent twice in parallel,
+    /// One of several swaps with one expectation is stored: the same code, sent twice in parallel,
     /// signs in once, and parallel guesses are counted one by one.
     OneWinner,
     /// Rows are never deleted, rows with an empty record included: the throttle does not forget,

@@ -1,9 +1,10 @@
-//! A store in the memory of this process.
+//! Keeps records in the memory of this process.
 
 use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt;
 use core::hash::BuildHasher as _;
+use core::mem;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +30,7 @@ const SHARDS: usize = 16;
 /// is dropped.
 ///
 /// ```
-/// use softtoken::Events;
+/// use softtoken::association::Events;
 /// use softtoken::store::{BlockingStore, MemoryStore, Swap, Write};
 ///
 /// let store = MemoryStore::new();
@@ -93,18 +94,22 @@ impl MemoryStore {
             record: Zeroizing::new(write.record().into()),
         };
         let mut shard = lock(self.shard(subject));
-        if shard.get(subject).map(|row| row.revision) != write.expected() {
+        let held = shard.get_mut(subject);
+        if held.as_ref().map(|row| row.revision) != write.expected() {
             return Swap::Conflict;
         }
-        let replaced = shard.insert(subject.into(), row);
+        let replaced = match held {
+            Some(held) => Some(mem::replace(held, row)),
+            None => shard.insert(subject.into(), row),
+        };
         drop(shard);
         drop(replaced);
         Swap::Stored
     }
 }
 
-/// Takes a poisoned lock as well: a shard changes by a single insert of a row that is complete, so
-/// the shard holds the last acknowledged swap of each subject, whatever panicked. To refuse, or to
+/// Takes a poisoned lock as well: a shard changes by one row at a time, which is complete, so the
+/// shard holds the last acknowledged swap of each subject, whatever panicked. To refuse, or to
 /// start empty, would lose those swaps.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)

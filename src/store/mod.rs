@@ -28,8 +28,9 @@
 //!    not succeed after it; and the throttle does not forget.*
 //! 6. **Revisions are kept as given**, one more each time, up to [`i64::MAX`]: as signed 64-bit
 //!    integers, not as floating-point numbers.
-//! 7. **Record bytes are opaque** and come back as they were: any byte, any length from 0 to a few
-//!    kilobytes. The bytes may hold secrets in the clear, unless records are
+//! 7. **Record bytes are opaque** and come back as they were: any byte, any length from 0 to what
+//!    [`Policy::max_record_bytes`](crate::Policy::max_record_bytes) says, 3 kilobytes in
+//!    `Policy::STANDARD`. The bytes may hold secrets in the clear, unless records are
 //!    [sealed](crate::record#sealed): keep the bytes out of logs.
 //! 8. **Subjects are compared byte for byte**, in UTF-8, up to 256 bytes: no folding of case, no
 //!    Unicode normalisation, no trimming, no truncation. *Protects: one user's factor is not
@@ -47,15 +48,15 @@
 //! # In SQL
 //!
 //! ```sql
-//! CREATE TABLE softtoken (
+//! CREATE TABLE mfa (
 //!     subject  TEXT   NOT NULL PRIMARY KEY, -- where TEXT compares bytes; in MySQL VARBINARY(256)
 //!     revision BIGINT NOT NULL,
 //!     record   BYTEA  NOT NULL
 //! );
 //! -- expected() is None:
-//! INSERT INTO softtoken (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+//! INSERT INTO mfa (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 //! -- expected() is Some:
-//! UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4;
+//! UPDATE mfa SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4;
 //! ```
 //!
 //! One row affected is `Stored`, none is `Conflict`. Where the database has no `ON CONFLICT`,
@@ -134,6 +135,7 @@ pub use write::Write;
 /// assert_eq!(format!("{row:?}"), "Snapshot { revision: Revision(1), record: 6 bytes }");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores make it")]
 pub struct Snapshot {
     /// Numbers this record.
     pub revision: Revision,
@@ -154,6 +156,7 @@ impl fmt::Debug for Snapshot {
 /// Says what became of a swap. A store that cannot tell answers [`Err`] instead.
 #[must_use = "nothing is accepted before the store has said `Stored`"]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a store answers one of two")]
 pub enum Swap {
     /// Says that the expectation held: the record is stored, durably, under [`Write::next`].
     Stored,

@@ -1,4 +1,4 @@
-//! Stores behind pointers.
+//! Makes a pointer to a store a store.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

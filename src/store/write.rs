@@ -1,4 +1,4 @@
-//! One swap, as a value.
+//! Holds one swap, as a value.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -8,17 +8,18 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::Snapshot;
-use crate::association::Events;
+use crate::association::{Events, State};
 use crate::revision::Revision;
 
 /// Holds a record to store, and the revision that must be there for it to be stored.
 ///
-/// A [`Decision`](crate::Decision) makes each write; [`new`](Self::new) is for a store's own tests.
-/// A write is owned, so that it can move into a task or onto another thread, and its clones share
-/// one record, whose bytes are wiped when the last clone is dropped. `Debug` prints no record.
+/// A [`Decision`](crate::mfa::Decision) makes each write; [`new`](Self::new) is for a store's own
+/// tests. A write is owned, so that it can move into a task or onto another thread, and its clones
+/// share one record, whose bytes are wiped when the last clone is dropped. `Debug` prints no
+/// record.
 ///
 /// ```
-/// use softtoken::{Events, Revision, store::Write};
+/// use softtoken::{Revision, association::Events, store::Write};
 ///
 /// let expected = Some(Revision::FIRST);
 /// let write = Write::new("alice", expected, b"record".to_vec(), Events::default());
@@ -40,6 +41,8 @@ struct Parts {
     next: Revision,
     record: Zeroizing<Vec<u8>>,
     events: Events,
+    state: State,
+    is_enabled: bool,
 }
 
 impl Write {
@@ -60,7 +63,19 @@ impl Write {
             next: Revision::after(expected)?,
             record,
             events,
+            state: State::Unassociated,
+            is_enabled: false,
         })))
+    }
+
+    /// Says what is in force once this write is stored, for a store that keeps a marker of its own.
+    #[must_use]
+    pub fn leaving(mut self, state: State, is_enabled: bool) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.0) {
+            parts.state = state;
+            parts.is_enabled = is_enabled;
+        }
+        self
     }
 
     /// Returns the subject whose row is written: the one that the decision was made for.
@@ -92,6 +107,20 @@ impl Write {
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Returns which of the three states the subject is in once this write is stored, for a store
+    /// that keeps a marker of its own. A store may ignore it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.state
+    }
+
+    /// Returns whether a sign-in asks for a token once this write is stored, where the policy
+    /// leaves it to the user. A store may ignore it.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.0.is_enabled
     }
 
     /// Copies the row as it is once this write is stored: the record under [`next`](Self::next).

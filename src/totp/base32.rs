@@ -1,5 +1,4 @@
-//! Base32 in the alphabet of [RFC 4648 section
-//! 6](https://www.rfc-editor.org/rfc/rfc4648#section-6).
+//! Reads and writes base32, [RFC 4648 section 6](https://www.rfc-editor.org/rfc/rfc4648#section-6).
 //!
 //! The letters are a secret. So neither an address nor a branch depends on what one stands for: a
 //! letter becomes a value by comparisons and selections, not by a table. That a character is white
@@ -15,12 +14,12 @@ use zeroize::Zeroizing;
 
 use super::is_separator;
 
-/// What becomes of the bits at the end that make no whole byte.
+/// Says what becomes of the bits at the end that make no whole byte.
 #[derive(Clone, Copy)]
 pub(super) enum Leftover {
-    /// They must be those that an encoder writes: fewer than a letter's, and zeros.
+    /// The bits must be those that an encoder writes: fewer than a letter's, and zeros.
     Checked,
-    /// They are dropped.
+    /// The bits are dropped.
     Dropped,
 }
 
@@ -28,7 +27,7 @@ pub(super) enum Leftover {
 /// `bytes` are dropped. `None` if the text is not base32: then what is in `bytes` stands for
 /// nothing.
 pub(super) fn decode(text: &str, leftover: Leftover, bytes: &mut [u8]) -> Option<usize> {
-    let text = text.trim_end_matches(|typed| typed == '=' || is_separator(typed));
+    let text = text.trim_end_matches(|typed| is_padding(typed) || is_separator(typed));
     let mut room = bytes.iter_mut();
     let mut length = 0;
     // The bits that have been read and make no byte yet are the lowest; those above them have been
@@ -76,17 +75,25 @@ pub(super) fn encode(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// What a letter of either case stands for, and whether it stands for anything.
+/// Returns whether a character is padding. A plain comparison would be merged with those of
+/// separators into a branch that tells the digits, which come before `=`, from the letters after
+/// it.
+fn is_padding(typed: char) -> bool {
+    u32::from(typed).ct_eq(&u32::from('=')).into()
+}
+
+/// Returns what a letter of either case stands for, and whether it stands for anything. If not, the
+/// value is any.
 fn value(letter: u8) -> (u8, Choice) {
     // Clears what tells the cases of a letter apart. Nothing but a letter becomes a letter by it.
     let from_a = (letter & !0x20).wrapping_sub(b'A');
     let from_2 = letter.wrapping_sub(b'2');
     let is_digit = from_2.ct_lt(&6);
     let value = u8::conditional_select(&from_a, &from_2.wrapping_add(26), is_digit);
-    (value & 31, is_digit | from_a.ct_lt(&26))
+    (value, is_digit | from_a.ct_lt(&26))
 }
 
-/// The letter for the five lowest bits of `value`.
+/// Returns the letter for the five lowest bits of `value`.
 fn letter(value: u16) -> char {
     let [_, value] = (value & 31).to_be_bytes();
     let letter = value.wrapping_add(b'A');

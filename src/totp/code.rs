@@ -1,4 +1,4 @@
-//! What a person reads off an authenticator.
+//! Reads the code that a person reads off an authenticator.
 
 use alloc::string::String;
 use core::fmt;
@@ -10,12 +10,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::truncation::split_last_digit;
 use super::{Digits, is_separator};
 
-/// A code of 6 to 8 digits, read once.
+/// Holds a code of 6 to 8 digits, read once.
 ///
 /// White space and hyphens group digits and mean nothing, so a code that was copied with the end of
-/// its line is read. Digits of other scripts are refused: one code has one reading, and a spent
-/// code stays spent however it is written. A code is wiped when dropped, hides its digits from
-/// `Debug` and compares in constant time.
+/// its line is read. Digits of other scripts are refused, so a spent code stays spent however it is
+/// written. [`Factor::parse`](crate::Factor::parse) reads a field that takes a recovery code as
+/// well. A code is wiped when dropped, hides its digits from `Debug` and compares in constant time.
 ///
 /// ```
 /// use softtoken::totp::{Code, CodeError, Digits};
@@ -75,8 +75,8 @@ impl Code {
         self.digits
     }
 
-    /// Returns the digits, leading zeros included. How long that takes depends on how many there
-    /// are, not on which.
+    /// Returns the digits, leading zeros included. The time that it takes depends on the number of
+    /// digits, not on which digits they are.
     ///
     /// ```
     /// use softtoken::totp::Code;
@@ -131,8 +131,9 @@ impl fmt::Debug for Code {
     }
 }
 
-/// The reason why a text is not a code. Holds nothing of the text, so it is safe to show.
+/// Reports why a text is not a code. The error holds nothing of the text, so it is safe to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CodeError {
     /// A character is neither an ASCII digit nor white space nor a hyphen.
     #[error("a code has digits only")]
@@ -140,7 +141,7 @@ pub enum CodeError {
     /// There are not 6, 7 or 8 digits.
     #[error("a code has 6 to 8 digits, not {digits}")]
     Length {
-        /// How many digits there were.
+        /// Says how many digits there were.
         digits: usize,
     },
 }

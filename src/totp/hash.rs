@@ -1,10 +1,11 @@
-//! SHA-1, SHA-256 and SHA-512, block by block, as [FIPS 180-4](https://doi.org/10.6028/NIST.FIPS.180-4) has them.
+//! Computes SHA-1, SHA-256 and SHA-512, block by block, as [FIPS
+//! 180-4](https://doi.org/10.6028/NIST.FIPS.180-4) has them.
 
 use core::slice::from_ref;
 
 use zeroize::Zeroize;
 
-/// A hash, as its chaining value.
+/// Computes a hash, as its chaining value.
 pub(super) trait Hash: Copy + Zeroize {
     type Block: AsMut<[u8]>;
 
@@ -12,9 +13,9 @@ pub(super) trait Hash: Copy + Zeroize {
     const INITIAL: Self;
     /// Zeros.
     const BLANK: Self::Block;
-    /// A block for a counter, padded.
+    /// Holds a block for a counter, padded.
     const COUNTER: Self::Block;
-    /// A block for a digest, padded.
+    /// Holds a block for a digest, padded.
     const DIGEST: Self::Block;
 
     fn compress(&mut self, block: &Self::Block);
@@ -23,7 +24,7 @@ pub(super) trait Hash: Copy + Zeroize {
     fn mac(&self) -> Mac;
 }
 
-/// The part of a MAC that truncation looks at: its first five words of 32 bits, and its last.
+/// Holds the part of a MAC that truncation looks at: its first five words of 32 bits, and its last.
 pub(super) struct Mac {
     pub(super) head: [u32; 5],
     pub(super) last: u32,
@@ -157,7 +158,7 @@ pub(super) const fn low(word: u64) -> u32 {
     word as u32
 }
 
-/// A message of `length` bytes after a block of the key, padded: FIPS 180-4 section 5.1.
+/// Returns a message of `length` bytes after a block of the key, padded: FIPS 180-4 section 5.1.
 const fn padded<const BLOCK: usize>(length: usize) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[length] = 0x80;

@@ -1,8 +1,8 @@
-//! The HMAC of a counter, under a key that is hashed once.
+//! Computes the HMAC of a counter, under a key that is hashed once.
 //!
-//! [RFC 2104 section 4](https://www.rfc-editor.org/rfc/rfc2104#section-4): the states after the key's two blocks are kept,
-//! so a MAC costs two compressions. A counter and a digest each fit one block with their padding. How long a key is
-//! decides what is done to it, what it says does not.
+//! [RFC 2104 section 4](https://www.rfc-editor.org/rfc/rfc2104#section-4): the states after the
+//! key's two blocks are kept, so a MAC costs two compressions. A counter and a digest each fit one
+//! block with their padding. The length of a key decides what is done to it, its bytes do not.
 
 use alloc::boxed::Box;
 
@@ -12,7 +12,7 @@ use super::hash::{Hash, Mac, Sha1, Sha256, Sha512};
 use super::{Algorithm, Secret};
 use crate::time::Step;
 
-/// A key that has been hashed. Boxed, so that moving it leaves no copy behind.
+/// Holds a key that has been hashed. Boxed, so that moving it leaves no copy behind.
 #[derive(Clone)]
 pub(super) enum Key {
     Sha1(Box<Pair<Sha1>>),
@@ -89,8 +89,9 @@ impl<H: Hash> Pair<H> {
         block.as_mut()[..filled].zeroize();
     }
 
-    /// Three steps at a time, in stages: the instructions of one compression wait for one another, and a processor has
-    /// room for those of the next meanwhile, unless that waits for a block that is still being written.
+    /// Computes three steps at a time, in stages: the instructions of one compression wait for one
+    /// another, and a processor has room for those of the next meanwhile, unless that waits for a
+    /// block that is still being written.
     #[inline]
     fn for_each(&self, mut steps: impl Iterator<Item = Step>, mut judge: impl FnMut(Step, &Mac)) {
         let mut lanes = [Lane::<H>::PADDED; 3];
@@ -123,18 +124,20 @@ impl<H: Hash> Drop for Pair<H> {
     }
 }
 
-/// The hash of a whole message, padded as FIPS 180-4 section 5.1 has it. Out of line, since few keys are that long.
+/// Computes the hash of a whole message, padded as FIPS 180-4 section 5.1 has it. Out of line,
+/// since few keys are that long.
 #[inline(never)]
 fn digest<H: Hash>(message: &[u8]) -> H {
     let mut state = H::INITIAL;
     let mut block = H::BLANK;
     let size = block.as_mut().len();
-    let mut blocks = message.chunks_exact(size);
-    for whole in &mut blocks {
+    // `chunks_exact` divides.
+    let mut rest = message;
+    while let Some((whole, after)) = rest.split_at_checked(size) {
         block.as_mut().copy_from_slice(whole);
         state.compress(&block);
+        rest = after;
     }
-    let rest = blocks.remainder();
     block.as_mut().zeroize();
     block.as_mut()[..rest.len()].copy_from_slice(rest);
     block.as_mut()[rest.len()] = 0x80;
@@ -150,8 +153,9 @@ fn digest<H: Hash>(message: &[u8]) -> H {
     state
 }
 
-/// One MAC in the making. The two blocks that follow the key's are padded once; a step writes only its counter and the
-/// inner digest. Aligned, since a state that lies across two cache lines is slow to be read back.
+/// Holds one MAC in the making. The two blocks that follow the key's are padded once; a step writes
+/// only its counter and the inner digest. Aligned, since a state that lies across two cache lines
+/// is slow to be read back.
 #[repr(align(64))]
 struct Lane<H: Hash> {
     step: Step,
@@ -203,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// Also where no secret is long enough to get there: those of SHA-512.
+    /// Covers also what no secret is long enough for: those of SHA-512.
     #[test]
     fn a_message_of_every_length_up_to_three_blocks_has_the_digest_that_the_hash_crates_give() {
         fn written<H: Hash>(message: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The key URIs that servers have kept, as their libraries wrote them.
+//! Reads the key URIs that servers have kept, as their libraries wrote them.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,7 +11,7 @@ use super::percent::decode_legacy;
 use super::uri::{Parameters, after_scheme, label_and_query, name_and_value};
 use super::{KeyUri, Secret, Totp, UriError};
 
-/// The key in a URI that another system issued, and the names that the URI has for it.
+/// Holds the key in a URI that another system issued, and the names that the URI has for it.
 ///
 /// [`KeyUri::parse_legacy`] reads it. The names are untrusted text of any length: no rule holds for
 /// them, and two URIs of one system may disagree on what is the issuer and what the account. Use
@@ -153,7 +153,7 @@ impl fmt::Debug for LegacyKeyUri {
     }
 }
 
-/// A name without the white space around it, if there is one.
+/// Returns a name without the white space around it, if there is one.
 fn present(name: &str) -> Option<&str> {
     Some(name.trim()).filter(|name| !name.is_empty())
 }

@@ -1,5 +1,6 @@
-//! Time-based one-time passwords, [RFC 4226](https://www.rfc-editor.org/rfc/rfc4226) and
-//! [RFC 6238](https://www.rfc-editor.org/rfc/rfc6238), and nothing else: this module keeps no state,
+//! Computes and verifies time-based one-time passwords, [RFC
+//! 4226](https://www.rfc-editor.org/rfc/rfc4226) and [RFC
+//! 6238](https://www.rfc-editor.org/rfc/rfc6238), and nothing else: this module keeps no state,
 //! reads no clock and draws nothing at random.
 //!
 //! A [`Verifier`] is a prepared key. It judges a [`Code`] against every step of a [`Window`] and
@@ -46,8 +47,8 @@ pub use uri::{KeyUri, UriError};
 pub use verifier::{Verdict, Verifier};
 pub use window::Window;
 
-/// Whether a character only groups what people type: white space of any script, as it comes along
-/// when a text is copied, and the hyphen.
+/// Returns whether a character only groups what people type: white space of any script, as it comes
+/// along when a text is copied, and the hyphen.
 fn is_separator(typed: char) -> bool {
     typed == '-' || typed.is_whitespace()
 }

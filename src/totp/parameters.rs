@@ -1,4 +1,4 @@
-//! What an authenticator and its server agree on beside the secret.
+//! Holds what an authenticator and its server agree on beside the secret.
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,10 +6,11 @@ use core::time::Duration;
 
 use crate::time::{Step, UnixTime};
 
-/// The hash under the HMAC, [RFC 6238 section 1.2](https://www.rfc-editor.org/rfc/rfc6238#section-1.2).
+/// Names the hash under the HMAC, [RFC 6238 section
+/// 1.2](https://www.rfc-editor.org/rfc/rfc6238#section-1.2).
 ///
-/// SHA-1 is what every authenticator app can do, and some ignore any other wish without a word. HMAC does not rest on
-/// the collision resistance that SHA-1 has lost.
+/// SHA-1 is what every authenticator app can do, and some ignore any other wish without a word.
+/// HMAC does not rest on the collision resistance that SHA-1 has lost.
 ///
 /// ```
 /// use softtoken::totp::Algorithm;
@@ -23,17 +24,18 @@ use crate::time::{Step, UnixTime};
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "UPPERCASE")
 )]
+#[expect(clippy::exhaustive_enums, reason = "RFC 6238 names three")]
 pub enum Algorithm {
-    /// HMAC-SHA-1.
+    /// Selects HMAC-SHA-1.
     Sha1,
-    /// HMAC-SHA-256.
+    /// Selects HMAC-SHA-256.
     Sha256,
-    /// HMAC-SHA-512.
+    /// Selects HMAC-SHA-512.
     Sha512,
 }
 
 impl fmt::Display for Algorithm {
-    /// As the key URI writes it: `SHA1`, `SHA256`, `SHA512`.
+    /// Writes the name as the key URI does: `SHA1`, `SHA256`, `SHA512`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::Sha1 => "SHA1",
@@ -57,7 +59,8 @@ impl FromStr for Algorithm {
     }
 }
 
-/// How many digits a code has, [RFC 4226 section 5.3](https://www.rfc-editor.org/rfc/rfc4226#section-5.3).
+/// Counts the digits of a code, [RFC 4226 section
+/// 5.3](https://www.rfc-editor.org/rfc/rfc4226#section-5.3).
 ///
 /// ```
 /// use softtoken::totp::{Digits, TotpError};
@@ -72,17 +75,18 @@ impl FromStr for Algorithm {
     derive(serde::Serialize, serde::Deserialize),
     serde(try_from = "u8", into = "u8")
 )]
+#[expect(clippy::exhaustive_enums, reason = "RFC 4226 names three")]
 pub enum Digits {
-    /// `000000` to `999999`, what authenticator apps expect.
+    /// Has codes from `000000` to `999999`, as authenticator apps expect.
     Six,
-    /// Seven digits.
+    /// Has codes of seven digits.
     Seven,
-    /// Eight digits.
+    /// Has codes of eight digits.
     Eight,
 }
 
 impl Digits {
-    /// 6, 7 or 8.
+    /// Returns 6, 7 or 8.
     #[must_use]
     pub const fn get(self) -> u8 {
         match self {
@@ -96,7 +100,7 @@ impl Digits {
 impl TryFrom<u8> for Digits {
     type Error = TotpError;
 
-    /// The length that the number names, or [`TotpError::Digits`].
+    /// Returns the length that the number names, or [`TotpError::Digits`].
     fn try_from(digits: u8) -> Result<Self, TotpError> {
         match digits {
             6 => Ok(Self::Six),
@@ -113,12 +117,13 @@ impl From<Digits> for u8 {
     }
 }
 
-/// What an authenticator and its server agree on beside the secret; `T0` is 0.
+/// Holds what an authenticator and its server agree on beside the secret; `T0` is 0.
 ///
 /// ```
 /// use core::time::Duration;
 /// use softtoken::totp::{Algorithm, Digits, Totp};
-/// use softtoken::{Step, UnixTime};
+/// use softtoken::UnixTime;
+/// use softtoken::time::Step;
 ///
 /// let totp = Totp::new(Algorithm::Sha256, Digits::Eight, Duration::from_secs(60))?;
 /// assert_eq!(totp.step(UnixTime::from_secs(119)), Step::new(1));
@@ -138,14 +143,16 @@ pub struct Totp {
 }
 
 impl Totp {
-    /// SHA-1, six digits, 30 seconds: RFC 6238's defaults, and all that many authenticator apps know.
+    /// Holds SHA-1, six digits and 30 seconds: RFC 6238's defaults, and all that many authenticator
+    /// apps know.
     pub const STANDARD: Self = Self {
         algorithm: Algorithm::Sha1,
         digits: Digits::Six,
         seconds: 30,
     };
 
-    /// These parameters. `period` is how long one code is shown, 15 to 120 whole seconds; write it as the app has it.
+    /// Makes parameters. `period` is how long one code is shown, 15 to 120 whole seconds; write it
+    /// as the app has it.
     ///
     /// # Errors
     ///
@@ -169,44 +176,46 @@ impl Totp {
         }
     }
 
-    /// The hash.
+    /// Returns the hash under the HMAC.
     #[must_use]
     pub const fn algorithm(self) -> Algorithm {
         self.algorithm
     }
 
-    /// The length of a code.
+    /// Returns the length of a code.
     #[must_use]
     pub const fn digits(self) -> Digits {
         self.digits
     }
 
-    /// How long a step lasts: 15 to 120 whole seconds.
+    /// Returns how long a step lasts: 15 to 120 whole seconds.
     #[must_use]
     pub const fn period(self) -> Duration {
         Duration::from_secs(self.seconds as u64)
     }
 
-    /// The step that `time` lies in, [RFC 6238 section 4.2](https://www.rfc-editor.org/rfc/rfc6238#section-4.2).
+    /// Returns the step that `time` lies in, [RFC 6238 section
+    /// 4.2](https://www.rfc-editor.org/rfc/rfc6238#section-4.2).
     #[must_use]
     pub const fn step(self, time: UnixTime) -> Step {
         Step::new(time.as_secs() / self.seconds as u64)
     }
 
-    /// When `step` begins, or the last time there is where that is not a time any more.
+    /// Returns when `step` begins, or the last time there is where that is not a time any more.
     #[must_use]
     pub const fn step_start(self, step: Step) -> UnixTime {
         UnixTime::from_secs(step.get().saturating_mul(self.seconds as u64))
     }
 }
 
-/// A parameter is out of its range. Nothing was made from it.
+/// Reports a parameter that is out of its range. Nothing was made from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TotpError {
-    /// No hash that RFC 6238 names.
+    /// The algorithm is none that RFC 6238 names.
     #[error("the algorithm is not SHA1, SHA256 or SHA512")]
     Algorithm,
-    /// Not a length that a code can have.
+    /// The number of digits is none that a code can have.
     #[error("a code has 6, 7 or 8 digits")]
     Digits,
     /// The period is not 15 to 120 whole seconds.
@@ -217,7 +226,7 @@ pub enum TotpError {
     Window,
 }
 
-/// [`Totp`] as configuration has it: the period in seconds.
+/// Holds a [`Totp`] as configuration has it: the period in seconds.
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(rename = "Totp")]

@@ -1,4 +1,5 @@
-//! Percent-encoding, [RFC 3986 section 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1).
+//! Percent-encodes and decodes, [RFC 3986 section
+//! 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1).
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -27,8 +28,8 @@ pub(super) fn decode(text: &str) -> Option<Zeroizing<String>> {
 }
 
 /// Decodes a text of which nobody knows whether and how it was encoded, as forms are decoded: a `+`
-/// is a space. What is not percent-encoded stands for itself, a lone `%` as well, and what is not
-/// UTF-8 becomes U+FFFD.
+/// is a space. Text that is not percent-encoded stands for itself, a lone `%` as well, and bytes
+/// that are not UTF-8 become U+FFFD.
 pub(super) fn decode_legacy(text: &str) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut encoded = text.as_bytes();
@@ -53,7 +54,7 @@ pub(super) fn decode_legacy(text: &str) -> Zeroizing<String> {
     decoded
 }
 
-/// The byte that the two hexadecimal digits after a `%` stand for, and what follows these.
+/// Returns the byte that the two hexadecimal digits after a `%` stand for, and what follows these.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, rest @ ..] = text else {
         return None;
@@ -70,7 +71,8 @@ fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
-/// A name with all percent-encoded but RFC 3986's unreserved characters and the `@` of an account.
+/// Holds a name with all percent-encoded but RFC 3986's unreserved characters and the `@` of an
+/// account.
 pub(super) struct Encoded<'a>(pub(super) &'a str);
 
 impl fmt::Display for Encoded<'_> {

@@ -1,4 +1,4 @@
-//! The shared key.
+//! Holds the shared key.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -10,7 +10,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::base32::{self, Leftover};
 use crate::entropy::{Entropy, NoEntropy};
 
-/// A TOTP key of 10 to 128 bytes, shared with one authenticator.
+/// Holds a TOTP key of 10 to 128 bytes, shared with one authenticator.
 ///
 /// [RFC 4226 section 4](https://www.rfc-editor.org/rfc/rfc4226#section-4), R6, demands 128 bits and
 /// recommends 160. [`generate`](Self::generate) makes no secret of fewer. Other systems have issued
@@ -35,16 +35,16 @@ use crate::entropy::{Entropy, NoEntropy};
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
 impl Secret {
-    /// The fewest bytes that [`generate`](Self::generate) makes a secret of: 128 bits, RFC 4226's
-    /// R6. A secret of fewer is [weak](Self::is_weak).
+    /// Is the fewest bytes that [`generate`](Self::generate) makes a secret of: 128 bits, RFC
+    /// 4226's R6. A secret of fewer is [weak](Self::is_weak).
     pub const MIN_BYTES: usize = 16;
-    /// The most bytes that [`generate`](Self::generate) makes a secret of: the block of SHA-1 and
-    /// SHA-256. HMAC hashes a longer key first, so that more bytes would add nothing.
+    /// Is the most bytes that [`generate`](Self::generate) makes a secret of: the block of SHA-1
+    /// and SHA-256. HMAC hashes a longer key first, so that more bytes would add nothing.
     pub const MAX_BYTES: usize = 64;
-    /// The fewest bytes that a secret is read with: the 80 bits that popular libraries issued by
+    /// Is the fewest bytes that a secret is read with: the 80 bits that popular libraries issued by
     /// default.
     pub const MIN_READ_BYTES: usize = 10;
-    /// The most bytes that a secret is read with.
+    /// Is the most bytes that a secret is read with.
     pub const MAX_READ_BYTES: usize = 128;
 
     /// Copies a secret from its bytes. Wiping `bytes` is left to the caller.
@@ -89,10 +89,9 @@ impl Secret {
         Ok(Self(secret))
     }
 
-    /// Reads a secret from its base32 text,
-    /// [RFC 4648 section 6](https://www.rfc-editor.org/rfc/rfc4648#section-6), without regard to
-    /// case, white space, hyphens and the padding at the end. Wiping the text is left to the
-    /// caller.
+    /// Reads a secret from its base32 text, [RFC 4648 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc4648#section-6), without regard to case, white space,
+    /// hyphens and the padding at the end. Wiping the text is left to the caller.
     ///
     /// Only what an encoder writes is read, so that a letter lost in typing is noticed.
     /// [`from_base32_legacy`](Self::from_base32_legacy) reads what other systems have drawn letter
@@ -187,33 +186,35 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The reason why a text or bytes are not a secret. Holds nothing of them.
+/// Reports why a text or bytes are not a secret. The error holds nothing of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SecretError {
     /// There are fewer than 80 bits.
     #[error("a secret has at least 10 bytes, not {bytes}")]
     TooShort {
-        /// How many bytes there were.
+        /// Says how many bytes there were.
         bytes: usize,
     },
     /// There are more than 1024 bits.
     #[error("a secret has at most 128 bytes, not {bytes}")]
     TooLong {
-        /// How many bytes there were.
+        /// Says how many bytes there were.
         bytes: usize,
     },
-    /// The text is not the base32 of anything.
+    /// The text is no base32.
     #[error("the secret is not base32")]
     Base32,
 }
 
-/// The reason why no new secret was drawn.
+/// Reports why no new secret was drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GenerateError {
     /// The length is not one that a new secret has; the generator was not asked.
     #[error("a new secret has 16 to 64 bytes, not {bytes}")]
     Length {
-        /// How many bytes were asked for.
+        /// Says how many bytes were asked for.
         bytes: usize,
     },
     /// The generator failed.

@@ -1,20 +1,23 @@
-//! From a MAC to the number on a display, [RFC 4226 section 5.3](https://www.rfc-editor.org/rfc/rfc4226#section-5.3).
+//! Turns a MAC into the number on a display, [RFC 4226 section
+//! 5.3](https://www.rfc-editor.org/rfc/rfc4226#section-5.3).
 //!
-//! What is picked out of a MAC is chosen by the MAC, and what is left of it is a code that opens a door. So neither an
-//! address nor a branch depends on them, and nothing is divided: how long a division takes depends on its operands.
+//! What is picked out of a MAC is chosen by the MAC, and what is left of it is a code that opens a
+//! door. So neither an address nor a branch depends on them, and nothing is divided: how long a
+//! division takes depends on its operands.
 
 use subtle::{Choice, ConditionallySelectable};
 
 use super::Digits;
 use super::hash::{Mac, high, low};
 
-/// The code as a number: the last `digits` decimal digits of what the MAC selects of itself.
+/// Returns the code as a number: the last `digits` decimal digits of what the MAC selects of
+/// itself.
 #[inline]
 pub(super) fn truncate(mac: &Mac, digits: Digits) -> u32 {
     remainder(select(mac), digits)
 }
 
-/// The 31 bits from the byte on that the last four bits of the MAC name.
+/// Returns the 31 bits from the byte on that the last four bits of the MAC name.
 #[inline]
 fn select(mac: &Mac) -> u32 {
     let offset = mac.last & 0xf;
@@ -37,7 +40,7 @@ fn bit(word: u32) -> Choice {
     Choice::from(low & 1)
 }
 
-/// `value mod 10^digits`, for values of 31 bits.
+/// Returns `value mod 10^digits`, for values of 31 bits.
 #[inline]
 fn remainder(value: u32, digits: Digits) -> u32 {
     const SIX: Divisor = Divisor::power_of_ten(6);
@@ -50,11 +53,12 @@ fn remainder(value: u32, digits: Digits) -> u32 {
     }
 }
 
-/// What stands before the last decimal digit of a number, and that digit.
+/// Returns the number without its last decimal digit, and that digit.
 ///
 /// The factor is `2^35 / 10` rounded up, 0.2 too large. So the quotient is less than
-/// `2^32 * 0.2 / 2^35`, a fortieth, too large, and its floor is exact: a tenth is the least distance
-/// of a quotient to the next integer. Nothing wraps, but checked arithmetic would branch on the value.
+/// `2^32 * 0.2 / 2^35`, a fortieth, too large, and its floor is exact: a tenth is the least
+/// distance of a quotient to the next integer. Nothing wraps, but checked arithmetic would branch
+/// on the value.
 #[inline]
 pub(super) const fn split_last_digit(value: u32) -> (u32, u32) {
     const TENTH: u64 = (1_u64 << 35).div_ceil(10);
@@ -62,7 +66,8 @@ pub(super) const fn split_last_digit(value: u32) -> (u32, u32) {
     (quotient, value.wrapping_sub(quotient.wrapping_mul(10)))
 }
 
-/// `10^n = 2^n * 5^n`: a shift divides by the first, a product with `reciprocal / 2^44` by the second.
+/// Divides by `10^n = 2^n * 5^n`: a shift divides by the first, a product with `reciprocal / 2^44`
+/// by the second.
 struct Divisor {
     power: u64,
     twos: u32,
@@ -70,9 +75,10 @@ struct Divisor {
 }
 
 impl Divisor {
-    /// `reciprocal` is `2^44 / 5^n` rounded up, so less than 1 too large. The quotient `y * reciprocal / 2^44` of
-    /// `y = value >> n` is then less than `y / 2^44` too large, and its floor is exact as long as that is no more than
-    /// `1 / 5^n`, the least distance of a quotient to the next integer. For 31 bits `y < 2^(31 - n)`.
+    /// `reciprocal` is `2^44 / 5^n` rounded up, so less than 1 too large. The quotient
+    /// `y * reciprocal / 2^44` of `y = value >> n` is then less than `y / 2^44` too large, and its
+    /// floor is exact as long as that is no more than `1 / 5^n`, the least distance of a quotient
+    /// to the next integer. For 31 bits `y < 2^(31 - n)`.
     const fn power_of_ten(exponent: u32) -> Self {
         let fives = 5_u64.pow(exponent);
         let reciprocal = (1_u64 << 44).div_ceil(fives);
@@ -84,7 +90,7 @@ impl Divisor {
         }
     }
 
-    /// Nothing wraps, but checked arithmetic would branch on the value.
+    /// Returns the remainder. Nothing wraps, but checked arithmetic would branch on the value.
     #[inline]
     const fn remainder(&self, value: u32) -> u32 {
         let value = value as u64;
@@ -105,8 +111,8 @@ mod tests {
     ];
     const LARGEST: u32 = 0x7fff_ffff;
 
-    /// The quotient never falls as the value rises, so it is right for all values between two where it is right and the
-    /// same; and a remainder is right where the quotient is.
+    /// The quotient never falls as the value rises, so it is right for all values between two where
+    /// it is right and the same; and a remainder is right where the quotient is.
     #[test]
     fn the_remainder_is_exact_at_both_ends_of_every_quotient() {
         for (digits, power) in LENGTHS {

@@ -1,4 +1,4 @@
-//! The key as authenticator apps read it, mostly off a screen.
+//! Writes and reads the key as authenticator apps read it, mostly off a screen.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::percent::{Encoded, decode};
 use super::{Algorithm, Digits, Secret, SecretError, Totp, TotpError};
 
-/// An `otpauth://totp/` URI, the [Key Uri
+/// Holds an `otpauth://totp/` URI, the [Key Uri
 /// Format](https://github.com/google/google-authenticator/wiki/Key-Uri-Format): an issuer, an
 /// account there, and the key that both share.
 ///
@@ -71,9 +71,9 @@ impl KeyUri {
     /// [`parse_legacy`](Self::parse_legacy) reads what other servers have kept in their tables.
     ///
     /// Parameters that are left out are SHA-1, six digits and 30 seconds; unknown ones are ignored.
-    /// A `+` is a plus. What may not stand in a URI as it is
-    /// ([RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)) must be percent-encoded
-    /// UTF-8. Wiping the text is left to the caller.
+    /// A `+` is a plus. Characters that may not stand in a URI as they are ([RFC
+    /// 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)) must be percent-encoded UTF-8.
+    /// Wiping the text is left to the caller.
     ///
     /// ```
     /// use softtoken::totp::{KeyUri, Totp, UriError};
@@ -167,7 +167,7 @@ impl KeyUri {
     }
 }
 
-/// What stands after `otpauth://`.
+/// Returns what stands after `otpauth://`.
 pub(super) fn after_scheme(text: &str) -> Result<&str, UriError> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("otpauth") => Ok(rest),
@@ -175,7 +175,7 @@ pub(super) fn after_scheme(text: &str) -> Result<&str, UriError> {
     }
 }
 
-/// The label and the query, of what stands after the scheme. The type must be `totp`.
+/// Splits the label from the query, of what stands after the scheme. The type must be `totp`.
 pub(super) fn label_and_query(rest: &str) -> Result<(&str, &str), UriError> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, label) = place.split_once('/').unwrap_or((place, ""));
@@ -191,12 +191,12 @@ pub(super) fn label_and_query(rest: &str) -> Result<(&str, &str), UriError> {
     Ok((label, query))
 }
 
-/// The name and the value of a parameter, as they stand in the query.
+/// Returns the name and the value of a parameter, as they stand in the query.
 pub(super) fn name_and_value(parameter: &str) -> (&str, &str) {
     parameter.split_once('=').unwrap_or((parameter, ""))
 }
 
-/// What a query says of the key, and the issuer that it names.
+/// Returns what a query says of the key, and the issuer that it names.
 fn strict(query: &str) -> Result<(Parameters, Option<Zeroizing<String>>), UriError> {
     let parts = || query.split('&').filter(|parameter| !parameter.is_empty());
     let names = parts().map(|parameter| decode(name_and_value(parameter).0));
@@ -218,7 +218,7 @@ fn strict(query: &str) -> Result<(Parameters, Option<Zeroizing<String>>), UriErr
     Ok((parameters, issuer))
 }
 
-/// What a query says of the key.
+/// Holds what a query says of the key.
 #[derive(Default)]
 pub(super) struct Parameters {
     secret: Option<Secret>,
@@ -228,7 +228,7 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Whether this is the name of what says something of the key.
+    /// Returns whether a parameter of this name says something of the key.
     pub(super) fn has(name: &str) -> bool {
         matches!(name, "secret" | "algorithm" | "digits" | "period")
     }
@@ -267,15 +267,16 @@ impl Parameters {
     }
 }
 
-/// Digits alone: `parse` takes a sign as well.
+/// Reads digits alone: `parse` takes a sign as well.
 fn number(text: &str) -> Option<u8> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// The reason why a text is not the URI of a TOTP key. Holds nothing of the text, so it is safe to
-/// show.
+/// Reports why a text is not the URI of a TOTP key. The error holds nothing of the text, so it is
+/// safe to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UriError {
     /// The text does not begin with `otpauth://`.
     #[error("the scheme is not otpauth")]

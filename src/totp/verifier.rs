@@ -1,4 +1,4 @@
-//! Is this code right, and has it been used?
+//! Judges whether a code is right, and whether it has been used.
 
 use core::fmt;
 use core::iter::once;
@@ -12,18 +12,20 @@ use super::window::span;
 use super::{Code, Secret, Totp, Window};
 use crate::time::Step;
 
-/// A prepared key: judges codes, and shows what an authenticator shows.
+/// Judges codes with a prepared key, and shows what an authenticator shows.
 ///
-/// It knows no state. Whoever asks keeps the highest step that was ever accepted and hands it in as `after`; without
-/// that a code is good for as long as the window holds it, for everybody who saw it
-/// ([RFC 6238 section 5.2](https://www.rfc-editor.org/rfc/rfc6238#section-5.2)). It limits no attempts either.
+/// A `Verifier` knows no state. The caller keeps the highest step that was ever accepted and hands
+/// it in as `after`; without that a code is good for as long as the window holds it, for everybody
+/// who saw it ([RFC 6238 section 5.2](https://www.rfc-editor.org/rfc/rfc6238#section-5.2)). Nor
+/// does it limit attempts.
 ///
-/// How long a judgement takes depends on the parameters, `now`, the window and `after`, not on the secret, nor on the
-/// code, nor on which step it belongs to: every step is judged, and no branch, address or division depends on them until
-/// the verdict is given. It is wiped when dropped.
+/// The time that a judgement takes depends on the parameters, `now`, the window and `after`, not on
+/// the secret, nor on the code, nor on which step it belongs to: every step is judged, and no
+/// branch, address or division depends on them until the verdict is given. The prepared key is
+/// wiped when dropped.
 ///
 /// ```
-/// use softtoken::Step;
+/// use softtoken::time::Step;
 /// use softtoken::totp::{Secret, Totp, Verdict, Verifier, Window};
 ///
 /// let verifier = Verifier::new(&Secret::from_bytes(b"12345678901234567890")?, Totp::STANDARD);
@@ -52,8 +54,9 @@ impl Verifier {
 
     /// Judges `code` at the step `now` against every step of `window`.
     ///
-    /// `after` is the last step that was accepted, `None` where there was none: only a step above it is accepted, and of
-    /// several the lowest. A code of another length than the token's is a mismatch.
+    /// `after` is the last step that was accepted, `None` where there was none: only a step above
+    /// it is accepted, and of several the lowest. A code of another length than the token's is a
+    /// mismatch.
     pub fn verify(&self, code: &Code, now: Step, window: Window, after: Option<Step>) -> Verdict {
         let sought = self.sought(code);
         let mut judgement = Judgement::new();
@@ -64,15 +67,17 @@ impl Verifier {
         judgement.verdict(now)
     }
 
-    /// Judges two codes that an authenticator showed one after the other, to learn how far its clock is off:
-    /// resynchronisation, [RFC 4226 section 7.4](https://www.rfc-editor.org/rfc/rfc4226#section-7.4).
+    /// Judges two codes that an authenticator showed one after the other, to learn how far its
+    /// clock is off: resynchronisation, [RFC 4226 section
+    /// 7.4](https://www.rfc-editor.org/rfc/rfc4226#section-7.4).
     ///
-    /// `first` must be the code of a step `k` at most `reach` steps from `now` (0 to 120; more counts as 120), `second`
-    /// that of `k + 1`. Where both steps are above `after`, `k + 1` is accepted; of several pairs the lowest. Where
-    /// pairs match, but none is above `after`, the verdict is [`Verdict::Reused`] with the lowest pair's `k + 1`.
+    /// `first` must be the code of a step `k` at most `reach` steps from `now` (0 to 120; more
+    /// counts as 120), `second` that of `k + 1`. Where both steps are above `after`, `k + 1` is
+    /// accepted; of several pairs the lowest. Where pairs match, but none is above `after`, the
+    /// verdict is [`Verdict::Reused`] with the lowest pair's `k + 1`.
     ///
     /// ```
-    /// use softtoken::Step;
+    /// use softtoken::time::Step;
     /// use softtoken::totp::{Secret, Totp, Verdict, Verifier};
     ///
     /// let verifier = Verifier::new(&Secret::from_bytes(b"12345678901234567890")?, Totp::STANDARD);
@@ -102,8 +107,8 @@ impl Verifier {
         judgement.verdict(now)
     }
 
-    /// The code that an authenticator with this key shows during `step`:
-    /// [RFC 4226 section 5](https://www.rfc-editor.org/rfc/rfc4226#section-5)'s HOTP value of that counter.
+    /// Returns the code that an authenticator with this key shows during `step`: [RFC 4226 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc4226#section-5)'s HOTP value of that counter.
     #[must_use]
     pub fn code(&self, step: Step) -> Code {
         let mut code = Code::new(0, self.totp.digits());
@@ -113,8 +118,8 @@ impl Verifier {
         code
     }
 
-    /// The number that a display must show for `code` to match: its own, or one that none shows where its length is not
-    /// the token's.
+    /// Returns the number that a display must show for `code` to match: its own, or one that none
+    /// shows where its length is not the token's.
     #[inline]
     fn sought(&self, code: &Code) -> u32 {
         let length = code.digits().get().ct_eq(&self.totp.digits().get());
@@ -140,10 +145,10 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What became of a code. Only `Accepted` means yes.
+/// Says what became of a code. Only `Accepted` means yes.
 ///
 /// ```
-/// use softtoken::Step;
+/// use softtoken::time::Step;
 /// use softtoken::totp::{Secret, Totp, Verdict, Verifier, Window};
 ///
 /// let verifier = Verifier::new(&Secret::from_bytes(b"12345678901234567890")?, Totp::STANDARD);
@@ -156,24 +161,27 @@ impl fmt::Debug for Verifier {
 /// ```
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "only one of three means yes")]
 pub enum Verdict {
-    /// The code is right and new. Raise the last accepted step to `step`, durably, before anybody learns of it.
+    /// The code is right and new. Raise the last accepted step to `step`, durably, before anybody
+    /// learns of it.
     Accepted {
-        /// The step that the code belongs to.
+        /// Holds the step that the code belongs to.
         step: Step,
-        /// `step` minus the step it was judged at: how far ahead the authenticator's clock is.
+        /// Counts the steps that the authenticator's clock is ahead: `step` minus the step that the
+        /// code was judged at.
         drift: i64,
     },
     /// The code belongs to a step of the window, but to none above the last accepted one.
     Reused {
-        /// The lowest such step.
+        /// Holds the lowest such step.
         step: Step,
     },
     /// The code belongs to no step of the window.
     Mismatch,
 }
 
-/// What the steps so far say of a code, without a branch on it.
+/// Holds what the steps so far say of a code, without a branch on it.
 struct Judgement {
     fresh: Lowest,
     spent: Lowest,
@@ -188,7 +196,8 @@ impl Judgement {
         }
     }
 
-    /// Steps come in descending order; whether one is `spent` is no secret.
+    /// Notes whether a step matches. Steps come in descending order; whether one is `spent` is no
+    /// secret.
     #[inline]
     fn note(&mut self, step: Step, spent: bool, matches: Choice) {
         if spent {
@@ -198,7 +207,8 @@ impl Judgement {
         }
     }
 
-    /// The one place that branches on what was found, a function of its own so that a checker can name it.
+    /// Returns the verdict, in the one place that branches on what was found, a function of its own
+    /// so that a checker can name it.
     #[inline(never)]
     fn verdict(&self, now: Step) -> Verdict {
         // Wrapped, this is the difference: no window reaches as far as 2^63 steps.
@@ -218,7 +228,7 @@ impl Judgement {
     }
 }
 
-/// The last step that matched, the lowest where steps descend.
+/// Holds the last step that matched, the lowest where steps descend.
 struct Lowest {
     found: u8,
     step: u64,

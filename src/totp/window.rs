@@ -1,24 +1,25 @@
-//! Which steps a code may belong to.
+//! Says which steps a code may belong to.
 
 use core::ops::RangeInclusive;
 
 use super::TotpError;
 use crate::time::Step;
 
-/// How many steps before and after the present one a code is looked for in.
+/// Says how many steps before and after the present one a code is looked for in.
 ///
-/// Every step more is a guess more for whoever guesses:
-/// [RFC 6238 section 5.2](https://www.rfc-editor.org/rfc/rfc6238#section-5.2) recommends at most one step back, for the
-/// time that a code is on its way.
+/// Every step more gives an attacker one more code that is right: [RFC 6238 section
+/// 5.2](https://www.rfc-editor.org/rfc/rfc6238#section-5.2) recommends at most one step back, for
+/// the time that a code is on its way.
 ///
 /// ```
-/// use softtoken::Step;
+/// use softtoken::time::Step;
 /// use softtoken::totp::Window;
 ///
 /// let steps: Vec<u64> = Window::STANDARD.steps(Step::new(100)).map(Step::get).collect();
 /// assert_eq!(steps, [99, 100, 101]);
 ///
-/// let drifted: Vec<u64> = Window::new(1, 0)?.with_drift(-3).steps(Step::new(100)).map(Step::get).collect();
+/// let drifted = Window::new(1, 0)?.with_drift(-3);
+/// let drifted: Vec<u64> = drifted.steps(Step::new(100)).map(Step::get).collect();
 /// assert_eq!(drifted, [96, 97, 99, 100]);
 /// # Ok::<(), softtoken::totp::TotpError>(())
 /// ```
@@ -35,14 +36,16 @@ pub struct Window {
 }
 
 impl Window {
-    /// One step back for the time on the way, one forward for a clock that is ahead; no drift.
+    /// Holds one step back for the time on the way, one forward for a clock that is ahead; no
+    /// drift.
     pub const STANDARD: Self = Self {
         back: 1,
         forward: 1,
         drift: 0,
     };
 
-    /// A window of `back` steps before the present one, that one, and `forward` steps after it; no drift.
+    /// Makes a window of `back` steps before the present one, that one, and `forward` steps after
+    /// it; no drift.
     ///
     /// # Errors
     ///
@@ -58,33 +61,36 @@ impl Window {
         })
     }
 
-    /// Steps before the centre, 0 to 10.
+    /// Returns the steps before the centre, 0 to 10.
     #[must_use]
     pub const fn back(self) -> u8 {
         self.back
     }
 
-    /// Steps after the centre, 0 to 10.
+    /// Returns the steps after the centre, 0 to 10.
     #[must_use]
     pub const fn forward(self) -> u8 {
         self.forward
     }
 
-    /// How many steps the authenticator's clock is known to be ahead; negative where it is behind.
+    /// Returns how many steps the authenticator's clock is known to be ahead; negative where it is
+    /// behind.
     #[must_use]
     pub const fn drift(self) -> i16 {
         self.drift
     }
 
-    /// This window, centred on both the present step and the one `drift` steps after it, so that neither a clock that
-    /// drifts nor one that was mended is locked out. It holds up to twice as many steps.
+    /// Returns this window, centred on both the present step and the one `drift` steps after it, so
+    /// that neither a clock that drifts nor one that was mended is locked out. It holds up to twice
+    /// as many steps.
     #[must_use]
     pub const fn with_drift(self, drift: i16) -> Self {
         Self { drift, ..self }
     }
 
-    /// The steps of the window around `now`: ascending, each once, none before the first step or after the last there
-    /// is. Where the two centres lie so far apart that there are steps between, those are not in it.
+    /// Returns the steps of the window around `now`: ascending, each once, none before the first
+    /// step or after the last there is. Where the two centres lie so far apart that there are steps
+    /// between, those are not in it.
     #[must_use]
     pub fn steps(self, now: Step) -> impl DoubleEndedIterator<Item = Step> {
         let (back, forward) = (i32::from(self.back), i32::from(self.forward));
@@ -99,7 +105,7 @@ impl Window {
     }
 }
 
-/// The steps from `now + first` to `now + last`, as far as there are such.
+/// Returns the steps from `now + first` to `now + last`, as far as there are such.
 #[inline]
 pub(super) fn span(now: Step, first: i32, last: i32) -> impl DoubleEndedIterator<Item = Step> {
     let now = i128::from(now.get());
@@ -112,7 +118,7 @@ pub(super) fn span(now: Step, first: i32, last: i32) -> impl DoubleEndedIterator
     .map(Step::new)
 }
 
-/// [`Window`] as configuration has it.
+/// Holds a [`Window`] as configuration has it.
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(rename = "Window")]
@@ -154,7 +160,7 @@ mod tests {
         window.steps(Step::new(now)).map(Step::get).collect()
     }
 
-    /// What the documentation says, step by step.
+    /// Says what the documentation says, step by step.
     fn said(window: Window, now: u64) -> Vec<u64> {
         let (back, forward) = (i128::from(window.back), i128::from(window.forward));
         let now = i128::from(now);

@@ -1,43 +1,44 @@
 //! Getting at a token by what is weaker than the token.
 
-use softtoken::association::SessionFlaw;
+use softtoken::association::{EventKind, ImportedToken, Preference, SessionFlaw};
 use softtoken::totp::Totp;
-use softtoken::{
-    Administrator, Challenge, Context, EventKind, Grant, Import, Policy, Preference, Rejection,
-    Requirement, Session,
-};
+use softtoken::{Challenge, ChallengeSession, Code, Grant, Policy, Rejection, Vouched};
 
 use super::{
-    Answer, ROUNDS, THREADS, Touch, accepted, authenticate, authorises_nothing, flaw, no,
-    recovery_codes, replacement, respond, untouched,
+    Answer, ROUNDS, THREADS, Touch, accepted, authorises_nothing, flaw, is_ignored, no,
+    recovery_codes, replacement, respond, sign_in_with, step_up, untouched,
 };
 use crate::crowd::together;
-use crate::world::{Device, World};
+use crate::world::{Device, World, admin};
 
 fn required() -> Policy {
-    let policy = Policy::builder().requirement(Requirement::Required);
-    policy.build().unwrap()
+    Policy::STANDARD.required()
 }
 
-fn verify(world: &World, subject: &str, grant: Grant, device: &Device) -> Answer {
-    let code = device.code(world.now());
-    let verify = world.mfa.verify(grant, code);
-    verify.run_blocking(&world.store, subject).map(drop)
+/// Proves what is pending by this device; the grant that its code makes.
+fn verify(world: &World, grant: &Grant, device: &Device) -> Answer<Grant> {
+    let verify = world.mfa.verify(grant, device.code(world.now()));
+    let enrolled = verify.run_blocking(&world.store, grant.subject())?;
+    Ok(Grant::from(enrolled.evidence()))
 }
 
-fn prefer(world: &World, grant: Grant, preference: Preference) -> Answer {
+fn prefer(world: &World, grant: &Grant, preference: Preference) -> Answer {
     let prefer = world.mfa.prefer(grant, preference);
     prefer.run_blocking(&world.store, "alice")
 }
 
 fn reset(world: &World, subject: &str) {
-    let reset = world.mfa.reset(Administrator);
+    let reset = world.mfa.reset(&admin());
     reset.run_blocking(&world.store, subject).unwrap();
 }
 
 fn sign_in(world: &World, subject: &str) -> Challenge {
-    let sign_in = world.mfa.sign_in(Context::default());
+    let sign_in = world.mfa.sign_in();
     sign_in.run_blocking(&world.store, subject).unwrap()
+}
+
+fn code_of_nobody() -> Code {
+    Code::parse("000000").unwrap()
 }
 
 /// `associate` over a verified token: the old one works on.
@@ -45,14 +46,14 @@ fn sign_in(world: &World, subject: &str) -> Challenge {
 fn the_token_in_force_works_on_while_a_secret_waits_to_replace_it() {
     for policy in [Policy::STANDARD, required()] {
         let world = World::new(policy);
-        let device = world.enrol("alice");
+        let (device, grant) = world.enrolled("alice");
         let before = world.challenge("alice");
         for _ in 0..2 {
-            let issued = replacement(&world, "alice");
+            let issued = replacement(&world, &grant);
             world.time.advance(60);
             let session = world.challenge("alice");
             respond(&world, "alice", &session, device.code(world.now())).unwrap();
-            let of_another = authenticate(&world, "alice", issued.code_in(world.now(), 1));
+            let of_another = sign_in_with(&world, "alice", issued.code_in(world.now(), 1));
             assert_eq!(no(of_another), Rejection::Mismatch);
         }
         let code = device.code_in(world.now(), 1);
@@ -72,7 +73,7 @@ fn associating_in_parallel_keeps_no_code_of_the_token_in_force_out() {
             0 => respond(&world, "alice", &session, device.code(world.now())),
             _ => world
                 .mfa
-                .associate(world.second_factor())
+                .associate(&world.second_factor("alice"))
                 .run_blocking(&world.store, "alice")
                 .map(drop),
         });
@@ -87,16 +88,18 @@ fn a_pending_secret_changes_nothing_about_a_sign_in() {
         let world = World::new(policy);
         let _ = world.associate("alice");
         for _ in 0..2 {
-            assert!(matches!(sign_in(&world, "alice"), Challenge::NotRequired));
+            let asked = sign_in(&world, "alice");
+            assert!(matches!(asked, Challenge::NotRequired { .. }), "{asked:?}");
             world.time.advance(700);
         }
     }
 
     let world = World::new(Policy::COGNITO);
-    let _ = world.enrol("alice");
-    let _ = replacement(&world, "alice");
+    let (_, grant) = world.enrolled("alice");
+    let _ = replacement(&world, &grant);
     let asked = sign_in(&world, "alice");
-    assert!(matches!(asked, Challenge::NotRequired), "never enabled");
+    let not_required = matches!(asked, Challenge::NotRequired { .. });
+    assert!(not_required, "never enabled");
 
     let world = World::new(required());
     let issued = Device::of(&world.associate("alice"));
@@ -106,32 +109,35 @@ fn a_pending_secret_changes_nothing_about_a_sign_in() {
         "nothing to show a code of"
     );
     let code = issued.code(world.now());
-    let unproven = || authenticate(&world, "alice", code);
+    is_ignored(&world, "alice", code.clone());
+    let unproven = || step_up(&world, &world.password("alice"), code);
     assert_eq!(
         untouched(&world, "alice", unproven),
         Rejection::NotAssociated
     );
 }
 
-/// A password-only grant that replaces, removes or switches off a verified token, or mints recovery codes: refused.
+/// A password-only grant that replaces, removes or switches off a verified token, or mints recovery
+/// codes: refused.
 #[test]
 fn a_password_only_grant_touches_no_verified_token() {
     for policy in [Policy::STANDARD, required()] {
         let world = World::new(policy);
         let device = Device::of(&world.associate("alice"));
-        let proved_it = world.password().id("the access token that proved it");
-        verify(&world, "alice", proved_it, &device).unwrap();
+        let proved_it = world.password("alice").with_id("the login that proved it");
+        let owner = verify(&world, &proved_it, &device).unwrap();
         world.time.advance(60);
-        let right = replacement(&world, "alice").code(world.now());
+        let right = replacement(&world, &owner).code(world.now());
         let reason = Rejection::SecondFactorRequired;
-        let another = world.password().id("another access token");
-        for grant in [world.password(), another] {
+        let another = world.password("alice").with_id("another login");
+        for grant in [world.password("alice"), another] {
             authorises_nothing(&grant, &world, "alice", &right, reason);
         }
     }
 }
 
-/// A password-only session that replaces, removes or switches off a verified token, or mints recovery codes: refused.
+/// A password-only session that replaces, removes or switches off a verified token, or mints
+/// recovery codes: refused.
 #[test]
 fn a_password_only_session_touches_no_verified_token() {
     let world = World::new(required());
@@ -140,20 +146,23 @@ fn a_password_only_session_touches_no_verified_token() {
     let issued = associate.run_blocking(&world.store, "alice").unwrap();
     let pending = issued.session().unwrap();
     let device = Device::of(&issued);
-    verify(&world, "alice", world.password(), &device).unwrap();
+    let owner = verify(&world, &world.password("alice"), &device).unwrap();
 
     let challenge = world.challenge("alice");
-    let right = replacement(&world, "alice").code(world.now());
+    let right = replacement(&world, &owner).code(world.now());
     for session in [&setup, pending, &challenge] {
         for touch in Touch::ALL {
+            world.events();
             let attack = || touch.by(session, &world, "alice", right.clone());
-            assert_eq!(
-                untouched(&world, "alice", attack),
-                Rejection::InvalidSession
-            );
+            let refused = untouched(&world, "alice", attack);
+            if matches!(touch, Touch::Verify) && same(session, pending) {
+                // A double click is told what it is, and proves no more than the first.
+                assert_eq!(refused, Rejection::AlreadyVerified);
+                continue;
+            }
+            assert_eq!(refused, Rejection::InvalidSession);
             let expected = match touch {
                 Touch::Associate if same(session, &setup) => SessionFlaw::OtherGeneration,
-                Touch::Verify if same(session, pending) => SessionFlaw::OtherGeneration,
                 _ => SessionFlaw::OtherPurpose,
             };
             assert_eq!(flaw(&world), expected, "{touch:?}");
@@ -161,12 +170,12 @@ fn a_password_only_session_touches_no_verified_token() {
     }
 }
 
-fn same(session: &Session, other: &Session) -> bool {
+fn same(session: &ChallengeSession, other: &ChallengeSession) -> bool {
     session.expose() == other.expose()
 }
 
-/// A password-only session or grant that replaces, removes or switches off a verified token: refused, in parallel
-/// with the user's own sign-ins as well, which it does not disturb.
+/// A password-only session or grant that replaces, removes or switches off a verified token:
+/// refused, in parallel with the user's own sign-ins as well, which it does not disturb.
 #[test]
 fn a_password_only_grant_in_parallel_disturbs_no_sign_in() {
     let world = World::standard();
@@ -175,113 +184,160 @@ fn a_password_only_grant_in_parallel_disturbs_no_sign_in() {
         world.time.advance(60);
         let session = world.challenge("alice");
         let code = device.code(world.now());
-        let answers = together(THREADS, |thread| match thread {
-            0 => respond(&world, "alice", &session, code.clone()),
-            _ => Touch::ALL[thread % 5].by(world.password(), &world, "alice", code.clone()),
+        let answers = together(THREADS, |thread| {
+            if thread == 0 {
+                return respond(&world, "alice", &session, code.clone());
+            }
+            let touch = Touch::ALL[thread % Touch::ALL.len()];
+            touch.by(&world.password("alice"), &world, "alice", code.clone())
         });
         assert!(answers[0].is_ok());
         assert_eq!(accepted(&answers, &[Rejection::SecondFactorRequired]), 1);
     }
 }
 
-/// A password-only grant that replaces: refused, even where it began while the token had never been enabled. (SPEC 5:
-/// the one exception is a token that never protected anything, and it covers nothing but replacing.)
+/// A password-only grant that replaces: refused, by everything but what the waiver is for; a token
+/// that the password has switched on is asked for. (Rule A8: the waiver is for a token that no
+/// sign-in would ask for.)
 #[test]
-fn a_token_that_was_ever_enabled_is_not_replaced_by_a_password_alone() {
+fn the_waiver_covers_replacing_alone_and_ends_when_the_token_is_asked_for() {
     let world = World::new(Policy::COGNITO);
-    let _ = world.enrol("alice");
-    let codes = recovery_codes(&world, "alice");
+    let (device, owner) = world.enrolled("alice");
+    let codes = recovery_codes(&world, &owner);
     world.time.advance(60);
     let second_factor = Rejection::SecondFactorRequired;
-    for touch in [Touch::IssueRecoveryCodes, Touch::Disassociate] {
-        let code = codes_of_nobody();
-        let attack = || touch.by(world.password(), &world, "alice", code);
-        assert_eq!(
-            untouched(&world, "alice", attack),
-            second_factor,
-            "{touch:?}"
-        );
+    for touch in Touch::ALL {
+        if matches!(touch, Touch::Associate | Touch::Verify | Touch::TurnOff) {
+            continue;
+        }
+        let attack = || touch.by(&world.password("alice"), &world, "alice", code_of_nobody());
+        let refused = untouched(&world, "alice", attack);
+        assert_eq!(refused, second_factor, "{touch:?}");
     }
+    let already_off = prefer(&world, &world.password("alice"), Preference::Disabled);
+    already_off.expect("a read: it is off");
 
     let begun = Device::of(&world.associate("alice"));
-    prefer(&world, world.password(), Preference::Enabled).unwrap();
-    let too_late = || verify(&world, "alice", world.password(), &begun);
+    let before = world.password("alice");
+    prefer(&world, &before, Preference::Enabled).unwrap();
+    let too_late = || verify(&world, &world.password("alice"), &begun);
     assert_eq!(untouched(&world, "alice", too_late), second_factor);
-    prefer(&world, world.second_factor(), Preference::Disabled).unwrap();
-    assert_eq!(untouched(&world, "alice", too_late), second_factor);
-    super::recover(&world, "alice", &codes[0]).expect("they are as they were");
+
+    // Turned off by its owner: what was begun before, and a login of before, are none.
+    world.time.advance(60);
+    let owner = world.stepped_up("alice", &device);
+    prefer(&world, &owner, Preference::Disabled).unwrap();
+    let too_old = || verify(&world, &before, &begun);
+    assert_eq!(untouched(&world, "alice", too_old), second_factor);
+    sign_in_with(&world, "alice", codes[0].clone()).expect("they are as they were");
 }
 
-/// A password-only grant that replaces: refused, where the token in force has taken the place of an enabled one.
+/// A password-only grant that replaces: refused, where the token that nobody asks for has guarded
+/// something, if only a single step-up; and where it has taken the place of such a one.
 #[test]
-fn the_replacement_of_an_enabled_token_is_not_replaced_by_a_password_alone() {
+fn a_token_that_has_guarded_something_is_not_replaced_by_a_password_alone() {
+    for replaced in [false, true] {
+        let world = World::new(Policy::COGNITO);
+        let device = world.enrol("alice");
+        world.time.advance(60);
+        let owner = world.stepped_up("alice", &device);
+        if replaced {
+            let new = replacement(&world, &owner);
+            verify(&world, &owner, &new).unwrap();
+        }
+        world.time.advance(60);
+        let asked = sign_in(&world, "alice");
+        assert!(matches!(asked, Challenge::NotRequired { .. }), "{asked:?}");
+        let attack = || {
+            let associate = world.mfa.associate(&world.password("alice"));
+            associate.run_blocking(&world.store, "alice").map(drop)
+        };
+        let refused = untouched(&world, "alice", attack);
+        assert_eq!(refused, Rejection::SecondFactorRequired);
+    }
+}
+
+/// A password-only grant that replaces: refused. (Rule A14: where the waiver lets it, the recovery
+/// codes of the token that is replaced die with it, the event says so, and a grant from before that
+/// token is none.)
+#[test]
+fn the_waiver_for_a_token_that_never_guarded_hands_over_nothing() {
     let world = World::new(Policy::COGNITO);
-    let _ = world.enrol("alice");
-    prefer(&world, world.password(), Preference::Enabled).unwrap();
+    let before = world.password("alice");
+    world.time.advance(1);
+    let (old, owner) = world.enrolled("alice");
+    let codes = recovery_codes(&world, &owner);
     world.time.advance(60);
-    let associate = world.mfa.associate(world.second_factor());
-    let issued = associate.run_blocking(&world.store, "alice").unwrap();
-    verify(&world, "alice", world.second_factor(), &Device::of(&issued)).unwrap();
-    prefer(&world, world.second_factor(), Preference::Disabled).unwrap();
-    let attack = || {
-        let associate = world.mfa.associate(world.password());
-        associate.run_blocking(&world.store, "alice").map(drop)
-    };
+    let attack = || Touch::Associate.by(&before, &world, "alice", code_of_nobody());
     assert_eq!(
         untouched(&world, "alice", attack),
         Rejection::SecondFactorRequired
     );
-}
 
-fn codes_of_nobody() -> softtoken::Code {
-    softtoken::Code::parse("000000").unwrap()
-}
-
-/// A password-only grant that replaces: refused. (SPEC 5: where the exception lets it, the recovery codes of the token
-/// that is replaced die with it, and a grant from before that token is none.)
-#[test]
-fn the_exception_for_a_token_that_never_protected_hands_over_nothing() {
-    let world = World::new(Policy::COGNITO);
-    let before = world.password();
-    world.time.advance(1);
-    let old = world.enrol("alice");
-    let codes = recovery_codes(&world, "alice");
-    world.time.advance(60);
-    let attack = || Touch::Associate.by(before.clone(), &world, "alice", codes_of_nobody());
+    // A second factor that proves nothing of it is none that was not asked for.
+    let of_before = before.first_factor_at();
+    let of_another = Grant::from_bare_times("alice", world.now(), of_before);
+    let attack = || Touch::Associate.by(&of_another, &world, "alice", code_of_nobody());
     assert_eq!(
         untouched(&world, "alice", attack),
         Rejection::SecondFactorRequired
     );
 
     let new = Device::of(&world.associate("alice"));
-    verify(&world, "alice", world.password(), &new).unwrap();
+    world.events();
+    verify(&world, &world.password("alice"), &new).unwrap();
+    let told = world.events();
+    let [
+        EventKind::Replaced {
+            possession_waived: true,
+            ..
+        },
+    ] = told.as_slice()
+    else {
+        panic!("{told:?}");
+    };
     for code in &codes {
-        let dead = || super::recover(&world, "alice", code);
+        let dead = || sign_in_with(&world, "alice", code.clone());
         assert_eq!(untouched(&world, "alice", dead), Rejection::Mismatch);
     }
-    let dead = authenticate(&world, "alice", old.code_in(world.now(), 1));
+    let dead = sign_in_with(&world, "alice", old.code_in(world.now(), 1));
     assert_eq!(no(dead), Rejection::Mismatch);
+    // The owner's login of before proves nothing of the new token.
+    let attack = || Touch::Disassociate.by(&owner, &world, "alice", code_of_nobody());
+    assert_eq!(
+        untouched(&world, "alice", attack),
+        Rejection::SecondFactorRequired
+    );
 }
 
-/// A second-factor grant stolen before the token was replaced: refused.
+/// A second-factor grant stolen before the token was replaced: refused, whatever proved it.
 #[test]
 fn a_grant_stolen_before_the_token_was_replaced_authorises_nothing() {
     let world = World::standard();
     let issued = Device::of(&world.associate("alice"));
     let proved_it = world
-        .password()
-        .id("the access token that proved the old one");
-    verify(&world, "alice", proved_it.clone(), &issued).unwrap();
+        .password("alice")
+        .with_id("the login that proved the old one");
+    let of_set_up = verify(&world, &proved_it, &issued).unwrap();
+    let codes = recovery_codes(&world, &of_set_up);
     world.time.advance(60);
-    let stolen = world.second_factor().id("a stolen one");
-    let stepped_up = proved_it.clone().with_second_factor(world.now());
+    let bare = world.second_factor("alice").with_id("a stolen one");
+    let of_code = world.stepped_up("alice", &issued);
+    let of = |factor: softtoken::Factor| {
+        let step_up = world.mfa.step_up(&world.password("alice"), factor);
+        Grant::from(&step_up.run_blocking(&world.store, "alice").unwrap())
+    };
+    let of_recovery = of(codes[0].clone().into());
+    let of_passkey = of(Vouched::factor(&["hwk", "user"]).into());
 
     world.time.advance(60);
-    let new = replacement(&world, "alice");
-    let grant = world.second_factor().id("the one that proved the new one");
-    verify(&world, "alice", grant, &new).unwrap();
-    let right = replacement(&world, "alice").code(world.now());
-    for grant in [stolen, stepped_up, proved_it] {
+    let owner = world
+        .second_factor("alice")
+        .with_id("the one that proved the new one");
+    let new = replacement(&world, &owner);
+    let owner = verify(&world, &owner, &new).unwrap();
+    let right = replacement(&world, &owner).code(world.now());
+    for grant in [proved_it, of_set_up, bare, of_code, of_recovery, of_passkey] {
         let reason = Rejection::SecondFactorRequired;
         authorises_nothing(&grant, &world, "alice", &right, reason);
     }
@@ -291,16 +347,21 @@ fn a_grant_stolen_before_the_token_was_replaced_authorises_nothing() {
 #[test]
 fn a_grant_stolen_before_a_reset_authorises_nothing() {
     let world = World::standard();
-    let _ = world.enrol("alice");
-    let first = world.password().id("a password's");
-    let stolen = world.second_factor().id("a stolen one");
+    let (device, of_set_up) = world.enrolled("alice");
+    let first = world.password("alice").with_id("a password's");
+    let stolen = world.second_factor("alice").with_id("a stolen one");
     world.time.advance(60);
-    let late = stolen.clone().with_second_factor(world.now());
+    let (at_first, now) = (first.first_factor_at(), world.now());
+    let late = Grant::from_bare_times("alice", at_first, now).with_id("a stolen one");
+    let stepped_up = {
+        let step_up = world.mfa.step_up(&first, device.code(now));
+        Grant::from(&step_up.run_blocking(&world.store, "alice").unwrap())
+    };
     reset(&world, "alice");
-    let later = first.clone().with_second_factor(world.now());
-    let stolen = [first, stolen, late, later];
+    let later = Grant::from_bare_times("alice", at_first, world.now());
+    let stolen = [first, stolen, late, later, of_set_up, stepped_up];
 
-    let code = codes_of_nobody();
+    let code = code_of_nobody();
     let not_authorized = Rejection::NotAuthorized;
     for grant in &stolen {
         authorises_nothing(grant, &world, "alice", &code, not_authorized);
@@ -310,41 +371,40 @@ fn a_grant_stolen_before_a_reset_authorises_nothing() {
         let right = pending.code(world.now());
         authorises_nothing(grant, &world, "alice", &right, not_authorized);
     }
-    verify(&world, "alice", world.password(), &pending).unwrap();
+    let owner = verify(&world, &world.password("alice"), &pending).unwrap();
     world.time.advance(60);
     for grant in &stolen {
-        let right = replacement(&world, "alice").code(world.now());
+        let right = replacement(&world, &owner).code(world.now());
         authorises_nothing(grant, &world, "alice", &right, not_authorized);
-        let resynchronise = world
-            .mfa
-            .resynchronise(grant.clone(), code.clone(), code.clone());
+        let resynchronise = world.mfa.resynchronise(grant, code.clone(), code.clone());
         let attack = || resynchronise.run_blocking(&world.store, "alice");
+        assert_eq!(untouched(&world, "alice", attack), not_authorized);
+        let attack = || step_up(&world, grant, code.clone());
         assert_eq!(untouched(&world, "alice", attack), not_authorized);
     }
 }
 
-/// A second-factor grant stolen before a reset: refused, by everything that begins after the reset has answered.
+/// A second-factor grant stolen before a reset: refused, by everything that begins after the reset
+/// has answered.
 #[test]
 fn a_stolen_grant_that_races_a_reset_leaves_nothing_behind() {
     for _ in 0..ROUNDS {
         let world = World::standard();
-        let device = world.enrol("alice");
-        let pending = replacement(&world, "alice");
-        let stolen = world.second_factor();
+        let (device, stolen) = world.enrolled("alice");
+        let pending = replacement(&world, &stolen);
         world.time.advance(60);
         let code = pending.code(world.now());
         let racers = [Touch::Associate, Touch::Verify, Touch::IssueRecoveryCodes];
         let answers = together(8, |thread| match thread {
             0 => {
                 reset(&world, "alice");
-                let late = |touch: Touch| touch.by(stolen.clone(), &world, "alice", code.clone());
-                assert_eq!(
-                    Touch::ALL.map(|touch| no(late(touch))),
-                    [Rejection::NotAuthorized; 5]
-                );
+                let late = |touch: Touch| touch.by(&stolen, &world, "alice", code.clone());
+                for touch in Touch::ALL {
+                    assert_eq!(no(late(touch)), Rejection::NotAuthorized);
+                }
                 Ok(())
             }
-            _ => racers[thread % 3].by(stolen.clone(), &world, "alice", code.clone()),
+            _ => racers[thread % 3].by(&stolen, &world, "alice", code.clone()),
         });
         let refusals = [
             Rejection::NotAuthorized,
@@ -354,9 +414,7 @@ fn a_stolen_grant_that_races_a_reset_leaves_nothing_behind() {
         ];
         accepted(&answers, &refusals);
         for gone in [&device, &pending] {
-            let code = gone.code_in(world.now(), 1);
-            let dead = || authenticate(&world, "alice", code);
-            assert_eq!(untouched(&world, "alice", dead), Rejection::NotAssociated);
+            is_ignored(&world, "alice", gone.code_in(world.now(), 1));
         }
     }
 }
@@ -364,24 +422,29 @@ fn a_stolen_grant_that_races_a_reset_leaves_nothing_behind() {
 /// Two `verify` of one pending: one wins.
 #[test]
 fn one_pending_secret_is_verified_once() {
-    for _ in 0..ROUNDS {
+    for round in 0..2 * ROUNDS {
         let world = World::standard();
         let issued = Device::of(&world.associate("alice"));
         let revision = world.row("alice").unwrap().revision;
         world.events();
         let answers = together(THREADS, |thread| {
             let steps = i64::try_from(thread % 3).unwrap() - 1;
-            let grant = if thread % 2 == 0 {
-                world.password()
-            } else {
-                world.second_factor()
+            let grant = match thread % 2 {
+                _ if round % 2 == 0 => world.password("alice").with_id("one login"),
+                0 => world.password("alice"),
+                _ => world.second_factor("alice"),
             };
             let code = issued.code_in(world.now(), steps);
-            let verify = world.mfa.verify(grant, code);
+            let verify = world.mfa.verify(&grant, code);
             verify.run_blocking(&world.store, "alice").map(drop)
         });
-        let refusals = [Rejection::SecondFactorRequired, Rejection::NotAssociated];
-        assert_eq!(accepted(&answers, &refusals), 1);
+        // The login that has verified it is told so; others are not told anything.
+        let refusal = if round % 2 == 0 {
+            Rejection::AlreadyVerified
+        } else {
+            Rejection::SecondFactorRequired
+        };
+        assert_eq!(accepted(&answers, &[refusal]), 1);
         assert_eq!(Some(world.row("alice").unwrap().revision), revision.next());
         let events = world.events();
         let verified = |event: &&EventKind| matches!(event, EventKind::Verified { .. });
@@ -402,7 +465,7 @@ fn a_pending_secret_that_was_replaced_is_dead() {
     let dead = associate(&setup);
     let alive = associate(&setup);
     let code = |issued| Device::of(issued).code(world.now());
-    let verify = |session: &Session, code| {
+    let verify = |session: &ChallengeSession, code| {
         let verify = world.mfa.verify(session, code);
         verify.run_blocking(&world.store, "alice").map(drop)
     };
@@ -419,31 +482,32 @@ fn a_pending_secret_that_was_replaced_is_dead() {
     verify(alive.session().unwrap(), code(&alive)).unwrap();
 }
 
-/// A replaced pending: dead. So is one that would have replaced a token, one whose time has run out, and one that was
-/// removed.
+/// A replaced pending: dead. So is one that would have replaced a token, one whose time has run
+/// out, and one that was removed.
 #[test]
 fn a_secret_that_waits_no_longer_is_dead() {
     let world = World::standard();
-    let old = world.enrol("alice");
+    let (old, owner) = world.enrolled("alice");
     world.time.advance(60);
-    let dead = replacement(&world, "alice");
-    let alive = replacement(&world, "alice");
-    let attack = verify(&world, "alice", world.second_factor(), &dead);
-    assert_eq!(no(attack), Rejection::Mismatch);
-    let of_the_old = verify(&world, "alice", world.second_factor(), &old);
+    let dead = replacement(&world, &owner);
+    let alive = replacement(&world, &owner);
+    assert_eq!(no(verify(&world, &owner, &dead)), Rejection::Mismatch);
+    let of_the_old = verify(&world, &owner, &old);
     assert_eq!(no(of_the_old), Rejection::Mismatch);
 
     world.time.advance(600);
-    let late = || verify(&world, "alice", world.second_factor(), &alive);
+    let late = || verify(&world, &owner, &alive);
     assert_eq!(untouched(&world, "alice", late), Rejection::Expired);
     world.time.go_back(1);
-    verify(&world, "alice", world.second_factor(), &alive).expect("until then it is in time");
+    let owner = late().expect("until then it is in time");
 
-    let removed = replacement(&world, "alice");
-    let remove = world.mfa.disassociate(world.second_factor());
+    let removed = replacement(&world, &owner);
+    let remove = world.mfa.disassociate(&owner);
     remove.run_blocking(&world.store, "alice").unwrap();
-    let attack = || verify(&world, "alice", world.second_factor(), &removed);
-    assert_eq!(untouched(&world, "alice", attack), Rejection::NotAssociated);
+    for grant in [owner, world.password("alice")] {
+        let attack = || verify(&world, &grant, &removed);
+        assert_eq!(untouched(&world, "alice", attack), Rejection::NotAssociated);
+    }
 }
 
 /// The set-up code at sign-in: refused.
@@ -453,12 +517,14 @@ fn the_set_up_code_does_not_sign_in() {
         let world = World::new(policy);
         let issued = Device::of(&world.associate("alice"));
         let code = issued.code_in(world.now(), -1);
-        let verify = world.mfa.verify(world.password(), code.clone());
+        let verify = world.mfa.verify(&world.password("alice"), code.clone());
         let _ = verify.run_blocking(&world.store, "alice").unwrap();
         let session = world.challenge("alice");
         let attack = || respond(&world, "alice", &session, code.clone());
         assert_eq!(untouched(&world, "alice", attack), Rejection::Reused);
-        let attack = || authenticate(&world, "alice", code.clone());
+        let attack = || sign_in_with(&world, "alice", code.clone());
+        assert_eq!(untouched(&world, "alice", attack), Rejection::Reused);
+        let attack = || step_up(&world, &world.password("alice"), code.clone());
         assert_eq!(untouched(&world, "alice", attack), Rejection::Reused);
     }
 }
@@ -472,9 +538,9 @@ fn the_set_up_code_is_accepted_once_by_verify_and_a_sign_in_in_parallel() {
         let code = issued.code(world.now());
         let answers = together(THREADS, |thread| {
             if thread % 2 == 0 {
-                verify(&world, "alice", world.password(), &issued)
+                verify(&world, &world.password("alice"), &issued).map(drop)
             } else {
-                authenticate(&world, "alice", code.clone())
+                step_up(&world, &world.password("alice"), code.clone())
             }
         });
         let refusals = [
@@ -486,23 +552,21 @@ fn the_set_up_code_is_accepted_once_by_verify_and_a_sign_in_in_parallel() {
     }
 }
 
-/// The set-up code at sign-in: refused. (SPEC 4: nor a code that another system accepted before a token was imported.)
+/// The set-up code at sign-in: refused. (Rule M3: nor a code that another system accepted before a
+/// token was imported.)
 #[test]
 fn a_code_from_before_an_import_does_not_sign_in() {
     let world = World::standard();
     let secret = softtoken::totp::Secret::from_bytes(b"12345678901234567890").unwrap();
     let device = Device::new(&secret, Totp::STANDARD);
-    let import = Import::proven(Administrator, secret, Totp::STANDARD).enabled(true);
-    world
-        .mfa
-        .import(import)
-        .run_blocking(&world.store, "alice")
-        .unwrap();
+    let token = ImportedToken::proven(secret, Totp::STANDARD);
+    let import = world.mfa.import(&admin(), [token]);
+    import.run_blocking(&world.store, "alice").unwrap();
     for steps in [-1, 0, 1] {
         let code = device.code_in(world.now(), steps);
-        let attack = || authenticate(&world, "alice", code);
+        let attack = || sign_in_with(&world, "alice", code);
         assert_eq!(untouched(&world, "alice", attack), Rejection::Reused);
     }
     world.time.advance(60);
-    authenticate(&world, "alice", device.code(world.now())).unwrap();
+    sign_in_with(&world, "alice", device.code(world.now())).unwrap();
 }

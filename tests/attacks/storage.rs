@@ -1,19 +1,23 @@
 //! A store that fails, contends, forgets or is damaged.
 
+use core::convert::Infallible;
 use core::error::Error as _;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Poll, Waker};
 use std::io;
 
-use softtoken::record::RecordError;
+use softtoken::association::{Events, Preference};
+use softtoken::entropy::NoEntropy;
+use softtoken::record::{FORMAT, RecordError, SEALED};
+use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{
-    BlockingStore, Code, Error, Events, Fault, MemoryStore, Mfa, OsEntropy, Policy, Preference,
-    Rejection, Revision, Session, SessionKeys, Snapshot, Store, Swap, Write,
+    BlockingStore, ChallengeSession, Code, Error, Factor, Fault, MemoryStore, Mfa, OsEntropy,
+    Policy, Rejection, Revision, SessionKeys, SignedIn, Store, Vouched,
 };
 
-use super::{authenticate, no, recovery_codes, replacement, wrong};
+use super::{Answer, no, recovery_codes, replacement, sign_in_with, step_up, wrong};
 use crate::crowd::{Distant, in_turn, together};
-use crate::world::{Device, World};
+use crate::world::{Device, World, admin, context};
 
 /// Where a store breaks.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -58,18 +62,24 @@ impl Store for Broken<'_> {
     }
 }
 
-type Request = fn(&Mfa, &World, &Broken<'_>, &Session, Code) -> Result<(), Error<io::Error>>;
+type Request = fn(&Mfa, &World, &Broken<'_>, &ChallengeSession, Code) -> Broke;
+type Broke = Result<(), Error<io::Error>>;
 
 /// Everything that writes, in one colour or the other.
-const REQUESTS: [(&str, Request); 8] = [
-    ("authenticate", |mfa, _, store, _, code| {
-        mfa.authenticate(code)
+const REQUESTS: [(&str, Request); 12] = [
+    ("sign_in_with", |mfa, _, store, _, code| {
+        mfa.sign_in_with(Some(code.into()))
             .run_blocking(store, "alice")
             .map(drop)
     }),
-    ("authenticate, awaited", |mfa, _, store, _, code| {
-        let run = Box::pin(mfa.authenticate(code).run(store, "alice"));
+    ("sign_in_with, awaited", |mfa, _, store, _, code| {
+        let request = mfa.sign_in_with(Some(code.into()));
+        let run = Box::pin(request.run(store, "alice"));
         in_turn(vec![run]).remove(0).map(drop)
+    }),
+    ("step_up", |mfa, world, store, _, code| {
+        let step_up = mfa.step_up(&world.password("alice"), code);
+        step_up.run_blocking(store, "alice").map(drop)
     }),
     ("respond", |mfa, _, store, session, code| {
         mfa.respond(session, code)
@@ -80,8 +90,12 @@ const REQUESTS: [(&str, Request); 8] = [
         let run = Box::pin(mfa.respond(session, code).run(store, "alice"));
         in_turn(vec![run]).remove(0).map(drop)
     }),
+    ("respond, vouched", |mfa, _, store, session, _| {
+        let respond = mfa.respond(session, Vouched::factor(&["hwk"]));
+        respond.run_blocking(store, "alice").map(drop)
+    }),
     ("verify", |mfa, world, store, _, code| {
-        let verify = mfa.verify(world.second_factor(), code);
+        let verify = mfa.verify(&world.second_factor("alice"), code);
         verify.run_blocking(store, "alice").map(drop)
     }),
     ("resynchronise", |mfa, _, store, session, code| {
@@ -89,17 +103,25 @@ const REQUESTS: [(&str, Request); 8] = [
         resynchronise.run_blocking(store, "alice")
     }),
     ("associate", |mfa, world, store, _, _| {
-        let associate = mfa.associate(world.second_factor());
+        let associate = mfa.associate(&world.second_factor("alice"));
         associate.run_blocking(store, "alice").map(drop)
     }),
     ("prefer", |mfa, world, store, _, _| {
-        let prefer = mfa.prefer(world.second_factor(), Preference::Preferred);
+        let grant = world.second_factor("alice");
+        let prefer = mfa.prefer(&grant, Preference::Preferred);
         prefer.run_blocking(store, "alice")
+    }),
+    ("issue_recovery_codes", |mfa, world, store, _, _| {
+        let issue = mfa.issue_recovery_codes(&world.second_factor("alice"));
+        issue.run_blocking(store, "alice").map(drop)
+    }),
+    ("reset", |mfa, _, store, _, _| {
+        mfa.reset(&admin()).run_blocking(store, "alice")
     }),
 ];
 
-/// SPEC 7: a store's error is an error: never success, never "wrong code"; and nobody is told of an event that was not
-/// stored.
+/// Rule K3: a store's error is an error: never success, never "wrong code"; and nobody is told of
+/// an event that was not stored.
 #[test]
 fn a_store_that_fails_is_neither_a_wrong_code_nor_a_success() {
     for (name, request) in REQUESTS {
@@ -112,8 +134,8 @@ fn a_store_that_fails_is_neither_a_wrong_code_nor_a_success() {
             (Break::Answer, false),
         ] {
             let world = World::standard();
-            let device = world.enrol("alice");
-            let issued = replacement(&world, "alice");
+            let (device, grant) = world.enrolled("alice");
+            let issued = replacement(&world, &grant);
             world.time.advance(60);
             let session = world.challenge("alice");
             let code = if !right {
@@ -133,7 +155,7 @@ fn a_store_that_fails_is_neither_a_wrong_code_nor_a_success() {
                 "{name}, {fails:?}: {error:?}"
             );
             assert_eq!((error.rejection(), error.retry_after()), (None, None));
-            assert_eq!(error.code(), "store");
+            assert_eq!(error.name(), "store");
             let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
             assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
             assert_eq!(world.events(), [], "{name}, {fails:?}: nobody is told");
@@ -143,41 +165,32 @@ fn a_store_that_fails_is_neither_a_wrong_code_nor_a_success() {
     }
 }
 
-/// SPEC 11: what was being written may have been stored, a spent code and a counted failure as well; neither is given
-/// out twice.
+/// Rule K3: what was being written may have been stored, a spent code and a counted failure as
+/// well; neither is given out twice.
 #[test]
 fn an_answer_that_was_lost_accepted_nothing_and_counted_everything() {
     let world = World::standard();
-    let device = world.enrol("alice");
+    let (device, grant) = world.enrolled("alice");
     world.time.advance(60);
-    let right = device.code(world.now());
     let store = Broken(&world.store, Break::Answer);
-    let lost = world
-        .mfa
-        .authenticate(right.clone())
-        .run_blocking(&store, "alice");
-    assert!(matches!(lost, Err(Error::Store(_))));
-    assert_eq!(no(authenticate(&world, "alice", right)), Rejection::Reused);
+    let lost = |factor: Factor| {
+        let lost = world.mfa.sign_in_with(Some(factor));
+        let lost = lost.run_blocking(&store, "alice");
+        assert!(matches!(lost, Err(Error::Store(_))));
+    };
+    let right = device.code(world.now());
+    lost(right.clone().into());
+    assert_eq!(no(sign_in_with(&world, "alice", right)), Rejection::Reused);
 
-    let codes = recovery_codes(&world, "alice");
-    let lost = world
-        .mfa
-        .recover(codes[0].clone())
-        .run_blocking(&store, "alice");
-    assert!(matches!(lost, Err(Error::Store(_))));
-    assert_eq!(
-        no(super::recover(&world, "alice", &codes[0])),
-        Rejection::Mismatch
-    );
+    let codes = recovery_codes(&world, &grant);
+    lost(codes[0].clone().into());
+    let again = sign_in_with(&world, "alice", codes[0].clone());
+    assert_eq!(no(again), Rejection::Mismatch);
 
     for _ in 0..3 {
-        let guess = world.mfa.authenticate(wrong(&[&device], &world));
-        assert!(matches!(
-            guess.run_blocking(&store, "alice"),
-            Err(Error::Store(_))
-        ));
+        lost(wrong(&[&device], &world).into());
     }
-    let early = authenticate(&world, "alice", device.code_in(world.now(), 1));
+    let early = sign_in_with(&world, "alice", device.code_in(world.now(), 1));
     assert!(matches!(no(early), Rejection::Throttled { .. }));
 }
 
@@ -185,7 +198,7 @@ fn an_answer_that_was_lost_accepted_nothing_and_counted_everything() {
 struct Contended<'a>(&'a MemoryStore, AtomicU32);
 
 impl BlockingStore for Contended<'_> {
-    type Error = core::convert::Infallible;
+    type Error = Infallible;
 
     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
         self.0.load_blocking(subject)
@@ -197,7 +210,8 @@ impl BlockingStore for Contended<'_> {
     }
 }
 
-/// SPEC 10: a conflict is retried a bounded number of times, then it is an error: nothing was accepted.
+/// Rule K2: a conflict is retried a bounded number of times, then it is an error: nothing was
+/// accepted.
 #[test]
 fn a_request_that_never_gets_through_is_neither_a_wrong_code_nor_a_success() {
     let policy = Policy::builder().swap_attempts(7).build().unwrap();
@@ -206,15 +220,16 @@ fn a_request_that_never_gets_through_is_neither_a_wrong_code_nor_a_success() {
     world.events();
     for code in [device.code_in(world.now(), 1), wrong(&[&device], &world)] {
         let store = Contended(&world.store, 0.into());
-        let error = world.mfa.authenticate(code).run_blocking(&store, "alice");
+        let sign_in = world.mfa.sign_in_with(Some(code.into()));
+        let error = sign_in.run_blocking(&store, "alice");
         assert_eq!(error.unwrap_err(), Error::Fault(Fault::Contended));
         assert_eq!(store.1.into_inner(), 7);
     }
     assert_eq!(world.events(), []);
 }
 
-/// SPEC 10: dropping a future before it ends leaves the old record or the new one: who goes away before the answer has
-/// learnt nothing, and a guess of which anything was learnt is counted.
+/// Rule K4: dropping a future before it ends leaves the old record or the new one: who goes away
+/// before the answer has learnt nothing, and a guess of which anything was learnt is counted.
 #[test]
 fn a_request_that_is_dropped_has_answered_nothing_that_is_not_stored() {
     for right in [true, false] {
@@ -229,7 +244,8 @@ fn a_request_that_is_dropped_has_answered_nothing_that_is_not_stored() {
             };
             let before = world.row("alice");
             let store = Distant(&world.store);
-            let mut request = Box::pin(world.mfa.authenticate(code).run(&store, "alice"));
+            let request = world.mfa.step_up(&world.password("alice"), code);
+            let mut request = Box::pin(request.run(&store, "alice"));
             let mut answered = false;
             for _ in 0..polls {
                 let mut context = core::task::Context::from_waker(Waker::noop());
@@ -244,7 +260,7 @@ fn a_request_that_is_dropped_has_answered_nothing_that_is_not_stored() {
     }
 }
 
-/// SPEC 9: a whole row put back, or deleted. Who knows better says so, and nothing is judged.
+/// Rule K6: a whole row put back, or deleted. Who knows better says so, and nothing is judged.
 #[test]
 fn a_row_that_was_put_back_or_deleted_is_refused_to_who_knows_better() {
     let world = World::standard();
@@ -257,43 +273,46 @@ fn a_row_that_was_put_back_or_deleted_is_refused_to_who_knows_better() {
     let code = device.code_in(world.now(), 1);
     let put_back = [None, Some(old)];
     for found in put_back {
-        let known = world.mfa.authenticate(code.clone()).expect_enrolled();
-        assert_eq!(
-            known.decide("alice", found.clone()).unwrap_err(),
-            Fault::RolledBack
-        );
-        let known = world.mfa.associate(world.password()).expect_enrolled();
-        assert_eq!(
-            known.decide("alice", found.clone()).unwrap_err(),
-            Fault::RolledBack
-        );
-        let known = world.mfa.associate(world.password()).at_least(row.revision);
-        assert_eq!(known.decide("alice", found).unwrap_err(), Fault::RolledBack);
+        let sign_in = || world.mfa.sign_in_with(Some(code.clone().into()));
+        for known in [
+            sign_in().expect_enrolled(),
+            sign_in().at_least(row.revision),
+            sign_in().expect_enrolled().at_least(row.revision),
+        ] {
+            let fault = known.decide("alice", found.clone()).unwrap_err();
+            assert_eq!(fault, Fault::RolledBack);
+        }
+        let associate = || world.mfa.associate(&world.password("alice"));
+        for known in [
+            associate().expect_enrolled(),
+            associate().at_least(row.revision),
+        ] {
+            let fault = known.decide("alice", found.clone()).unwrap_err();
+            assert_eq!(fault, Fault::RolledBack);
+        }
     }
-    let known = world
-        .mfa
-        .authenticate(code)
-        .expect_enrolled()
-        .at_least(row.revision);
-    assert!(!known.decide("alice", Some(row)).unwrap().is_refusal());
+    let known = world.mfa.sign_in_with(Some(code.into()));
+    let known = known.expect_enrolled().at_least(row.revision);
+    assert!(!known.decide("alice", Some(row)).unwrap().is_rejection());
 }
 
-/// SPEC 13: a record moved to another subject, or old bytes under a newer revision: does not open. In the clear, the first
-/// signs in whoever moved it, and the second accepts a spent code again.
+/// A record moved to another subject, or old bytes under a newer revision: does not open.
+/// In the clear, the first signs in an attacker who moved it, and the second accepts a spent code
+/// again.
 #[cfg(feature = "seal")]
 #[test]
 fn a_record_moved_to_another_subject_or_put_back_under_a_newer_revision_does_not_open() {
     for sealed in [false, true] {
         let mut world = World::standard();
         if sealed {
-            let keyring = softtoken::Keyring::generate(1, &OsEntropy).unwrap();
+            let keyring = softtoken::record::Keyring::generate(1, &OsEntropy).unwrap();
             world.mfa = world.mfa.sealed(keyring);
         }
         let (alice, mallory) = (world.enrol("alice"), world.enrol("mallory"));
         world.time.advance(60);
         let before = world.row("alice").unwrap();
         let code = alice.code(world.now());
-        assert!(authenticate(&world, "alice", code.clone()).is_ok());
+        sign_in_with(&world, "alice", code.clone()).unwrap();
         let row = world.row("alice").unwrap();
         world.events();
 
@@ -309,10 +328,11 @@ fn a_record_moved_to_another_subject_or_put_back_under_a_newer_revision_does_not
             ("moved", moved, mallory.code(world.now())),
             ("put back", put_back, code),
         ] {
-            let request = world.mfa.authenticate(code);
+            let request = world.mfa.sign_in_with(Some(code.into()));
             let answer = request.decide("alice", Some(found)).map(|decision| {
                 assert!(decision.write().is_some());
-                decision.committed().is_ok()
+                let signed_in = decision.committed::<Infallible>();
+                matches!(signed_in, Ok(SignedIn::Proven(_)))
             });
             let does_not_open = Err(Fault::Record(RecordError::DoesNotOpen));
             let expected = if sealed { does_not_open } else { Ok(true) };
@@ -323,12 +343,13 @@ fn a_record_moved_to_another_subject_or_put_back_under_a_newer_revision_does_not
     }
 }
 
-/// SPEC 9: damaged bytes are a typed error, never a panic, never an empty record; and they are not overwritten.
+/// Rule W1: damaged bytes are a typed error, never a panic, never an empty record; and they are not
+/// overwritten.
 #[test]
 fn a_damaged_row_is_not_taken_for_an_empty_one() {
     let world = World::standard();
-    let device = world.enrol("alice");
-    let _ = recovery_codes(&world, "alice");
+    let (device, grant) = world.enrolled("alice");
+    let _ = recovery_codes(&world, &grant);
     let row = world.row("alice").unwrap();
     let longer = [row.record.clone(), vec![0]].concat();
     let newer = [vec![255], row.record[1..].to_vec()].concat();
@@ -339,38 +360,86 @@ fn a_damaged_row_is_not_taken_for_an_empty_one() {
             record,
         });
         let code = device.code_in(world.now(), 1);
-        let judged = world.mfa.authenticate(code).decide("alice", found.clone());
+        let sign_in = world.mfa.sign_in_with(Some(code.into()));
+        let judged = sign_in.decide("alice", found.clone());
         assert!(matches!(judged.unwrap_err(), Fault::Record(_)));
-        let issued = world
-            .mfa
-            .associate(world.password())
-            .decide("alice", found.clone());
+        let associate = world.mfa.associate(&world.password("alice"));
+        let issued = associate.decide("alice", found.clone());
         assert!(matches!(issued.unwrap_err(), Fault::Record(_)));
-        let asked = world
-            .mfa
-            .sign_in(softtoken::Context::default())
-            .decide("alice", found);
+        let asked = world.mfa.sign_in().decide("alice", found.clone());
         assert!(matches!(asked.unwrap_err(), Fault::Record(_)));
+        let reset = world.mfa.reset(&admin()).decide("alice", found);
+        assert!(matches!(reset.unwrap_err(), Fault::Record(_)));
     }
+    let format = FORMAT + 1;
     let found = Some(Snapshot {
         revision: row.revision,
-        record: vec![2],
+        record: vec![format],
     });
     let newer = world.mfa.status().decide("alice", found).unwrap_err();
-    assert_eq!(
-        newer,
-        Fault::Record(RecordError::UnknownFormat { format: 2 })
-    );
+    assert_eq!(newer, Fault::Record(RecordError::UnknownFormat { format }));
 }
 
-/// SPEC 10: a revision is never used twice, so a write that was prepared before a reset is not stored after it.
+/// An unreadable reset of a newer format, or at another revision: refused. It overwrites
+/// what cannot be read where it says that, and nothing else does.
+#[test]
+fn an_unreadable_row_is_overwritten_at_the_revision_that_was_stated_alone() {
+    let world = World::standard();
+    let (_, grant) = world.enrolled("alice");
+    world.time.advance(60);
+    let row = world.row("alice").unwrap();
+    let reset = |record: &[u8], revision| {
+        let found = Some(Snapshot {
+            revision: row.revision,
+            record: record.to_vec(),
+        });
+        let reset = world.mfa.reset(&admin()).unreadable(revision);
+        reset.decide("alice", found)
+    };
+    let damaged = &row.record[..row.record.len() - 1];
+    let close = [-1, 1].map(|by| Revision::from_i64(row.revision.as_i64() + by));
+    for other in close.into_iter().chain([Revision::from_i64(i64::MAX)]) {
+        let refused = reset(damaged, other.unwrap()).unwrap_err();
+        assert_eq!(refused, Fault::Record(RecordError::Damaged), "{other:?}");
+    }
+    for format in [FORMAT + 1, 127] {
+        let newer = [&[format], &row.record[1..]].concat();
+        let refused = reset(&newer, row.revision).unwrap_err();
+        let unknown = RecordError::UnknownFormat { format };
+        assert_eq!(refused, Fault::Record(unknown));
+    }
+    let sealed = [&[SEALED], &row.record[1..]].concat();
+    let refused = reset(&sealed, row.revision).unwrap_err();
+    assert_eq!(
+        refused,
+        Fault::Record(RecordError::Sealed),
+        "without a seal"
+    );
+
+    let decision = reset(damaged, row.revision).unwrap();
+    let write = decision.write().unwrap().clone();
+    assert_eq!(write.expected(), Some(row.revision));
+    let swap = world.store.compare_and_swap_blocking(write);
+    assert_eq!(swap, Ok(Swap::Stored));
+    decision.committed::<Infallible>().unwrap();
+
+    // A grant of before is worth nothing, nor is what it proved.
+    let associate = world.mfa.associate(&grant);
+    let void = no(associate.run_blocking(&world.store, "alice"));
+    assert_eq!(void, Rejection::NotAuthorized);
+    world.enrol("alice");
+}
+
+/// Rule K8: a revision is never used twice, so a write that was prepared before a reset is not
+/// stored after it.
 #[test]
 fn a_write_from_before_a_reset_is_not_stored_after_it() {
     let world = World::standard();
     let device = world.enrol("alice");
-    let slow = world.mfa.authenticate(device.code_in(world.now(), 1));
+    let code = device.code_in(world.now(), 1);
+    let slow = world.mfa.step_up(&world.password("alice"), code);
     let decision = slow.decide("alice", world.row("alice")).unwrap();
-    let reset = world.mfa.reset(softtoken::Administrator);
+    let reset = world.mfa.reset(&admin());
     reset.run_blocking(&world.store, "alice").unwrap();
     let empty = world.row("alice");
     let swap = world
@@ -379,7 +448,7 @@ fn a_write_from_before_a_reset_is_not_stored_after_it() {
     assert_eq!(swap, Ok(Swap::Conflict));
     assert_eq!(world.row("alice"), empty);
     let anew = slow.decide("alice", empty).unwrap();
-    assert_eq!(anew.committed().unwrap_err(), Rejection::NotAssociated);
+    assert_eq!(no(anew.committed::<Infallible>()), Rejection::NotAssociated);
 }
 
 /// A write beyond the last revision there is: an error, never a revision that was used.
@@ -392,7 +461,8 @@ fn a_record_whose_revisions_are_used_up_accepts_nothing() {
         revision: last,
         ..row
     });
-    let request = world.mfa.authenticate(device.code_in(world.now(), 1));
+    let code = device.code_in(world.now(), 1);
+    let request = world.mfa.sign_in_with(Some(code.into()));
     assert_eq!(
         request.decide("alice", found).unwrap_err(),
         Fault::RevisionsExhausted
@@ -400,7 +470,8 @@ fn a_record_whose_revisions_are_used_up_accepts_nothing() {
     assert!(Write::new("alice", Some(last), Vec::new(), Events::default()).is_none());
 }
 
-/// What fails before the store is asked is neither a wrong code nor a success: no time, no randomness, no keys, no subject.
+/// What fails before the store is asked is neither a wrong code nor a success: no time, no
+/// randomness, no keys, no subject.
 #[test]
 fn a_server_that_does_not_know_the_time_judges_nothing() {
     let world = World::standard();
@@ -409,14 +480,20 @@ fn a_server_that_does_not_know_the_time_judges_nothing() {
     let code = device.code_in(world.now(), 1);
     let keys = SessionKeys::from_bytes(1, &[7; 32]);
     let before = world.row("alice");
-    let timeless = Mfa::new(Policy::STANDARD, || None, OsEntropy).sessions(keys);
+    let timeless = Mfa::new(Policy::STANDARD, || None, OsEntropy);
+    let timeless = timeless.with_sessions(keys, context("world"));
+    let grant = world.second_factor("alice");
+    let sign_in = timeless.sign_in_with(Some(code.clone().into()));
     let answers = [
-        timeless
-            .authenticate(code.clone())
-            .run_blocking(&world.store, "alice"),
+        sign_in.run_blocking(&world.store, "alice").map(drop),
         timeless
             .respond(&session, code.clone())
-            .run_blocking(&world.store, "alice"),
+            .run_blocking(&world.store, "alice")
+            .map(drop),
+        timeless
+            .step_up(&grant, code.clone())
+            .run_blocking(&world.store, "alice")
+            .map(drop),
     ];
     for answer in answers {
         assert_eq!(answer.unwrap_err(), Error::Fault(Fault::NoTime));
@@ -426,29 +503,24 @@ fn a_server_that_does_not_know_the_time_judges_nothing() {
     let poor = Mfa::new(
         Policy::STANDARD,
         move || Some(clock.now()),
-        |_: &mut [u8]| Err(softtoken::NoEntropy),
+        |_: &mut [u8]| Err(NoEntropy),
     );
-    let issued = poor
-        .associate(world.second_factor())
-        .run_blocking(&world.store, "alice");
-    let no_entropy = Fault::NoEntropy(softtoken::NoEntropy);
+    let issued = poor.associate(&grant).run_blocking(&world.store, "alice");
+    let no_entropy = Fault::NoEntropy(NoEntropy);
     assert_eq!(issued.unwrap_err(), Error::Fault(no_entropy));
-    let keyless = poor
-        .respond(&session, code.clone())
-        .run_blocking(&world.store, "alice");
+    let respond = poor.respond(&session, code.clone());
+    let keyless = respond.run_blocking(&world.store, "alice");
     assert_eq!(keyless.unwrap_err(), Error::Fault(Fault::NoSessionKeys));
     for subject in ["", &"a".repeat(257)] {
-        let nobody = world
-            .mfa
-            .authenticate(code.clone())
-            .run_blocking(&world.store, subject);
+        let nobody = world.mfa.sign_in_with(Some(code.clone().into()));
+        let nobody = nobody.run_blocking(&world.store, subject);
         assert_eq!(nobody.unwrap_err(), Error::Fault(Fault::Subject));
     }
     assert_eq!(world.row("alice"), before);
 }
 
-/// A store that fails now and then, under parallel requests: one code is accepted at most once, and what was told as
-/// accepted stays spent.
+/// A store that fails now and then, under parallel requests: one code is accepted at most once, and
+/// what was told as accepted stays spent.
 #[test]
 fn a_code_is_accepted_at_most_once_over_a_store_that_fails_now_and_then() {
     let world = World::standard();
@@ -458,27 +530,20 @@ fn a_code_is_accepted_at_most_once_over_a_store_that_fails_now_and_then() {
         let code = device.code(world.now());
         let answers = together(super::THREADS, |thread| {
             let fails = [Break::Load, Break::Swap, Break::Answer][thread % 3];
-            let request = world.mfa.authenticate(code.clone());
+            let request = world.mfa.step_up(&world.password("alice"), code.clone());
             if thread % 4 == 0 {
                 let store = Flaky(Broken(&world.store, fails));
-                request.run_blocking(&store, "alice").map(drop)
+                request.run_blocking(&store, "alice").is_ok()
             } else {
-                let whole = request.run_blocking(&world.store, "alice");
-                whole.map(drop).map_err(|error| match error {
-                    Error::Rejected {
-                        rejection,
-                        retry_after,
-                    } => Error::Rejected {
-                        rejection,
-                        retry_after,
-                    },
-                    Error::Fault(fault) => Error::Fault(fault),
-                    Error::Store(never) => match never {},
-                })
+                let whole: Answer<_> = request.run_blocking(&world.store, "alice");
+                whole.is_ok()
             }
         });
-        assert!(answers.iter().filter(|answer| answer.is_ok()).count() <= 1);
-        assert_eq!(no(authenticate(&world, "alice", code)), Rejection::Reused);
+        assert!(answers.iter().filter(|accepted| **accepted).count() <= 1);
+        assert_eq!(
+            no(step_up(&world, &world.password("alice"), code)),
+            Rejection::Reused
+        );
     }
 }
 

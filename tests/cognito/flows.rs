@@ -1,15 +1,15 @@
 //! Enrolments and sign-ins, step by step, as a client walks them.
 
 use super::{
-    CLIENT, POOL, answered, ask, challenge, code, device, enrolled, exchange, ok, parse, refused,
-    respond, respond_by_code, scope, tokens, world, wrong,
+    CLIENT, INVALID_SESSION, POOL, answered, ask, challenge, code, device, enrolled, exchange, ok,
+    parse, refused, respond, respond_by_code, scope, tokens, world, wrong,
 };
 use crate::crowd::together;
 use crate::world::World;
 use pollster::block_on;
 use serde_json::{Value, json};
-use softtoken::Requirement;
-use softtoken::cognito::{Exchange, MfaSettings, Reply, Response, Scope};
+use softtoken::cognito::{Call, Exchange, MfaSettings, Reply, Response, Scope};
+use softtoken::{Grant, Policy, Requirement};
 
 #[test]
 fn an_optional_pool_enrols_by_an_access_token_and_challenges() {
@@ -79,7 +79,7 @@ fn a_session_is_for_its_user_its_client_and_one_success() {
     let right = respond_by_code(&asked["Session"], &code(&device, &world));
     let invalid = (
         "NotAuthorizedException".to_owned(),
-        "Invalid session for the user, session is expired or invalid.".to_owned(),
+        INVALID_SESSION.to_owned(),
     );
     let mut other_client = right.clone();
     other_client["ClientId"] = "appclient".into();
@@ -120,7 +120,7 @@ fn a_preference_is_for_a_verified_token_within_what_the_pool_requires() {
     let (status, _) = ask(
         &optional,
         "SetUserMFAPreference",
-        optional.second_factor(),
+        &optional.second_factor("alice"),
         &off,
     );
     assert_eq!(status, 200);
@@ -141,7 +141,7 @@ fn a_preference_is_for_a_verified_token_within_what_the_pool_requires() {
     let (status, answer) = ask(
         &required,
         "SetUserMFAPreference",
-        required.second_factor(),
+        &required.second_factor("alice"),
         &off,
     );
     assert_eq!(
@@ -151,12 +151,24 @@ fn a_preference_is_for_a_verified_token_within_what_the_pool_requires() {
     let admin = json!({
         "UserPoolId": POOL, "Username": "alice", "SoftwareTokenMfaSettings": {"Enabled": false},
     });
-    let (name, _) = refused(&required, "AdminSetUserMFAPreference", &admin);
-    assert_eq!(name, "InvalidParameterException");
     assert_eq!(
         ok(&optional, "AdminSetUserMFAPreference", &admin),
         json!({})
     );
+}
+
+#[test]
+fn an_administrators_off_in_a_pool_that_requires_mfa_is_no_error_and_changes_nothing() {
+    let world = world(Requirement::Required);
+    let device = enrolled(&world);
+    let before = world.row("alice");
+    let off = json!({
+        "UserPoolId": POOL, "Username": "alice", "SoftwareTokenMfaSettings": {"Enabled": false},
+    });
+    assert_eq!(ok(&world, "AdminSetUserMFAPreference", &off), json!({}));
+    assert_eq!(world.row("alice"), before);
+    let respond = respond_by_code(&challenge(&world)["Session"], &code(&device, &world));
+    let _ = ok(&world, "RespondToAuthChallenge", &respond);
 }
 
 #[test]
@@ -172,11 +184,10 @@ fn the_members_of_a_user_say_what_is_enabled_and_preferred() {
         "UserMFASettingList": ["SOFTWARE_TOKEN_MFA"], "PreferredMfaSetting": "SOFTWARE_TOKEN_MFA",
     });
     assert_eq!(settings(&world), both);
-    let _ = ok(
-        &world,
-        "SetUserMFAPreference",
-        &prefer(&json!({"Enabled": true})),
-    );
+    let enable = prefer(&json!({"Enabled": true}));
+    let lower = |grant: &Grant| ask(&world, "SetUserMFAPreference", grant, &enable).0;
+    assert_eq!(lower(&world.password("alice")), 400, "preferred is more");
+    assert_eq!(lower(&world.second_factor("alice")), 200);
     let enabled = json!({"UserMFASettingList": ["SOFTWARE_TOKEN_MFA"]});
     assert_eq!(settings(&world), enabled);
 }
@@ -201,7 +212,12 @@ fn of_twenty_parallel_answers_with_one_code_one_gives_tokens() {
     let session = challenge(&world)["Session"].clone();
     let respond = respond_by_code(&session, &code(&device, &world));
     let answers = together(20, |_| {
-        ask(&world, "RespondToAuthChallenge", world.password(), &respond)
+        ask(
+            &world,
+            "RespondToAuthChallenge",
+            &world.password("alice"),
+            &respond,
+        )
     });
     let tokens = answers.iter().filter(|(status, _)| *status == 200);
     assert_eq!(tokens.count(), 1);
@@ -229,15 +245,21 @@ fn of_forty_parallel_wrong_codes_no_more_are_judged_than_one_after_another() {
 #[test]
 fn the_access_token_that_verified_a_token_may_replace_it_and_the_old_one_works_until_then() {
     let world = world(Requirement::Optional);
-    let grant = world.password().id("d7b1");
+    let grant = world.password("alice").with_id("d7b1");
     let ask = |operation: &str, body: &Value| {
-        let (status, answer) = ask(&world, operation, grant.clone(), body);
+        let (status, answer) = ask(&world, operation, &grant, body);
         assert_eq!(status, 200, "{answer}");
         answer
     };
     let sign_in = |code: String| {
         let respond = respond_by_code(&challenge(&world)["Session"], &code);
-        super::ask(&world, "RespondToAuthChallenge", world.password(), &respond).0
+        super::ask(
+            &world,
+            "RespondToAuthChallenge",
+            &world.password("alice"),
+            &respond,
+        )
+        .0
     };
     let associate = json!({"AccessToken": "t"});
     let verify = |code: String| json!({"AccessToken": "t", "UserCode": code});
@@ -281,7 +303,7 @@ fn a_session_of_one_pool_is_refused_in_another() {
     let session = &challenge(&world)["Session"];
     let respond = respond_by_code(session, &code(&device, &world));
     let call = parse("RespondToAuthChallenge", &respond).unwrap().unwrap();
-    let super::Call::Challenge(challenge) = &call else {
+    let Call::Challenge(challenge) = &call else {
         panic!("it answers a challenge");
     };
     let elsewhere = Scope::new("local_required", CLIENT).unwrap();
@@ -293,12 +315,15 @@ fn a_session_of_one_pool_is_refused_in_another() {
         (status, &answer["__type"]),
         (400, &"NotAuthorizedException".into())
     );
-    let (status, _) = answered(exchange(&world, &call, world.password()), &world.store);
+    let (status, _) = answered(
+        exchange(&world, &call, &world.password("alice")),
+        &world.store,
+    );
     assert_eq!(status, 200, "the session lives on where it was made");
 }
 
 /// The body of an answer that needs no tokens, as it stands on the wire.
-fn bytes(exchange: Exchange<'_>, world: &World) -> String {
+fn bytes(exchange: Exchange, world: &World) -> String {
     let response = exchange
         .run_blocking(&world.store)
         .unwrap()
@@ -320,7 +345,7 @@ fn every_answer_has_its_members_in_order_and_no_others() {
     let world = world(Requirement::Required);
     let of = |operation: &str, body: &Value| {
         let call = parse(operation, body).unwrap().unwrap();
-        bytes(exchange(&world, &call, world.password()), &world)
+        bytes(exchange(&world, &call, &world.password("alice")), &world)
     };
     let sign_in = || {
         bytes(
@@ -382,7 +407,7 @@ fn every_answer_has_its_members_in_order_and_no_others() {
 }
 
 /// The answer, with an executor.
-fn awaited(exchange: Exchange<'_>, world: &World) -> Result<Reply, String> {
+fn awaited(exchange: Exchange, world: &World) -> Result<Reply, String> {
     let reply = block_on(exchange.run(&world.store));
     reply.map_err(|refusal| refusal.exception().to_string())
 }
@@ -392,7 +417,7 @@ fn a_required_pool_is_walked_with_an_executor_as_without() {
     let world = world(Requirement::Required);
     let of = |operation: &str, body: &Value| {
         let call = parse(operation, body).unwrap().unwrap();
-        awaited(exchange(&world, &call, world.password()), &world)
+        awaited(exchange(&world, &call, &world.password("alice")), &world)
     };
     let body = |reply: Result<Reply, String>| match reply {
         Ok(Reply::Body(body)) => serde_json::to_value(body).unwrap(),
@@ -429,4 +454,165 @@ fn a_required_pool_is_walked_with_an_executor_as_without() {
     assert_eq!(body(of("SetUserMFAPreference", &on)), json!({}));
     let nothing = json!({"AccessToken": "t"});
     assert_eq!(body(of("SetUserMFAPreference", &nothing)), json!({}));
+}
+
+#[test]
+fn a_session_of_a_set_up_is_for_its_pool_its_client_and_the_password_of_now() {
+    let world = world(Requirement::Required);
+    let here = scope(CLIENT);
+    let elsewhere = [
+        ("another client", scope("appclient")),
+        (
+            "another pool",
+            Scope::new("local_required", CLIENT).unwrap(),
+        ),
+        ("another password", here.clone().with_password_version(1)),
+    ];
+    let answer = |call: &Call, scope: &Scope| {
+        let Call::Session(call) = call else {
+            panic!("it has a session");
+        };
+        answered(call.answer(&world.mfa, scope, "alice"), &world.store)
+    };
+    let mut session = challenge(&world)["Session"].clone();
+    let mut phone = None;
+    for operation in ["AssociateSoftwareToken", "VerifySoftwareToken"] {
+        let mut body = json!({"Session": session});
+        if let Some(phone) = &phone {
+            body["UserCode"] = code(phone, &world).into();
+        }
+        let call = parse(operation, &body).unwrap().unwrap();
+        for (what, scope) in &elsewhere {
+            let (status, told) = answer(&call, scope);
+            assert_eq!(
+                (status, &told["message"]),
+                (400, &INVALID_SESSION.into()),
+                "{what}"
+            );
+            assert_eq!(told["__type"], "NotAuthorizedException", "{what}");
+        }
+        let (status, told) = answer(&call, &here);
+        assert_eq!(
+            status, 200,
+            "the session lives on where it was made: {told}"
+        );
+        session = told["Session"].clone();
+        phone = phone.or_else(|| Some(device(&told)));
+    }
+}
+
+#[test]
+fn a_session_of_another_user_sets_nothing_up() {
+    let world = world(Requirement::Required);
+    let session = &challenge(&world)["Session"];
+    let call = parse("AssociateSoftwareToken", &json!({"Session": session}));
+    let Some(Call::Session(call)) = call.unwrap() else {
+        panic!("it has a session");
+    };
+    let (_, told) = answered(call.answer(&world.mfa, &scope(CLIENT), "bob"), &world.store);
+    assert_eq!(told["message"], INVALID_SESSION);
+}
+
+#[test]
+fn an_exchange_is_owned_and_may_move_to_another_thread() {
+    let world = world(Requirement::Optional);
+    let exchange = {
+        let call = parse("AssociateSoftwareToken", &json!({"AccessToken": "t"}));
+        exchange(&world, &call.unwrap().unwrap(), &world.password("alice"))
+    };
+    let store = std::sync::Arc::new(softtoken::MemoryStore::new());
+    let rows = store.clone();
+    let (status, _) = std::thread::spawn(move || answered(exchange, &*rows))
+        .join()
+        .unwrap();
+    assert_eq!((status, store.len()), (200, 1));
+}
+
+/// The verb by which Alice sets a token up with this grant.
+fn associates(world: &World, grant: &Grant) -> (u16, Value) {
+    let associate = json!({"AccessToken": "t"});
+    ask(world, "AssociateSoftwareToken", grant, &associate)
+}
+
+#[test]
+fn who_has_lost_the_phone_enrols_anew_once_an_administrator_has_turned_it_off() {
+    let world = world(Requirement::Optional);
+    let lost = enrolled(&world);
+    let respond = respond_by_code(&challenge(&world)["Session"], &code(&lost, &world));
+    let _ = ok(&world, "RespondToAuthChallenge", &respond);
+    let thief = world.password("alice");
+    world.time.advance(30);
+    let password = world.password("alice");
+    assert_eq!(
+        associates(&world, &password).0,
+        400,
+        "the sign-in asks for a code"
+    );
+
+    world.time.advance(30);
+    let off = json!({
+        "UserPoolId": POOL, "Username": "alice", "SoftwareTokenMfaSettings": {"Enabled": false},
+    });
+    let _ = ok(&world, "AdminSetUserMFAPreference", &off);
+    world.time.advance(30);
+    for before in [&thief, &password] {
+        let (status, told) = associates(&world, before);
+        assert_eq!(
+            (status, &told["__type"]),
+            (400, &"NotAuthorizedException".into())
+        );
+    }
+    let _ = enrolled(&world);
+    let respond = respond_by_code(&challenge(&world)["Session"], &code(&lost, &world));
+    let (name, _) = refused(&world, "RespondToAuthChallenge", &respond);
+    assert_eq!(name, "CodeMismatchException", "the lost phone is out");
+}
+
+#[test]
+fn a_token_that_was_asked_for_and_turned_on_again_is_not_replaced_by_a_password() {
+    let world = world(Requirement::Optional);
+    enrolled(&world);
+    let set = |enabled: bool| {
+        let settings = json!({
+            "UserPoolId": POOL, "Username": "alice",
+            "SoftwareTokenMfaSettings": {"Enabled": enabled},
+        });
+        let _ = ok(&world, "AdminSetUserMFAPreference", &settings);
+        world.time.advance(30);
+    };
+    set(false);
+    let password = world.password("alice");
+    set(true);
+    assert_eq!(associates(&world, &password).0, 400);
+}
+
+#[test]
+fn a_pool_of_several_tokens_names_them_all_and_takes_no_more_than_allowed() {
+    let policy = Policy::COGNITO.to_builder().max_tokens(2).build().unwrap();
+    let world = World::new(policy);
+    enrolled(&world);
+    let grant = world.second_factor("alice");
+    let (_, issued) = associates(&world, &grant);
+    let verify = json!({
+        "AccessToken": "t", "UserCode": code(&device(&issued), &world), "FriendlyDeviceName": "fob",
+    });
+    assert_eq!(ask(&world, "VerifySoftwareToken", &grant, &verify).0, 200);
+    let asked = challenge(&world);
+    assert_eq!(
+        asked["ChallengeParameters"]["FRIENDLY_DEVICE_NAME"],
+        "phone, fob"
+    );
+    let (status, told) = associates(&world, &grant);
+    assert_eq!(
+        (status, &told["__type"]),
+        (400, &"InvalidParameterException".into())
+    );
+}
+
+#[test]
+fn a_set_up_that_is_due_later_is_asked_for_already() {
+    let later = world(Requirement::Optional).now().as_secs() + 86_400;
+    let later = softtoken::UnixTime::from_secs(later);
+    let world = world(Requirement::RequiredFrom(later));
+    assert_eq!(challenge(&world)["ChallengeName"], "MFA_SETUP");
 }

@@ -5,14 +5,15 @@ mod constraints;
 mod flows;
 mod refusals;
 
-use crate::world::{Device, World};
+use crate::world::{Device, World, admin};
 use serde_json::{Value, json};
 use softtoken::cognito::{AuthenticationResult, Call, Exception, Exchange, Response, Scope};
 use softtoken::totp::Secret;
-use softtoken::{Administrator, BlockingStore, Evidence, Grant, Policy, Requirement};
+use softtoken::{BlockingStore, Evidence, Grant, Policy, Requirement};
 
 const POOL: &str = "local_optional";
 const CLIENT: &str = "webclient";
+const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
 
 fn world(requirement: Requirement) -> World {
     let policy = Policy::COGNITO.to_builder().requirement(requirement);
@@ -28,15 +29,16 @@ fn scope(client: &str) -> Scope {
     Scope::new(POOL, client).unwrap()
 }
 
-/// The request of a call: by this grant where it has an access token, by a session's own words, else by the name given.
-fn exchange<'m>(world: &'m World, call: &Call, grant: Grant) -> Exchange<'m> {
+/// The request of a call: on this grant where it has an access token, for Alice where it has a
+/// session, else for the name given.
+fn exchange(world: &World, call: &Call, grant: &Grant) -> Exchange {
     match call {
-        Call::AccessToken(call) => call.answer(&world.mfa, "alice", grant),
-        Call::Session(call) => call.answer(&world.mfa, "alice"),
+        Call::AccessToken(call) => call.answer(&world.mfa, grant),
+        Call::Session(call) => call.answer(&world.mfa, &scope(CLIENT), "alice"),
         Call::Challenge(call) => {
             call.answer(&world.mfa, &scope(call.client_id()), call.user_name())
         }
-        Call::Administrator(call) => call.answer(&world.mfa, call.user_name(), Administrator),
+        Call::Administrator(call) => call.answer(&world.mfa, call.user_name(), &admin()),
     }
 }
 
@@ -51,7 +53,7 @@ fn tokens() -> AuthenticationResult {
 }
 
 /// Status and body of the answer, over this store.
-fn answered<S: BlockingStore>(exchange: Exchange<'_>, store: &S) -> (u16, Value) {
+fn answered<S: BlockingStore>(exchange: Exchange, store: &S) -> (u16, Value) {
     let response = match exchange.run_blocking(store) {
         Ok(reply) => reply
             .response("request")
@@ -64,7 +66,7 @@ fn answered<S: BlockingStore>(exchange: Exchange<'_>, store: &S) -> (u16, Value)
     )
 }
 
-fn ask(world: &World, operation: &str, grant: Grant, body: &Value) -> (u16, Value) {
+fn ask(world: &World, operation: &str, grant: &Grant, body: &Value) -> (u16, Value) {
     let call = match parse(operation, body) {
         Ok(call) => call.unwrap(),
         Err(exception) => {
@@ -79,14 +81,14 @@ fn ask(world: &World, operation: &str, grant: Grant, body: &Value) -> (u16, Valu
 }
 
 fn ok(world: &World, operation: &str, body: &Value) -> Value {
-    let (status, answer) = ask(world, operation, world.password(), body);
+    let (status, answer) = ask(world, operation, &world.password("alice"), body);
     assert_eq!(status, 200, "{answer}");
     answer
 }
 
 #[track_caller]
 fn refused(world: &World, operation: &str, body: &Value) -> (String, String) {
-    let (status, answer) = ask(world, operation, world.password(), body);
+    let (status, answer) = ask(world, operation, &world.password("alice"), body);
     let name = answer["__type"].as_str().unwrap().to_owned();
     let expected = if name == "InternalErrorException" {
         500

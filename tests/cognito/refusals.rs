@@ -2,14 +2,17 @@
 
 use core::error::Error;
 use core::fmt;
+use core::time::Duration;
 
 use super::{
-    challenge, code, device, enrolled, exchange, ok, parse, refused, respond_by_code, world, wrong,
+    CLIENT, INVALID_SESSION, ask, challenge, code, device, enrolled, exchange, ok, parse, refused,
+    respond_by_code, scope, world, wrong,
 };
-use crate::world::World;
+use crate::world::{World, admin};
 use serde_json::{Value, json};
-use softtoken::cognito::{Name, Response};
-use softtoken::{BlockingStore, Policy, Requirement, Snapshot, Swap, Write};
+use softtoken::cognito::{Call, Name, Response};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Mfa, OsEntropy, Policy, Requirement};
 
 #[test]
 fn a_wrong_code_and_a_used_one_have_names_of_their_own_at_each_place() {
@@ -75,6 +78,105 @@ fn what_is_not_there_or_off_has_one_name() {
         refused(&off, "AssociateSoftwareToken", &associate).0,
         not_found
     );
+}
+
+#[test]
+fn a_token_that_the_same_login_has_just_verified_is_not_found_again_whatever_the_code() {
+    let world = world(Requirement::Optional);
+    let grant = world.password("alice").with_id("d7b1");
+    let issued = ask(
+        &world,
+        "AssociateSoftwareToken",
+        &grant,
+        &json!({"AccessToken": "t"}),
+    )
+    .1;
+    let device = device(&issued);
+    let verify = |code: String| {
+        let body = json!({"AccessToken": "t", "UserCode": code});
+        let (status, told) = ask(&world, "VerifySoftwareToken", &grant, &body);
+        (status, told["__type"].clone())
+    };
+    assert_eq!(verify(code(&device, &world)).0, 200);
+    let before = world.row("alice");
+    for code in [code(&device, &world), wrong(&device, &world)] {
+        assert_eq!(
+            verify(code),
+            (400, "SoftwareTokenMFANotFoundException".into())
+        );
+    }
+    assert_eq!(world.row("alice"), before, "nothing is counted");
+}
+
+#[test]
+fn a_session_that_has_just_verified_its_token_has_ended() {
+    let world = world(Requirement::Required);
+    let session = &challenge(&world)["Session"];
+    let issued = ok(
+        &world,
+        "AssociateSoftwareToken",
+        &json!({"Session": session}),
+    );
+    let device = device(&issued);
+    let verify = json!({"Session": issued["Session"], "UserCode": code(&device, &world)});
+    let _ = ok(&world, "VerifySoftwareToken", &verify);
+    let before = world.row("alice");
+    let again = refused(&world, "VerifySoftwareToken", &verify);
+    let ended = (
+        "NotAuthorizedException".to_owned(),
+        INVALID_SESSION.to_owned(),
+    );
+    assert_eq!(again, ended);
+    assert_eq!(world.row("alice"), before);
+}
+
+#[test]
+fn a_login_that_is_too_old_or_of_before_a_reset_is_not_authorised() {
+    let recent = Policy::COGNITO.to_builder();
+    let recent = recent.reauthenticate_within(Some(Duration::from_secs(60)));
+    let world = World::new(recent.build().unwrap());
+    let grant = world.password("alice");
+    let associate = |world: &World| {
+        let (_, told) = ask(
+            world,
+            "AssociateSoftwareToken",
+            &grant,
+            &json!({"AccessToken": "t"}),
+        );
+        told["__type"].clone()
+    };
+    world.time.advance(61);
+    assert_eq!(associate(&world), "NotAuthorizedException");
+
+    let world = super::world(Requirement::Optional);
+    world.time.advance(1);
+    let reset = world
+        .mfa
+        .reset(&admin())
+        .run_blocking(&world.store, "alice");
+    reset.unwrap();
+    assert_eq!(associate(&world), "NotAuthorizedException");
+}
+
+#[test]
+fn a_server_without_session_keys_answers_sessions_by_an_internal_error() {
+    let world = world(Requirement::Optional);
+    let keyless = Mfa::new(Policy::COGNITO, || None, OsEntropy);
+    let session = &"s".repeat(20).into();
+    for (operation, body) in [
+        ("AssociateSoftwareToken", json!({"Session": session})),
+        ("RespondToAuthChallenge", respond_by_code(session, "123456")),
+    ] {
+        let call = parse(operation, &body).unwrap().unwrap();
+        let exchange = match &call {
+            Call::Session(call) => call.answer(&keyless, &scope(CLIENT), "alice"),
+            Call::Challenge(call) => call.answer(&keyless, &scope(CLIENT), "alice"),
+            other => panic!("{other:?}"),
+        };
+        let refusal = exchange.run_blocking(&world.store).unwrap_err();
+        assert_eq!(refusal.exception().kind(), Name::InternalError);
+        assert_eq!(refusal.error().name(), "no_session_keys", "for the log");
+    }
 }
 
 #[test]
@@ -149,7 +251,7 @@ fn a_store_that_fails_is_internal_and_one_that_keeps_losing_is_the_clients_to_re
             world: &world,
             fails,
         };
-        let refusal = exchange(&world, &call, world.second_factor()).run_blocking(&store);
+        let refusal = exchange(&world, &call, &world.second_factor("alice")).run_blocking(&store);
         let refusal = refusal.unwrap_err();
         assert_eq!(refusal.to_string(), refusal.exception().to_string());
         assert!(!refusal.to_string().contains("database"));
@@ -162,7 +264,7 @@ fn a_store_that_fails_is_internal_and_one_that_keeps_losing_is_the_clients_to_re
         (
             refusal.exception().kind(),
             refusal.exception().status(),
-            refusal.error().code(),
+            refusal.error().name(),
         )
     };
     for (operation, body) in [

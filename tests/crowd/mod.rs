@@ -1,4 +1,5 @@
-//! Many at once: threads that begin together, futures that are polled in turn, stores in which requests meet.
+//! Many at once: threads that begin together, futures that are polled in turn, stores in which
+//! requests meet.
 #![allow(clippy::unwrap_used, reason = "a thread that fails fails the test")]
 
 use core::convert::Infallible;
@@ -8,7 +9,36 @@ use core::task::{Context, Poll, Waker};
 use std::sync::{Barrier, Mutex};
 use std::thread::{self, Builder};
 
-use softtoken::{BlockingStore, MemoryStore, Snapshot, Store, Swap, Write};
+use softtoken::association::Operation;
+use softtoken::mfa::Request;
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Error, MemoryStore, Store};
+
+/// The two colours of the loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Colour {
+    Blocking,
+    Async,
+}
+
+impl Colour {
+    pub(crate) const BOTH: [Self; 2] = [Self::Blocking, Self::Async];
+
+    /// Runs a request about alice on a store that has both colours.
+    pub(crate) fn run<O: Operation, S, E>(
+        self,
+        request: Request<O>,
+        store: &S,
+    ) -> Result<O::Output, Error<E>>
+    where
+        S: BlockingStore<Error = E> + Store<Error = E>,
+    {
+        match self {
+            Self::Blocking => request.run_blocking(store, "alice"),
+            Self::Async => pollster::block_on(request.run(store, "alice")),
+        }
+    }
+}
 
 /// Does `work` on that many threads, which begin together; the answers in the threads' order.
 pub(crate) fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
@@ -48,7 +78,8 @@ pub(crate) fn in_turn<T>(tasks: Vec<Task<'_, T>>) -> Vec<T> {
     answers.into_iter().map(Option::unwrap).collect()
 }
 
-/// Polls all of them on that many threads, each future now by one thread, now by another, until each has ended.
+/// Polls all of them on that many threads, each future now by one thread, now by another, until
+/// each has ended.
 pub(crate) fn on_threads<T: Send>(threads: usize, tasks: Vec<Task<'_, T>>) -> Vec<T> {
     let left = AtomicUsize::new(tasks.len());
     let slots: Vec<_> = tasks
@@ -94,8 +125,8 @@ pub(crate) async fn pause() {
     .await;
 }
 
-/// A store whose every answer is a while on its way: requests that are polled in turn all load before the first of
-/// them swaps.
+/// A store whose every answer is a while on its way: requests that are polled in turn all load
+/// before the first of them swaps.
 pub(crate) struct Distant<'a>(pub(crate) &'a MemoryStore);
 
 impl Store for Distant<'_> {
@@ -114,7 +145,8 @@ impl Store for Distant<'_> {
     }
 }
 
-/// A store at which so many requests meet: nobody's first load is answered before all of them have loaded.
+/// A store at which so many requests meet: nobody's first load is answered before all of them have
+/// loaded.
 pub(crate) struct Meeting<'a> {
     rows: &'a MemoryStore,
     expected: usize,
@@ -178,5 +210,20 @@ impl<F: FnOnce() + Send> BlockingStore for Interrupted<'_, F> {
 
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Infallible> {
         self.rows.compare_and_swap_blocking(write)
+    }
+}
+
+impl<F: FnOnce() + Send> Store for Interrupted<'_, F> {
+    type Error = Infallible;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Infallible> {
+        let found = self.load_blocking(subject);
+        pause().await;
+        found
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        pause().await;
+        self.compare_and_swap_blocking(write)
     }
 }

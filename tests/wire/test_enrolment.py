@@ -1,6 +1,7 @@
 """AssociateSoftwareToken and VerifySoftwareToken, by access token and by session."""
 
 import re
+import time
 
 import pytest
 
@@ -102,8 +103,17 @@ def test_a_code_outside_the_window_does_not_verify(optional, idp):
 def test_nothing_is_verified_twice(optional, idp):
     user = optional.user()
     phone, token = user.enrol(user.access_token())
-    with refused("SoftwareTokenMFANotFoundException"):
-        idp.verify_software_token(AccessToken=token, UserCode=phone.code())
+    for code in (phone.last(), phone.wrong(), phone.code()):
+        with refused("SoftwareTokenMFANotFoundException"):
+            idp.verify_software_token(AccessToken=token, UserCode=code)
+
+
+def test_a_double_click_on_verify_counts_no_guess(optional, idp):
+    user = optional.enrolled()
+    for nth in range(4):
+        with refused("SoftwareTokenMFANotFoundException"):
+            idp.verify_software_token(AccessToken=user.token, UserCode=user.phone.wrong(nth))
+    assert user.sign_in()["AccessToken"]
 
 
 def test_without_a_secret_there_is_nothing_to_verify(optional, idp):
@@ -164,6 +174,15 @@ def test_the_access_token_of_a_setup_counts_as_one(required, idp):
     assert idp.associate_software_token(AccessToken=required.set_up().token)["SecretCode"]
 
 
+def test_the_login_that_verified_counts_as_one_after_a_refresh_too(optional, idp):
+    user = optional.user()
+    result = user.tokens()
+    _, token = user.enrol(result["AccessToken"])
+    user.prefer(token, enabled=True)
+    refreshed = user.refresh(result["RefreshToken"])["AccessToken"]
+    assert idp.associate_software_token(AccessToken=refreshed)["SecretCode"]
+
+
 def test_verify_of_a_replacement_needs_a_second_factor_too(optional, idp):
     user = optional.user()
     other = user.access_token()
@@ -181,6 +200,34 @@ def test_a_token_that_was_never_enabled_may_be_replaced_by_password_alone(option
     replacement, token = user.enrol(user.access_token())
     user.prefer(token, enabled=True)
     assert user.sign_in(replacement)["AccessToken"]
+
+
+def test_a_lost_phone_is_replaced_by_password_once_an_administrator_has_turned_it_off(optional, idp):
+    user = optional.user()
+    before = user.access_token()
+    lost, token = user.enrol(user.access_token())
+    user.prefer(token, enabled=True, preferred=True)
+    assert user.sign_in(lost)["AccessToken"]
+    # Whole seconds: the password has to be given after the token was turned off.
+    time.sleep(1.1)
+    user.prefer_as_admin(enabled=False)
+    with refused("NotAuthorizedException"):
+        idp.associate_software_token(AccessToken=before)
+    found, token = user.enrol(user.access_token())
+    user.prefer(token, enabled=True, preferred=True)
+    session = user.challenge()
+    with refused("CodeMismatchException"):
+        user.answer(session, lost.code())
+    assert user.answer(session, found.code())["AuthenticationResult"]["AccessToken"]
+
+
+def test_a_lost_phone_is_not_replaced_by_password_where_mfa_is_required(required, idp):
+    user = required.set_up()
+    user.prefer_as_admin(enabled=False)
+    challenge = user.begin()
+    assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
+    with refused("NotAuthorizedException", message=INVALID_SESSION):
+        idp.associate_software_token(Session=challenge["Session"])
 
 
 def test_the_old_token_works_until_the_new_one_is_verified(optional, idp):

@@ -91,6 +91,18 @@ def test_turning_off_needs_a_second_factor(optional):
     assert user.begin()["ChallengeName"] == MFA
 
 
+def test_preferring_it_no_more_needs_a_second_factor_too(optional):
+    user = optional.user()
+    other = user.access_token()
+    _, token = user.enrol(user.access_token())
+    user.prefer(token, enabled=True, preferred=True)
+    with refused("NotAuthorizedException"):
+        user.prefer(other, enabled=True, preferred=False)
+    assert seen(user, token) == ([MFA], MFA)
+    user.prefer(token, enabled=True, preferred=False)
+    assert seen(user, token) == ([MFA], None)
+
+
 def test_a_sign_in_with_a_code_may_turn_it_off(optional):
     user = optional.enrolled()
     user.prefer(user.sign_in()["AccessToken"], enabled=False)
@@ -105,10 +117,12 @@ def test_in_a_required_pool_nobody_turns_it_off(required):
     assert user.begin()["ChallengeName"] == MFA
 
 
-def test_nor_does_an_administrator(required):
+def test_an_administrators_off_there_is_no_error_and_changes_nothing(required):
     user = required.set_up()
-    with refused("InvalidParameterException"):
-        user.prefer_as_admin(enabled=False)
+    user.prefer(user.token, enabled=True, preferred=True)
+    answer = user.prefer_as_admin(enabled=False)
+    assert set(answer) == {"ResponseMetadata"}
+    assert seen(user, user.token) == ([MFA], MFA)
     assert user.begin()["ChallengeName"] == MFA
 
 

@@ -78,14 +78,14 @@ def test_of_two_verifies_one_wins(optional, idp):
     phone = Phone(idp.associate_software_token(AccessToken=token)["SecretCode"])
     code = phone.code()
     outcomes = together([lambda: idp.verify_software_token(AccessToken=token, UserCode=code)] * 2)
-    assert outcomes["SUCCESS"] == 1
+    assert outcomes == {"SUCCESS": 1, "SoftwareTokenMFANotFoundException": 1}
 
 
 def test_of_two_verifies_of_one_session_one_wins(required, idp):
     _, phone, session = required.setting_up()
     code = phone.code()
     outcomes = together([lambda: idp.verify_software_token(Session=session, UserCode=code)] * 2)
-    assert outcomes["SUCCESS"] == 1
+    assert outcomes == {"SUCCESS": 1, "NotAuthorizedException": 1}
 
 
 def test_of_two_ends_of_one_setup_one_gets_tokens(required, idp):

@@ -35,10 +35,12 @@ def test_a_setup_is_finished_once(required, idp):
 
 
 def test_a_session_verifies_once(required, idp):
-    _, phone, session = required.setting_up()
-    idp.verify_software_token(Session=session, UserCode=phone.code())
-    with no_session():
-        idp.verify_software_token(Session=session, UserCode=phone.code())
+    user, phone, session = required.setting_up()
+    done = idp.verify_software_token(Session=session, UserCode=phone.code())["Session"]
+    for code in (phone.last(), phone.wrong(), phone.code()):
+        with no_session():
+            idp.verify_software_token(Session=session, UserCode=code)
+    assert user.finish_setup(done)["AuthenticationResult"]
 
 
 def test_once_something_is_verified_a_setup_session_associates_nothing(required, idp):

@@ -166,6 +166,14 @@ class User:
     def access_token(self):
         return self.tokens()["AccessToken"]
 
+    def refresh(self, token, client_id=None):
+        """The tokens that a refresh token gives."""
+        return self.idp.initiate_auth(
+            ClientId=client_id or self.pool.client_id,
+            AuthFlow="REFRESH_TOKEN_AUTH",
+            AuthParameters={"REFRESH_TOKEN": token},
+        )["AuthenticationResult"]
+
     def challenge(self):
         """The session of a sign-in that asks for a code."""
         challenge = self.begin()

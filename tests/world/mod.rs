@@ -8,10 +8,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use softtoken::association::{EventKind, Issued, Record};
+use softtoken::store::Snapshot;
 use softtoken::totp::{Code, Secret, Totp, Verifier};
 use softtoken::{
-    BlockingStore as _, Context, Event, EventKind, Grant, Issued, MemoryStore, Mfa, OsEntropy,
-    Policy, Record, Session, SessionKeys, Snapshot, UnixTime, record,
+    Administrator, BlockingStore as _, Challenge, ChallengeSession, Context, Event, Grant,
+    MemoryStore, Mfa, OsEntropy, Policy, SessionKeys, UnixTime, record,
 };
 
 /// 2023-11-14T22:13:45Z, the middle of a step.
@@ -52,8 +54,10 @@ impl World {
         let told = Arc::<Mutex<Vec<(String, Event)>>>::default();
         let (clock, log) = (time.clone(), Arc::clone(&told));
         let mfa = Mfa::new(policy, move || Some(clock.now()), OsEntropy)
-            .sessions(SessionKeys::from_bytes(1, &[7; 32]))
-            .audited(move |subject, event| log.lock().unwrap().push((subject.into(), *event)));
+            .with_sessions(SessionKeys::from_bytes(1, &[7; 32]), context("world"))
+            .with_audit(move |subject, event| {
+                log.lock().unwrap().push((subject.into(), event.clone()));
+            });
         Self {
             time,
             mfa,
@@ -70,46 +74,60 @@ impl World {
         self.time.now()
     }
 
-    /// An access token of somebody who has given the password just now, and nothing else.
-    pub(crate) fn password(&self) -> Grant {
-        Grant::first_factor(self.now())
+    /// A login of somebody who has given the password just now, and nothing else.
+    pub(crate) fn password(&self, subject: &str) -> Grant {
+        Grant::first_factor(subject, self.now())
     }
 
-    /// An access token of somebody who has given the password and a code just now.
-    pub(crate) fn second_factor(&self) -> Grant {
-        Grant::second_factor(self.now())
+    /// A login of somebody who has given the password and a code just now, with nothing known of
+    /// the code. It proves possession of tokens that were verified in an earlier second.
+    pub(crate) fn second_factor(&self, subject: &str) -> Grant {
+        Grant::from_bare_times(subject, self.now(), self.now())
+    }
+
+    /// The login of somebody who shows a code of this device just now.
+    pub(crate) fn stepped_up(&self, subject: &str, device: &Device) -> Grant {
+        let step_up = self
+            .mfa
+            .step_up(&self.password(subject), device.code(self.now()));
+        Grant::from(&step_up.run_blocking(&self.store, subject).unwrap())
     }
 
     /// Enrols with a device that shows the right time.
     pub(crate) fn enrol(&self, subject: &str) -> Device {
+        self.enrolled(subject).0
+    }
+
+    /// Enrols with a device that shows the right time; with the grant that its first code makes.
+    pub(crate) fn enrolled(&self, subject: &str) -> (Device, Grant) {
         let issued = self.associate(subject);
         let device = Device::of(&issued);
         let code = device.code(self.now());
-        let verify = self.mfa.verify(self.password(), code);
-        let _ = verify.run_blocking(&self.store, subject).unwrap();
-        device
+        let verify = self.mfa.verify(&self.password(subject), code);
+        let enrolled = verify.run_blocking(&self.store, subject).unwrap();
+        (device, Grant::from(enrolled.evidence()))
     }
 
     /// Issues a secret to somebody who has given the password.
     pub(crate) fn associate(&self, subject: &str) -> Issued {
-        let associate = self.mfa.associate(self.password());
+        let associate = self.mfa.associate(&self.password(subject));
         associate.run_blocking(&self.store, subject).unwrap()
     }
 
     /// The session of a challenge for a code.
-    pub(crate) fn challenge(&self, subject: &str) -> Session {
-        let sign_in = self.mfa.sign_in(Context::default());
+    pub(crate) fn challenge(&self, subject: &str) -> ChallengeSession {
+        let sign_in = self.mfa.sign_in();
         match sign_in.run_blocking(&self.store, subject).unwrap() {
-            softtoken::Challenge::SoftwareToken { session, .. } => session,
+            Challenge::SoftwareToken { session, .. } => session,
             other => panic!("no challenge for a code: {other:?}"),
         }
     }
 
     /// The session of a challenge to set up a token.
-    pub(crate) fn setup(&self, subject: &str) -> Session {
-        let sign_in = self.mfa.sign_in(Context::default());
+    pub(crate) fn setup(&self, subject: &str) -> ChallengeSession {
+        let sign_in = self.mfa.sign_in();
         match sign_in.run_blocking(&self.store, subject).unwrap() {
-            softtoken::Challenge::Setup { session } => session,
+            Challenge::Setup { session, .. } => session,
             other => panic!("no challenge to set up: {other:?}"),
         }
     }
@@ -129,6 +147,15 @@ impl World {
         self.row(subject)
             .map_or_else(Record::default, |row| record::decode(&row.record).unwrap())
     }
+}
+
+pub(crate) fn context(text: &str) -> Context {
+    Context::new(text).unwrap()
+}
+
+/// The administrator of every world.
+pub(crate) fn admin() -> Administrator {
+    Administrator::named("root")
 }
 
 /// An authenticator: it has a secret, and shows codes by whatever clock it has.

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use softtoken::entropy::Entropy as _;
 use softtoken::store::DynStore;
-use softtoken::{Clock, Entropy as _, MemoryStore, OsEntropy, SessionKeys, SystemClock, UnixTime};
+use softtoken::time::{Clock, SystemClock};
+use softtoken::{MemoryStore, OsEntropy, SessionKeys, UnixTime};
 use softtoken_sqlite::SqliteStore;
 
 use crate::directory::{Directory, OpenError};
@@ -12,13 +14,15 @@ use crate::exception::Exception;
 use crate::gateway::Gateway;
 use crate::passwords::Passwords;
 use crate::records::Records;
+use crate::second_factors::SecondFactors;
 use crate::seed;
 use crate::server::{Parts, Server};
 use crate::tokens::Tokens;
 
-/// Makes a [`Server`]; begins with one that keeps everything in memory and lives by the system's clock.
+/// Makes a [`Server`]; begins with one that keeps everything in memory and lives by the system's
+/// clock.
 pub struct ServerBuilder {
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     store: Option<Arc<dyn DynStore>>,
     file: Option<PathBuf>,
     issuer: String,
@@ -28,7 +32,7 @@ pub struct ServerBuilder {
 impl Default for ServerBuilder {
     fn default() -> Self {
         Self {
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
             store: None,
             file: None,
             issuer: "http://127.0.0.1:9229".into(),
@@ -52,7 +56,7 @@ impl ServerBuilder {
     /// By this clock, which decides about codes, sessions and tokens.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -63,8 +67,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Keeps everything in this SQLite file, which is made where there is none: pools, clients, users, second factors and
-    /// the keys that sign tokens and sessions.
+    /// Keeps everything in this SQLite file, which is made where there is none: pools, clients,
+    /// users, second factors and the keys that sign tokens and sessions.
     #[must_use]
     pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
@@ -78,14 +82,16 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers requests of this app client by `ForbiddenException`, as a web application firewall would.
+    /// Answers requests of this app client by `ForbiddenException`, as a web application firewall
+    /// would.
     #[must_use]
     pub fn forbid_client(mut self, id: impl Into<String>) -> Self {
         self.gateway.clients.push(id.into());
         self
     }
 
-    /// Answers requests whose `User-Agent` contains this text by `ForbiddenException`, as a web application firewall would.
+    /// Answers requests whose `User-Agent` contains this text by `ForbiddenException`, as a web
+    /// application firewall would.
     #[must_use]
     pub fn forbid_agent(mut self, text: impl Into<String>) -> Self {
         self.gateway.agents.push(text.into());
@@ -117,9 +123,11 @@ impl ServerBuilder {
         let session_key = <[u8; 32]>::try_from(session_key)
             .map_err(|_| Exception::internal("the key of the sessions is damaged"))?;
         Ok(Server::of(Parts {
-            clock: self.clock,
             store,
-            session_keys: SessionKeys::from_bytes(1, &session_key),
+            second_factors: SecondFactors::new(
+                &self.clock,
+                &SessionKeys::from_bytes(1, &session_key),
+            )?,
             directory,
             passwords,
             tokens: Tokens::new(&self.issuer, &key)?,

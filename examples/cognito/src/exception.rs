@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use softtoken::Rejection;
 use softtoken::cognito::{self, Name};
+use softtoken::error::OpenError;
 
 /// A refusal or a failure. The message goes to the client: it says what a client may know.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -36,7 +38,12 @@ impl Exception {
         username_exists => Name::Other("UsernameExistsException");
     }
 
-    /// What went wrong inside is for the log alone.
+    /// A session that is not taken, whatever is wrong with it.
+    pub(crate) fn invalid_session() -> Self {
+        Self(Rejection::InvalidSession.into())
+    }
+
+    /// The cause is for the log alone.
     pub(crate) fn internal(cause: impl core::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         Name::InternalError.into()
@@ -46,6 +53,12 @@ impl Exception {
 impl From<Name> for Exception {
     fn from(name: Name) -> Self {
         Self(name.into())
+    }
+}
+
+impl From<OpenError> for Exception {
+    fn from(error: OpenError) -> Self {
+        Self(error.into())
     }
 }
 

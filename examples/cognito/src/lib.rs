@@ -1,7 +1,8 @@
 //! A local stand-in for Amazon Cognito user pools that gets the second factor right.
 //!
-//! It answers the unmodified AWS SDKs: pools, clients, users, sign-in, and the software token with every rule of
-//! `softtoken`'s. It keeps test data: whoever reaches it is an administrator, the signatures of requests are not checked.
+//! It answers the unmodified AWS SDKs: pools, clients, users, sign-in, and the software token with
+//! every rule of `softtoken`'s. It keeps test data: anyone who reaches it is an administrator,
+//! since the signatures of requests are not checked.
 //!
 //! ```no_run
 //! use softtoken_cognito::{Server, serve};
@@ -25,6 +26,7 @@ mod operations;
 mod passwords;
 mod random_id;
 mod records;
+mod second_factors;
 mod seed;
 mod server;
 mod tokens;
@@ -43,7 +45,8 @@ pub use server::Server;
 /// How long requests that are under way at a shutdown have to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Answers requests until `shutdown` is ready; those under way then are finished, for ten seconds at most.
+/// Answers requests until `shutdown` is ready; those under way then are finished, for ten seconds
+/// at most.
 ///
 /// # Errors
 ///

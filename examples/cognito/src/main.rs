@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser, Debug)]
 #[command(name = "softtoken-cognito")]
 struct Options {
-    /// The address to listen at. Whoever reaches it is an administrator.
+    /// The address to listen at. Anyone who reaches it is an administrator.
     #[arg(long, default_value = "127.0.0.1:9229")]
     listen: SocketAddr,
     /// Keeps everything in this SQLite file; without it, in memory.
@@ -24,7 +24,8 @@ struct Options {
     /// Answers requests of this app client with a 400, as a firewall would. May be repeated.
     #[arg(long, value_name = "ID")]
     forbid_client: Vec<String>,
-    /// Answers requests whose User-Agent contains this with a 400, as a firewall would. May be repeated.
+    /// Answers requests whose User-Agent contains this with a 400, as a firewall would. May be
+    /// repeated.
     #[arg(long, value_name = "TEXT")]
     forbid_agent: Vec<String>,
     /// Tells of every event of a second factor as well.
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Box<dyn core::error::Error>> {
-    // Before anybody can be answered, so that whoever was may end it.
+    // Before the first request can be answered, so that its client may end the server.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(options.listen).await?;

@@ -7,7 +7,8 @@ use argon2::password_hash::{
 };
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
-use softtoken::{Entropy as _, OsEntropy};
+use softtoken::OsEntropy;
+use softtoken::entropy::Entropy as _;
 use tokio::sync::Semaphore;
 
 use crate::exception::{Answer, Exception};
@@ -46,7 +47,8 @@ impl PasswordHash {
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
     at_once: Arc<Semaphore>,
-    /// What the password of nobody is compared with, so that an unknown user takes as long as a known one.
+    /// What the password of nobody is compared with, so that an unknown user takes as long as a
+    /// known one.
     nobody: PasswordHash,
 }
 
@@ -99,8 +101,8 @@ pub(crate) fn check_policy(password: &str, minimum: usize) -> Answer<()> {
     Ok(())
 }
 
-/// 8 MiB and one pass: milliseconds, so that forty sign-ins at once do not wait for each other. A server that keeps real
-/// passwords takes what OWASP recommends, 19 MiB and two.
+/// 8 MiB and one pass: milliseconds, so that forty sign-ins at once do not wait for each other. A
+/// server that keeps real passwords takes what OWASP recommends, 19 MiB and two.
 fn argon2() -> Answer<Argon2<'static>> {
     let params = Params::new(8 * 1024, 1, 1, None).map_err(Exception::internal)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))

@@ -273,6 +273,78 @@ fn a_pool_that_requires_what_it_does_not_allow_is_misconfigured() {
     );
 }
 
+#[test]
+fn an_administrator_turns_nothing_off_where_the_pool_requires_it_and_is_told_of_no_error() {
+    let world = World::new();
+    let secret = world.enrol(OPTIONAL);
+    let require = json!({ "UserPoolId": OPTIONAL.id, "MfaConfiguration": "ON" });
+    world.done("SetUserPoolMfaConfig", &require);
+    assert_eq!(
+        world.done("AdminSetUserMFAPreference", &turned_off()),
+        json!({})
+    );
+    let named = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
+    let told = world.done("AdminGetUser", &named);
+    assert_eq!(told["UserMFASettingList"], json!(["SOFTWARE_TOKEN_MFA"]));
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&secret));
+    assert_eq!(answered.status, 200, "{}", answered.body);
+}
+
+#[test]
+fn who_has_lost_the_phone_enrols_anew_once_an_administrator_has_turned_it_off() {
+    let world = World::new();
+    let password_before = world.access_token(OPTIONAL);
+    world.wait(1);
+    let lost = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&lost));
+    assert_eq!(answered.status, 200, "{}", answered.body);
+    world.wait(30);
+
+    world.done("AdminSetUserMFAPreference", &turned_off());
+    let associate = json!({ "AccessToken": password_before });
+    assert_eq!(
+        world.refused("AssociateSoftwareToken", &associate),
+        "NotAuthorizedException",
+        "the password was given before"
+    );
+    let found = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&lost));
+    assert_eq!(answered.body["__type"], "CodeMismatchException");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&found));
+    assert_eq!(answered.status, 200, "{}", answered.body);
+}
+
+#[test]
+fn the_login_of_a_set_up_may_replace_its_token_at_once() {
+    let world = World::new();
+    let challenge = world.sign_in(REQUIRED);
+    let session = json!({ "Session": challenge["Session"] });
+    let issued = world.done("AssociateSoftwareToken", &session);
+    let code = world.code(&text(&issued, "/SecretCode"));
+    let verify = json!({ "Session": issued["Session"], "UserCode": code });
+    let verified = world.done("VerifySoftwareToken", &verify);
+    let again = world.call("VerifySoftwareToken", &verify);
+    assert_eq!(again.body["__type"], "NotAuthorizedException");
+    assert_eq!(
+        again.body["message"],
+        "Invalid session for the user, session is expired or invalid."
+    );
+    let finish = finish(REQUIRED, &verified["Session"]);
+    let signed_in = world.done("RespondToAuthChallenge", &finish);
+    let token = text(&signed_in, "/AuthenticationResult/AccessToken");
+    world.done("AssociateSoftwareToken", &json!({ "AccessToken": token }));
+}
+
+/// The request by which an administrator turns the optional pool's token off.
+fn turned_off() -> Value {
+    json!({
+        "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user, "SoftwareTokenMfaSettings": { "Enabled": false },
+    })
+}
+
 fn finish(pool: Pool, session: &Value) -> Value {
     json!({
         "ClientId": pool.client, "ChallengeName": "MFA_SETUP", "Session": session,

@@ -1,4 +1,5 @@
-//! What the stand-in answers, asked over HTTP as a client would. One program, so that it is linked once.
+//! What the stand-in answers, asked over HTTP as a client would. One program, so that it is linked
+//! once.
 
 mod faults;
 mod first_factor;

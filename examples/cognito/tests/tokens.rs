@@ -102,7 +102,16 @@ fn refreshing_proves_nothing_new() {
         let [_, payload, _] = parts(&text(answer, "/AuthenticationResult/AccessToken"));
         json_of(&payload)
     });
-    for claim in ["sub", "auth_time", "amr", "origin_jti", "client_id", "iss"] {
+    for claim in [
+        "sub",
+        "auth_time",
+        "amr",
+        "origin_jti",
+        "client_id",
+        "iss",
+        "softtoken:grant",
+    ] {
+        assert!(!before[claim].is_null(), "{claim}");
         assert_eq!(before[claim], after[claim], "{claim}");
     }
     assert_eq!(before["amr"], json!(["pwd"]));
@@ -129,6 +138,76 @@ fn a_token_refreshed_after_a_code_still_carries_the_second_factor() {
         "NotAuthorizedException"
     );
     world.done("AssociateSoftwareToken", &with_code);
+}
+
+#[test]
+fn a_login_that_set_up_a_token_may_go_on_with_it_after_a_refresh() {
+    let world = World::new();
+    let signed_in = world.sign_in(OPTIONAL);
+    let other = json!({ "AccessToken": world.access_token(OPTIONAL) });
+    let access = text(&signed_in, "/AuthenticationResult/AccessToken");
+    let associate = json!({ "AccessToken": access });
+    let secret = text(
+        &world.done("AssociateSoftwareToken", &associate),
+        "/SecretCode",
+    );
+    let verify = |token: &str| json!({ "AccessToken": token, "UserCode": world.code(&secret) });
+    world.done("VerifySoftwareToken", &verify(&access));
+    let prefer = json!({ "AccessToken": access, "SoftwareTokenMfaSettings": { "Enabled": true } });
+    world.done("SetUserMFAPreference", &prefer);
+
+    world.wait(600);
+    let refresh = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    let refreshed = world.done("InitiateAuth", &refreshing(&refresh));
+    let refreshed = text(&refreshed, "/AuthenticationResult/AccessToken");
+    assert_eq!(
+        world.refused("VerifySoftwareToken", &verify(&refreshed)),
+        "SoftwareTokenMFANotFoundException",
+        "it is verified already"
+    );
+    assert_eq!(
+        world.refused("AssociateSoftwareToken", &other),
+        "NotAuthorizedException",
+        "of the same second, and another login"
+    );
+    world.done(
+        "AssociateSoftwareToken",
+        &json!({ "AccessToken": refreshed }),
+    );
+}
+
+#[test]
+fn a_login_is_worth_nothing_from_the_second_in_which_its_token_is_replaced() {
+    let world = World::new();
+    let old = world.enrol(OPTIONAL);
+    let by_code = |step| {
+        let session = text(&world.sign_in(OPTIONAL), "/Session");
+        let answered = world.respond(OPTIONAL, &session, &world.code_after(&old, step));
+        text(&answered.body, "/AuthenticationResult/AccessToken")
+    };
+    let [stolen, mine] = [0, 1].map(by_code);
+    let associate = json!({ "AccessToken": mine });
+    let new = text(
+        &world.done("AssociateSoftwareToken", &associate),
+        "/SecretCode",
+    );
+    let verify = json!({ "AccessToken": mine, "UserCode": world.code(&new) });
+    world.done("VerifySoftwareToken", &verify);
+    assert_eq!(
+        world.refused("AssociateSoftwareToken", &json!({ "AccessToken": stolen })),
+        "NotAuthorizedException"
+    );
+    world.done("AssociateSoftwareToken", &associate);
+}
+
+#[test]
+fn what_proved_a_login_is_told_to_the_server_alone() {
+    let world = World::new();
+    let signed_in = world.sign_in(OPTIONAL);
+    let [_, payload, _] = parts(&text(&signed_in, "/AuthenticationResult/IdToken"));
+    let identity = json_of(&payload);
+    assert!(identity.get("softtoken:grant").is_none());
+    assert!(identity["origin_jti"].is_string());
 }
 
 #[test]

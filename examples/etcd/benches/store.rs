@@ -4,7 +4,9 @@
 //! cargo bench -p softtoken-etcd [-- --million] [-- --quick]
 //! ```
 
-use softtoken::{BlockingStore as _, Events, Swap, Write};
+use softtoken::BlockingStore as _;
+use softtoken::association::Events;
+use softtoken::store::{Swap, Write};
 use softtoken_faults::bench;
 
 #[path = "../tests/engine/mod.rs"]

@@ -1,13 +1,16 @@
-//! Keys and values: the revision in eight bytes, the highest first; the byte 1, which is the number of the layout; the record.
+//! Keys and values: the revision in eight bytes, the highest first; the byte 1, which is the number
+//! of the layout; the record.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-use softtoken::{Revision, Snapshot, Swap, Write};
+use softtoken::Revision;
+use softtoken::store::{Snapshot, Swap, Write};
 
 use crate::EtcdError;
 
-/// Of this layout. It is not 0, nor absent: each value is greater than its revision alone, also with an empty record.
+/// Of this layout. It is not 0, nor absent: each value is greater than its revision alone, also
+/// with an empty record.
 const VERSION: u8 = 1;
 
 /// Keep: byte for byte, under a prefix that nothing else writes.
@@ -43,7 +46,8 @@ fn decode(value: &str) -> Option<Snapshot> {
     })
 }
 
-/// What the gateway answers to a range, and to a transaction. It leaves out what is empty, zero or false.
+/// What the gateway answers to a range, and to a transaction. It leaves out what is empty, zero or
+/// false.
 #[derive(Deserialize)]
 pub(crate) struct Answer {
     /// Keep: without it, something else has answered, and what it leaves out means nothing.
@@ -85,7 +89,9 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use softtoken::{Events, Revision, Write};
+    use softtoken::Revision;
+    use softtoken::association::Events;
+    use softtoken::store::Write;
 
     use super::{bound, decode, encode, value};
 

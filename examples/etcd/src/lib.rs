@@ -1,16 +1,19 @@
-//! Second factors in an etcd cluster.
+//! Keeps second factors in an etcd cluster.
 //!
-//! It is written to be copied. What must be kept is marked **keep**; names, the prefix and the timeouts are yours.
+//! This file is written to be copied. What must be kept is marked **keep**; names, the prefix and
+//! the timeouts are yours.
 //!
-//! Each subject is one key, `softtoken/` and the subject. Its value is the revision in eight bytes, the
-//! highest first; the byte 1, the number of this layout, which needs no migration; and the record.
+//! Each subject is one key, `softtoken/` and the subject. Its value is the revision in eight bytes,
+//! the highest first; the byte 1, the number of this layout, which needs no migration; and the
+//! record.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::ErrorKind;
 
 use serde_json::json;
-use softtoken::{BlockingStore, Snapshot, Swap, Write};
+use softtoken::BlockingStore;
+use softtoken::store::{Snapshot, Swap, Write};
 use ureq::{Agent, Timeout};
 
 mod layout;
@@ -20,9 +23,11 @@ use layout::{Answer, bound, key, value};
 /// For each member: longer than an election takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records in an etcd cluster, through the JSON gateway that each member has, etcd 3.4 or later.
+/// Keeps records in an etcd cluster, through the JSON gateway that each member has, etcd 3.4 or
+/// later.
 ///
-/// It blocks: in an async server call it within `spawn_blocking`, or whatever the runtime calls that.
+/// It blocks: in an async server call it within `spawn_blocking`, or whatever the runtime calls
+/// that.
 #[derive(Debug)]
 pub struct EtcdStore {
     agent: Agent,
@@ -31,7 +36,7 @@ pub struct EtcdStore {
     first: AtomicUsize,
 }
 
-/// Why etcd did not answer. Whether a swap was applied is not known.
+/// Says why etcd did not answer. Whether a swap was applied is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
     /// No endpoint was given.
@@ -46,8 +51,8 @@ pub enum EtcdError {
 }
 
 impl EtcdStore {
-    /// A store in the cluster with these endpoints, such as `http://127.0.0.1:2379`: all members', so that it goes on where one
-    /// fails. Nobody is asked yet.
+    /// Makes a store in the cluster with these endpoints, such as `http://127.0.0.1:2379`: all
+    /// members', so that it goes on where one fails. Nobody is asked yet.
     ///
     /// # Errors
     ///
@@ -75,7 +80,8 @@ impl EtcdStore {
         })
     }
 
-    /// Asks one member, and the next one where the first cannot have done what it was asked, or where doing it twice is the same.
+    /// Asks one member, and the next one where the first cannot have done what it was asked, or
+    /// where doing it twice is the same.
     fn ask(
         &self,
         path: &str,
@@ -120,7 +126,8 @@ impl BlockingStore for EtcdStore {
     type Error = EtcdError;
 
     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, EtcdError> {
-        // Keep: linearizable, which it is where nothing is said; "serializable" answers from a member that lags.
+        // Keep: linearizable, which it is where nothing is said; "serializable" answers from a
+        // member that lags.
         let range = json!({ "key": key(subject) });
         // To read twice is to read, so any member may be asked after any error.
         let answer = self.ask("/v3/kv/range", &range, |_error| true)?;
@@ -134,7 +141,8 @@ impl BlockingStore for EtcdStore {
             None => json!([
                 { "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0" },
             ]),
-            // Keep both: values begin with their revision, so those of the expected one lie between it and the next.
+            // Keep both: values begin with their revision, so those of the expected one lie between
+            // it and the next.
             Some(expected) => json!([
                 { "key": key, "target": "VALUE", "result": "GREATER", "value": bound(expected) },
                 { "key": key, "target": "VALUE", "result": "LESS", "value": bound(write.next()) },
@@ -142,8 +150,8 @@ impl BlockingStore for EtcdStore {
         };
         let put = json!([{ "requestPut": { "key": key, "value": value(&write) } }]);
         let transaction = json!({ "compare": compare, "success": put });
-        // Keep: sent once. A transaction that is not answered may have been applied, and would find its own write the second time
-        // and call it a conflict.
+        // Keep: sent once. A transaction that is not answered may have been applied, and would find
+        // its own write the second time and call it a conflict.
         let answer = self.ask("/v3/kv/txn", &transaction, unsent)?;
         Ok(answer.swap())
     }

@@ -10,10 +10,10 @@ use core::error::Error;
 use std::process::ExitCode;
 use std::{env, process};
 
+use softtoken::record::Keyring;
 use softtoken::totp::Verifier;
 use softtoken::{
-    BlockingStore as _, Challenge, Clock as _, Context, Grant, Keyring, Mfa, OsEntropy, Policy,
-    SessionKeys, SystemClock,
+    BlockingStore as _, Challenge, Context, Grant, Mfa, OsEntropy, Policy, SessionKeys,
 };
 use softtoken_etcd::EtcdStore;
 
@@ -44,22 +44,24 @@ fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         return Err(format!("{error}: {cause}\n\n{NO_SERVER}").into());
     }
-    // In truth both keys outlive the process, and come from where its other secrets do.
+    // Yours outlive the process, and come from where its other secrets do.
     let mfa = Mfa::system(Policy::STANDARD)
-        .sessions(SessionKeys::generate(1, &OsEntropy)?)
-        .sealed(Keyring::generate(1, &OsEntropy)?);
+        .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?)
+        .sealed(Keyring::generate(1, &OsEntropy)?)
+        .seal_label("example/softtoken");
 
-    let now = SystemClock.now().ok_or("it is before 1970")?;
+    let now = mfa.now()?;
     let user = format!("user-{}-{}", now.as_secs(), process::id());
-    let grant = Grant::first_factor(now).id("the access token's jti");
-    let issued = mfa.associate(grant.clone()).run_blocking(&store, &user)?;
+    let grant = Grant::first_factor(&user, now).with_id("the access token's jti");
+    let associate = mfa.associate(&grant).named("phone");
+    let issued = associate.run_blocking(&store, &user)?;
     let app = Verifier::new(issued.secret(), issued.totp());
     let step = issued.totp().step(now);
-    let verify = mfa.verify(grant, app.code(step)).named("phone");
+    let verify = mfa.verify(&grant, app.code(step));
     let enrolled = verify.run_blocking(&store, &user)?;
     println!("enrolled           {}", enrolled.evidence().subject());
 
-    let sign_in = mfa.sign_in(Context::new("web")?);
+    let sign_in = mfa.sign_in();
     let Challenge::SoftwareToken { session, .. } = sign_in.run_blocking(&store, &user)? else {
         return Err("a verified token is asked for".into());
     };
@@ -71,7 +73,8 @@ fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
 
     drop(store);
     let again = EtcdStore::new(endpoints)?;
-    match mfa.authenticate(code).run_blocking(&again, &user) {
+    let replay = mfa.sign_in_with(Some(code.into()));
+    match replay.run_blocking(&again, &user) {
         Ok(_evidence) => Err("a code was accepted twice".into()),
         Err(error) => {
             println!("connected again    the same code: {error}");

@@ -38,7 +38,8 @@ fn nothing_acknowledged_is_lost_when_members_are_killed() -> Outcome {
             thread::sleep(Duration::from_secs(1));
             let leader = engine.leader();
             let random = fastrand::usize(..engine.members.len());
-            // Every second time the leader, if one is known; else any, which may be the leader as well.
+            // Every second time the leader, if one is known; else any, which may be the leader as
+            // well.
             let victim = leader.filter(|_| kill % 2 == 0).unwrap_or(random);
             led += usize::from(Some(victim) == leader);
             engine.members[victim].kill().expect("it runs");

@@ -7,17 +7,21 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
-use softtoken::{BlockingStore as _, Events, Revision, Swap, Write};
+use softtoken::association::Events;
+use softtoken::store::{Swap, Write};
+use softtoken::{BlockingStore as _, Revision};
 use softtoken_etcd::{EtcdError, EtcdStore};
 use softtoken_faults::free_port;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// What etcd answers to a range that finds nothing, and to a transaction whose condition does not hold.
+/// What etcd answers to a range that finds nothing, and to a transaction whose condition does not
+/// hold.
 const NOTHING: &str = r#"{"header":{"cluster_id":"1","revision":"1"}}"#;
 const STORED: &str = r#"{"header":{"cluster_id":"1","revision":"2"},"succeeded":true}"#;
 
-/// Answers each request with this status line and body, or hangs up where there is none; and counts them.
+/// Answers each request with this status line and body, or hangs up where there is none; and counts
+/// them.
 fn member(answer: Option<(&'static str, &'static str)>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it has one"));

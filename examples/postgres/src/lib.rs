@@ -1,14 +1,16 @@
-//! Second factors in PostgreSQL.
+//! Keeps second factors in PostgreSQL.
 //!
-//! It is written to be copied. What must be kept is marked **keep**; names, the pool and its settings are yours.
-//! [`PostgresStore`] is the store; [`log_in`] writes a row of the embedder's own in the same transaction.
+//! This file is written to be copied. What must be kept is marked **keep**; names, the pool and its
+//! settings are yours. [`PostgresStore`] is the store; [`log_in`] writes a row of your
+//! application's own in the same transaction.
 
 use core::time::Duration;
 
 use deadpool_postgres::{
     Client, GenericClient, Hook, HookError, Manager, Pool, PoolError, Runtime, Timeouts,
 };
-use softtoken::{Revision, Snapshot, Store, Swap, Write};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{Revision, Store};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
@@ -17,18 +19,19 @@ mod log_in;
 
 pub use log_in::log_in;
 
-/// The table, for whoever runs migrations by other means. It may be run again.
+/// Makes the table, for a tool of yours that runs migrations. It may be run again.
 pub const MIGRATION: &str = include_str!("../migration.sql");
 
-// Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code twice.
+// Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code
+// twice.
 const INSERT: &str =
     "INSERT INTO softtoken (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const UPDATE: &str =
     "UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
 const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = $1";
-// Keep, whatever the role or the database says: a commit waits for the disk (who waits for standbys as well goes on waiting), and
-// the loser of a race finds the row changed, instead of being told to begin again. And no statement waits for ever, for a lock
-// of somebody's who does not let it go.
+// Keep, whatever the role or the database says: a commit waits for the disk (who waits for standbys
+// as well goes on waiting), and the loser of a race finds the row changed, instead of being told to
+// begin again. And no statement waits for ever, for a lock of somebody's who does not let it go.
 const SESSION: &str = "SET statement_timeout = '10s';
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SELECT set_config('synchronous_commit', 'on', false)
@@ -37,16 +40,16 @@ const SESSION: &str = "SET statement_timeout = '10s';
 /// Longer than any answer takes, and shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records in one table of a PostgreSQL database, or of an engine that speaks its protocol.
+/// Keeps records in one table of a PostgreSQL database, or of an engine that speaks its protocol.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     pool: Pool,
 }
 
-/// Why PostgreSQL did not answer. Whether a swap was applied is not known.
+/// Says why PostgreSQL did not answer. Whether a swap was applied is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// There is no connection to be had.
+    /// No connection could be made.
     #[error("no connection")]
     Pool(#[from] PoolError),
     /// The statement failed, or the connection while it ran.
@@ -55,30 +58,21 @@ pub enum PostgresError {
     /// The row holds a revision that this store has never written.
     #[error("the table holds revision {0}, which no store has written")]
     Revision(i64),
-    /// The URL is none.
+    /// The text is no URL of a database.
     #[error("the URL of the database cannot be used")]
     Url(#[source] tokio_postgres::Error),
 }
 
 impl PostgresStore {
-    /// A pool of up to `connections`, made when they are needed, without TLS: over loopback, or a network that is yours
-    /// alone. [`migrate`](Self::migrate) once, before the first use.
+    /// Makes a pool of up to `connections`, each made when it is needed, without TLS: over
+    /// loopback, or a network that is yours alone. [`migrate`](Self::migrate) once, before the
+    /// first use.
     ///
     /// # Errors
     ///
     /// [`PostgresError::Url`]. Nobody was asked yet.
     pub fn new(url: &str, connections: usize) -> Result<Self, PostgresError> {
-        let mut config: Config = url.parse().map_err(PostgresError::Url)?;
-        config
-            // Keep: the primary. A standby lags, and answers a sign-in as things were before an enrolment.
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            // Keep: every wait ends, also where the server's machine has lost its power. One whose process stands still is waited for.
-            .connect_timeout(PATIENCE)
-            .tcp_user_timeout(PATIENCE)
-            .keepalives_idle(PATIENCE)
-            .keepalives_interval(PATIENCE)
-            .keepalives_retries(1);
-        let pool = Pool::builder(Manager::new(config, NoTls))
+        let pool = Pool::builder(Manager::new(config(url)?, NoTls))
             .max_size(connections)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts {
@@ -106,14 +100,31 @@ impl PostgresStore {
         Ok(self.client().await?.batch_execute(MIGRATION).await?)
     }
 
-    /// A connection of the pool, for the embedder's own tables.
+    /// Takes a connection of the pool, for your application's own tables.
     ///
     /// # Errors
     ///
-    /// There is none to be had.
+    /// None could be made.
     pub async fn client(&self) -> Result<Client, PostgresError> {
         Ok(self.pool.get().await?)
     }
+}
+
+/// How the server is reached.
+fn config(url: &str) -> Result<Config, PostgresError> {
+    let mut config: Config = url.parse().map_err(PostgresError::Url)?;
+    config
+        // Keep: the primary. A standby lags, and answers a sign-in as things were before an
+        // enrolment.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        // Keep: every wait ends, also where the server's machine has lost its power. One whose
+        // process stands still is waited for.
+        .connect_timeout(PATIENCE)
+        .tcp_user_timeout(PATIENCE)
+        .keepalives_idle(PATIENCE)
+        .keepalives_interval(PATIENCE)
+        .keepalives_retries(1);
+    Ok(config)
 }
 
 /// The row of a subject, on a connection or within a transaction.
@@ -122,14 +133,20 @@ async fn load(
     subject: &str,
 ) -> Result<Option<Snapshot>, PostgresError> {
     let select = client.prepare_cached(SELECT).await?;
-    let Some(row) = client.query_opt(&select, &[&subject]).await? else {
+    let row = client.query_opt(&select, &[&subject]).await?;
+    let columns = row.map(|row| Ok::<_, PostgresError>((row.try_get(0)?, row.try_get(1)?)));
+    found(columns.transpose()?)
+}
+
+/// What the columns of a row say, where there is a row.
+fn found(columns: Option<(i64, Vec<u8>)>) -> Result<Option<Snapshot>, PostgresError> {
+    let Some((revision, record)) = columns else {
         return Ok(None);
     };
-    let revision = row.try_get(0)?;
     Ok(Some(Snapshot {
         // Keep: a revision that was never written is an error, not a row to begin anew.
         revision: Revision::from_i64(revision).ok_or(PostgresError::Revision(revision))?,
-        record: row.try_get(1)?,
+        record,
     }))
 }
 
@@ -156,8 +173,8 @@ async fn swap(client: &impl GenericClient, write: &Write) -> Result<Swap, Postgr
     }
 }
 
-/// What an engine says to the loser that knows no isolation but stricter ones. Nothing was stored. Keep: all else is an error. A
-/// connection that is lost at the commit has stored it, or has not.
+/// What an engine says to the loser that knows no isolation but stricter ones. Nothing was stored.
+/// Keep: all else is an error. A connection that is lost at the commit has stored it, or has not.
 fn has_lost(code: Option<&SqlState>) -> bool {
     code == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
 }
@@ -177,7 +194,7 @@ impl Store for PostgresStore {
 
 #[cfg(test)]
 mod tests {
-    use super::{SqlState, has_lost};
+    use super::{PostgresError, SqlState, TargetSessionAttrs, config, found, has_lost};
 
     #[test]
     fn only_who_lost_is_told_of_a_conflict() {
@@ -187,5 +204,30 @@ mod tests {
             assert!(!has_lost(Some(&SqlState::from_code(code))), "{code}");
         }
         assert!(!has_lost(None));
+    }
+
+    #[test]
+    fn no_standby_is_asked() {
+        for url in [
+            "postgres://localhost/softtoken",
+            "postgres://localhost/softtoken?target_session_attrs=any",
+            "host=primary,standby dbname=softtoken",
+        ] {
+            let attributes = config(url).expect("it is a URL").get_target_session_attrs();
+            assert_eq!(attributes, TargetSessionAttrs::ReadWrite, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() {
+        for revision in [0, -1, i64::MIN] {
+            let refused = found(Some((revision, vec![1]))).expect_err("no store has written it");
+            assert!(matches!(refused, PostgresError::Revision(held) if held == revision));
+        }
+        assert_eq!(found(None).expect("there is no row"), None);
+        for revision in [1, i64::MAX] {
+            let row = found(Some((revision, vec![1]))).expect("it is one");
+            assert_eq!(row.map(|row| row.revision.as_i64()), Some(revision));
+        }
     }
 }

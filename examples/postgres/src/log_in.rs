@@ -1,6 +1,7 @@
-//! A login with a row of the embedder's own and the second factor's row in one transaction.
+//! A login with a row of your application's own and the second factor's row in one transaction.
 
-use softtoken::{Code, Error, Evidence, Fault, Mfa, Swap};
+use softtoken::store::Swap;
+use softtoken::{ChallengeSession, Error, Evidence, Factor, Fault, Mfa};
 
 use crate::{PostgresError, PostgresStore, load, swap};
 
@@ -8,24 +9,26 @@ use crate::{PostgresError, PostgresStore, load, swap};
 const COUNT: &str = "INSERT INTO logins (subject, logins) VALUES ($1, 1)
     ON CONFLICT (subject) DO UPDATE SET logins = logins.logins + 1";
 
-/// Logs in a user whose password was right, and counts the login in the table `logins`: both rows are committed, or neither
-/// is. A refusal is the exception: its failure is committed although the login is rolled back, or guessing is free.
+/// Logs in a user who answers a challenge, and counts the login in the table `logins`: both rows
+/// are committed, or neither is. A rejection is the exception: its failure is committed although
+/// the login is rolled back, or guessing is free.
 ///
-/// READ COMMITTED, as the store's connections have it, is enough: the condition is tested against the row as it is when it is
-/// written.
+/// READ COMMITTED, as the store's connections have it, is enough: the condition is tested against
+/// the row as it is when it is written.
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`]: the answer is no; what it had to count is stored, and the login is not. Any other: there is no
-/// answer, and nobody is to be let in.
+/// [`Error::Rejected`]: the answer is no; what it had to count is stored, and the login is not. Any
+/// other: there is no answer, and nobody is to be let in.
 pub async fn log_in(
     store: &PostgresStore,
     mfa: &Mfa,
-    user: &str,
-    code: Code,
+    session: &ChallengeSession,
+    factor: Factor,
 ) -> Result<Evidence, Error<PostgresError>> {
     let failed = |error: tokio_postgres::Error| Error::Store(PostgresError::from(error));
-    let request = mfa.authenticate(code);
+    let user = session.subject();
+    let request = mfa.respond(session, factor);
     for _ in 0..mfa.policy().swap_attempts() {
         let mut client = store.client().await.map_err(Error::Store)?;
         let mut transaction = client.transaction().await.map_err(failed)?;
@@ -34,7 +37,7 @@ pub async fn log_in(
         // Keep: read and written in this transaction, decided in between.
         let found = load(&transaction, user).await.map_err(Error::Store)?;
         let decision = request.decide(user, found)?;
-        if decision.is_refusal() {
+        if decision.is_rejection() {
             // Keep: the login is gone; the guess is counted in a transaction of its own.
             transaction.rollback().await.map_err(failed)?;
             transaction = client.transaction().await.map_err(failed)?;
@@ -51,11 +54,7 @@ pub async fn log_in(
         }
         // Keep: the answer after the commit, never before.
         transaction.commit().await.map_err(failed)?;
-        let retry_after = decision.retry_after();
-        return decision.committed().map_err(|rejection| Error::Rejected {
-            rejection,
-            retry_after,
-        });
+        return decision.committed();
     }
     Err(Fault::Contended.into())
 }

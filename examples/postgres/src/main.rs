@@ -10,11 +10,9 @@ use core::error::Error;
 use std::env;
 use std::process::{self, ExitCode};
 
+use softtoken::record::Keyring;
 use softtoken::totp::Verifier;
-use softtoken::{
-    Challenge, Clock as _, Context, Grant, Keyring, Mfa, OsEntropy, Policy, SessionKeys,
-    SystemClock,
-};
+use softtoken::{Challenge, ChallengeSession, Context, Grant, Mfa, OsEntropy, Policy, SessionKeys};
 use softtoken_postgres::{PostgresStore, log_in};
 
 const LOGINS: &str =
@@ -45,25 +43,24 @@ async fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
         return Err(format!("{error}: {cause}\n\n{NO_SERVER}").into());
     }
     store.client().await?.batch_execute(LOGINS).await?;
-    // In truth both keys outlive the process, and come from where its other secrets do.
+    // Yours outlive the process, and come from where its other secrets do.
     let mfa = Mfa::system(Policy::STANDARD)
-        .sessions(SessionKeys::generate(1, &OsEntropy)?)
-        .sealed(Keyring::generate(1, &OsEntropy)?);
+        .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?)
+        .sealed(Keyring::generate(1, &OsEntropy)?)
+        .seal_label("example/softtoken");
 
-    let now = SystemClock.now().ok_or("it is before 1970")?;
+    let now = mfa.now()?;
     let user = format!("user-{}-{}", now.as_secs(), process::id());
-    let grant = Grant::first_factor(now).id("the access token's jti");
-    let issued = mfa.associate(grant.clone()).run(&store, &user).await?;
+    let grant = Grant::first_factor(&user, now).with_id("the access token's jti");
+    let associate = mfa.associate(&grant).named("phone");
+    let issued = associate.run(&store, &user).await?;
     let app = Verifier::new(issued.secret(), issued.totp());
     let step = issued.totp().step(now);
-    let verify = mfa.verify(grant, app.code(step.saturating_offset(-1)));
-    let enrolled = verify.named("phone").run(&store, &user).await?;
+    let verify = mfa.verify(&grant, app.code(step.saturating_offset(-1)));
+    let enrolled = verify.run(&store, &user).await?;
     println!("enrolled     {}", enrolled.evidence().subject());
 
-    let sign_in = mfa.sign_in(Context::new("web")?);
-    let Challenge::SoftwareToken { session, .. } = sign_in.run(&store, &user).await? else {
-        return Err("a verified token is asked for".into());
-    };
+    let session = challenge(&mfa, &store, &user).await?;
     let respond = mfa.respond(&session, app.code(step));
     let evidence = respond.run(&store, &user).await?;
     println!("signed in    amr {}", evidence.amr().join(" "));
@@ -73,7 +70,8 @@ async fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
         ("the same code", app.code(step)),
         ("the next code", app.code(step.saturating_offset(1))),
     ] {
-        let answer = log_in(&store, &mfa, &user, code).await;
+        let session = challenge(&mfa, &store, &user).await?;
+        let answer = log_in(&store, &mfa, &session, code.into()).await;
         let client = store.client().await?;
         let select = "SELECT logins FROM logins WHERE subject = $1";
         let row = client.query_opt(select, &[&user]).await?;
@@ -82,4 +80,18 @@ async fn enrol_and_sign_in() -> Result<(), Box<dyn Error>> {
         println!("{what}    logins: {logins}    {said}");
     }
     Ok(())
+}
+
+/// Asks for the second factor of a user whose password was right.
+async fn challenge(
+    mfa: &Mfa,
+    store: &PostgresStore,
+    user: &str,
+) -> Result<ChallengeSession, Box<dyn Error>> {
+    match mfa.sign_in().run(store, user).await? {
+        Challenge::SoftwareToken { session, .. } => Ok(session),
+        Challenge::Setup { .. } | Challenge::NotRequired { .. } => {
+            Err("a verified token is asked for".into())
+        }
+    }
 }

@@ -8,9 +8,12 @@ use std::thread;
 
 use softtoken::store::conformance;
 use softtoken::totp::{Code, Totp, Verifier};
-use softtoken::{Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime};
+use softtoken::{
+    Challenge, Context, Error as MfaError, Evidence, Grant, Mfa, OsEntropy, Policy, Rejection,
+    SessionKeys, UnixTime,
+};
 use softtoken_faults::{endure, free_port};
-use softtoken_postgres::log_in;
+use softtoken_postgres::{PostgresError, PostgresStore, log_in};
 
 mod engine;
 
@@ -120,12 +123,27 @@ fn code(app: &Verifier) -> Code {
     app.code(Totp::STANDARD.step(now()))
 }
 
+/// A whole sign-in of alice, whose password was right: the challenge, and its answer with the
+/// login.
+async fn logged_in(
+    store: &PostgresStore,
+    mfa: &Mfa,
+    code: Code,
+) -> Result<Evidence, MfaError<PostgresError>> {
+    let Challenge::SoftwareToken { session, .. } = mfa.sign_in().run(store, "alice").await? else {
+        panic!("a token is in force");
+    };
+    log_in(store, mfa, &session, code.into()).await
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn a_login_and_its_code_are_committed_together_and_a_failure_without_the_login() -> Outcome {
     let engine = Engine::start();
     let store = engine.store(8);
-    let mfa = Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy);
+    let keys = SessionKeys::generate(1, &OsEntropy)?;
+    let mfa = Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy)
+        .with_sessions(keys, Context::new("web")?);
     engine.runtime.block_on(async {
         let client = store.client().await?;
         let logins = "CREATE TABLE logins (subject TEXT PRIMARY KEY, logins BIGINT NOT NULL)";
@@ -135,13 +153,13 @@ fn a_login_and_its_code_are_committed_together_and_a_failure_without_the_login()
             Ok::<_, tokio_postgres::Error>(row.map_or(0, |row| row.get::<_, i64>(0)))
         };
 
-        let grant = Grant::first_factor(now());
-        let issued = mfa.associate(grant.clone()).run(&store, "alice").await?;
+        let grant = Grant::first_factor("alice", now());
+        let issued = mfa.associate(&grant).run(&store, "alice").await?;
         let app = Verifier::new(issued.secret(), issued.totp());
-        let _enrolled = mfa.verify(grant, code(&app)).run(&store, "alice").await?;
+        let _enrolled = mfa.verify(&grant, code(&app)).run(&store, "alice").await?;
 
         SECONDS.fetch_add(3600, Ordering::Relaxed);
-        let log_in = |code| log_in(&store, &mfa, "alice", code);
+        let log_in = |code| logged_in(&store, &mfa, code);
         let same = code(&app);
         let (one, two, three, four) = tokio::join!(
             log_in(same.clone()),
@@ -158,7 +176,7 @@ fn a_login_and_its_code_are_committed_together_and_a_failure_without_the_login()
             assert_eq!(refused.rejection(), Some(Rejection::Mismatch));
         }
         let refused = log_in(code(&app)).await.expect_err("three were counted");
-        assert_eq!(refused.code(), "throttled");
+        assert_eq!(refused.name(), "throttled");
         assert_eq!(counted().await?, 1, "the logins were rolled back");
 
         SECONDS.fetch_add(3600, Ordering::Relaxed);
@@ -167,7 +185,7 @@ fn a_login_and_its_code_are_committed_together_and_a_failure_without_the_login()
             ALTER TABLE logins ADD FOREIGN KEY (logins) REFERENCES allowed DEFERRABLE INITIALLY DEFERRED";
         client.batch_execute(forbid).await?;
         let failed = log_in(code(&app)).await.expect_err("a second login is forbidden");
-        assert_eq!(failed.code(), "store");
+        assert_eq!(failed.name(), "store");
         let allow = "INSERT INTO allowed VALUES (2)";
         client.batch_execute(allow).await?;
         let _evidence = log_in(code(&app)).await?;

@@ -1,19 +1,23 @@
-//! Second factors in Redis, or in Valkey, which works alike.
+//! Keeps second factors in Redis, or in Valkey, which works alike.
 //!
-//! It is written to be copied. What must be kept is marked **keep**; names, the prefix and the timeouts are yours.
+//! This file is written to be copied. What must be kept is marked **keep**; names, the prefix and
+//! the timeouts are yours.
 //!
-//! Each subject is a hash at `softtoken:` and the subject, with two fields: `revision`, in decimal, and `record`. That is
-//! its first layout, and needs no migration; whoever changes it takes another prefix.
+//! Each subject is a hash at `softtoken:` and the subject, with two fields: `revision`, in decimal,
+//! and `record`. That is its first layout, and needs no migration; a change of it takes another
+//! prefix.
 
 use core::time::Duration;
 use std::sync::LazyLock;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, Script, Value, cmd};
-use softtoken::{Revision, Snapshot, Store, Swap, Write};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{Revision, Store};
 
-// Keep: the condition and the write are one script. A HGET and then a HSET accept a code twice. Revisions are compared as text:
-// Lua's numbers are doubles, for which 9007199254740993 is 9007199254740992.
+// Keep: the condition and the write are one script. A HGET and then a HSET accept a code twice.
+// Revisions are compared as text: Lua's numbers are doubles, for which 9007199254740993 is
+// 9007199254740992.
 static SWAP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if (redis.call('HGET', KEYS[1], 'revision') or '') ~= ARGV[1] then return 0 end
@@ -22,8 +26,8 @@ static SWAP: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-// Keep: a swap is on the disk before it is acknowledged, also while the log is rewritten; and no key is thrown out, since
-// a subject without a key has no second factor.
+// Keep: a swap is on the disk before it is acknowledged, also while the log is rewritten; and no
+// key is thrown out, since a subject without a key has no second factor.
 const SETTINGS: [(&str, &str); 4] = [
     ("appendonly", "yes"),
     ("appendfsync", "always"),
@@ -34,13 +38,13 @@ const SETTINGS: [(&str, &str); 4] = [
 /// Longer than any answer takes, and shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records in one Redis server, the primary, over one connection that all tasks share.
+/// Keeps records in one Redis server, the primary, over one connection that all tasks share.
 #[derive(Clone, Debug)]
 pub struct RedisStore {
     connection: ConnectionManager,
 }
 
-/// Why Redis did not answer. Whether a swap was applied is not known.
+/// Says why Redis did not answer. Whether a swap was applied is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection, or the command failed.
@@ -58,7 +62,7 @@ pub enum StoreError {
     },
     /// The server does not let its settings be read, as many hosted ones do not.
     #[error(
-        "the server does not show its {0}: who has seen to its settings otherwise calls connect_unchecked"
+        "the server does not show its {0}: if you have seen to it otherwise, use connect_unchecked"
     )]
     Hidden(&'static str, #[source] RedisError),
     /// The server follows another one, and lags behind it.
@@ -70,10 +74,12 @@ pub enum StoreError {
 }
 
 impl RedisStore {
-    /// Connects to a server such as `redis://127.0.0.1:6379`, which must be the primary, and keep what it acknowledges:
-    /// `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite no`, `maxmemory-policy noeviction`.
+    /// Connects to a server such as `redis://127.0.0.1:6379`, which must be the primary, and keep
+    /// what it acknowledges: `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite
+    /// no`, `maxmemory-policy noeviction`.
     ///
-    /// They are read once. A connection that is lost is made again, to whatever answers at the address then.
+    /// They are read once. A connection that is lost is made again, to whatever answers at the
+    /// address then.
     ///
     /// # Errors
     ///
@@ -81,7 +87,8 @@ impl RedisStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect_unchecked(url).await?;
         let mut connection = store.connection.clone();
-        // Keep: the primary. A replica lags, and answers a sign-in as things were before an enrolment.
+        // Keep: the primary. A replica lags, and answers a sign-in as things were before an
+        // enrolment.
         let about: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
         let role = about.into_iter().next().unwrap_or(Value::Nil);
         let role: String = redis::from_redis_value(role).map_err(RedisError::from)?;
@@ -110,14 +117,15 @@ impl RedisStore {
         Ok(store)
     }
 
-    /// The same for a server that does not show its settings, or its role. They must be as [`connect`](Self::connect) demands: the
-    /// caller has seen to it.
+    /// Connects to a server that does not show its settings, or its role. They must be as
+    /// [`connect`](Self::connect) demands: the caller has seen to it.
     ///
     /// # Errors
     ///
     /// No server answers.
     pub async fn connect_unchecked(url: &str) -> Result<Self, StoreError> {
-        // Keep: every wait ends, and no command is sent twice. What is tried again is the connection.
+        // Keep: every wait ends, and no command is sent twice. What is tried again is the
+        // connection.
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE))
@@ -155,7 +163,8 @@ impl Store for RedisStore {
         swap.arg(expected.unwrap_or_default())
             .arg(write.next().as_i64())
             .arg(write.record());
-        // Keep: whatever is neither of the two is an error. A connection that is lost has stored it, or has not.
+        // Keep: whatever is neither of the two is an error. A connection that is lost has stored
+        // it, or has not.
         match swap.invoke_async(&mut self.connection.clone()).await? {
             1 => Ok(Swap::Stored),
             0 => Ok(Swap::Conflict),

@@ -6,8 +6,9 @@ use std::process::Command;
 use std::thread;
 
 use redis::cmd;
-use softtoken::store::conformance;
-use softtoken::{BlockingStore as _, Events, Revision, Store as _, Swap, Write};
+use softtoken::association::Events;
+use softtoken::store::{Swap, Write, conformance};
+use softtoken::{BlockingStore as _, Revision, Store as _};
 use softtoken_faults::{endure, free_port};
 use softtoken_redis::{RedisStore, StoreError};
 

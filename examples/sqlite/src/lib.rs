@@ -1,27 +1,31 @@
-//! Second factors in an SQLite file, beside whatever else is kept there.
+//! Keeps second factors in an SQLite file, beside whatever else is kept there.
 //!
-//! It is written to be copied. What must be kept is marked **keep**; names, the pool and the path are yours.
+//! This file is written to be copied. What must be kept is marked **keep**; names, the pool and the
+//! path are yours.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Error, OptionalExtension as _, Result, TransactionBehavior};
-use softtoken::{BlockingStore, Revision, Snapshot, Swap, Write};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Revision};
 
-/// The table, for whoever runs migrations by other means. It may be run again.
+/// Makes the table, for a tool of yours that runs migrations. It may be run again.
 pub const MIGRATION: &str = include_str!("../migration.sql");
 
-// Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code twice.
+// Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code
+// twice.
 const INSERT: &str =
     "INSERT INTO softtoken (subject, revision, record) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 const UPDATE: &str =
     "UPDATE softtoken SET revision = ?2, record = ?3 WHERE subject = ?1 AND revision = ?4";
 const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = ?1";
 
-/// Records in one SQLite file, which other tables, connections and processes may share.
+/// Keeps records in one SQLite file, which other tables, connections and processes may share.
 ///
-/// One connection writes, since SQLite has one writer at a time; loads have connections of their own and wait for
-/// nobody. It blocks: in an async server call it within `spawn_blocking`, or whatever the runtime calls that.
+/// One connection writes, since SQLite has one writer at a time; loads have connections of their
+/// own and wait for nobody. It blocks: in an async server call it within `spawn_blocking`, or
+/// whatever the runtime calls that.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
@@ -31,8 +35,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, which is made where there is none, and makes the table. A file on a disk of this machine: SQLite's
-    /// locks do not hold on network file systems.
+    /// Opens the file, which is made where there is none, and makes the table. A file on a disk of
+    /// this machine: SQLite's locks do not hold on network file systems.
     ///
     /// # Errors
     ///
@@ -57,10 +61,12 @@ fn connect(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "busy_timeout", 10_000)?;
     // Readers and the writer do not wait for each other.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // Keep: a swap is on the disk before it is acknowledged. With NORMAL, which is often recommended beside WAL, a power
-    // failure takes acknowledged swaps back, and their codes sign in again.
+    // Keep: a swap is on the disk before it is acknowledged. With NORMAL, which is often
+    // recommended beside WAL, a power failure takes acknowledged swaps back, and their codes sign
+    // in again.
     connection.pragma_update(None, "synchronous", "full")?;
-    // Keep, for the same reason: Apple's fsync alone does not reach the disk. Elsewhere it means nothing.
+    // Keep, for the same reason: Apple's fsync alone does not reach the disk. Elsewhere it means
+    // nothing.
     connection.pragma_update(None, "fullfsync", true)?;
     Ok(connection)
 }
@@ -71,7 +77,8 @@ impl BlockingStore for SqliteStore {
     fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>> {
         let idle = unpoisoned(&self.readers).pop();
         let reader = idle.map_or_else(|| connect(&self.path), Ok)?;
-        // Keep: outside of any transaction, so that it sees the latest commit and not one from when a transaction began.
+        // Keep: outside of any transaction, so that it sees the latest commit and not one from when
+        // a transaction began.
         let found = reader
             .prepare_cached(SELECT)?
             .query_row([subject], |row| {
@@ -101,7 +108,8 @@ impl BlockingStore for SqliteStore {
                 update.execute((subject, next, write.record(), expected.as_i64()))?
             }
         };
-        // Keep: by the rows that were changed, and an error is an error. Neither is ever taken for the other.
+        // Keep: by the rows that were changed, and an error is an error. Neither is ever taken for
+        // the other.
         Ok(if rows == 1 {
             Swap::Stored
         } else {

@@ -11,11 +11,9 @@ use std::env;
 use std::path::PathBuf;
 use std::process;
 
+use softtoken::record::Keyring;
 use softtoken::totp::Verifier;
-use softtoken::{
-    Challenge, Clock as _, Context, Grant, Keyring, Mfa, OsEntropy, Policy, SessionKeys,
-    SystemClock,
-};
+use softtoken::{Challenge, Context, Grant, Mfa, OsEntropy, Policy, SessionKeys};
 use softtoken_sqlite::SqliteStore;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,22 +23,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("file            {}", file.display());
     let store = SqliteStore::open(&file)?;
-    // In truth both keys outlive the process, and come from where its other secrets do.
+    // Yours outlive the process, and come from where its other secrets do.
     let mfa = Mfa::system(Policy::STANDARD)
-        .sessions(SessionKeys::generate(1, &OsEntropy)?)
-        .sealed(Keyring::generate(1, &OsEntropy)?);
+        .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?)
+        .sealed(Keyring::generate(1, &OsEntropy)?)
+        .seal_label("example/softtoken");
 
-    let now = SystemClock.now().ok_or("it is before 1970")?;
+    let now = mfa.now()?;
     let user = format!("user-{}-{}", now.as_secs(), process::id());
-    let grant = Grant::first_factor(now).id("the access token's jti");
-    let issued = mfa.associate(grant.clone()).run_blocking(&store, &user)?;
+    let grant = Grant::first_factor(&user, now).with_id("the access token's jti");
+    let associate = mfa.associate(&grant).named("phone");
+    let issued = associate.run_blocking(&store, &user)?;
     let app = Verifier::new(issued.secret(), issued.totp());
     let step = issued.totp().step(now);
-    let verify = mfa.verify(grant, app.code(step)).named("phone");
+    let verify = mfa.verify(&grant, app.code(step));
     let enrolled = verify.run_blocking(&store, &user)?;
     println!("enrolled        {}", enrolled.evidence().subject());
 
-    let sign_in = mfa.sign_in(Context::new("web")?);
+    let sign_in = mfa.sign_in();
     let Challenge::SoftwareToken { session, .. } = sign_in.run_blocking(&store, &user)? else {
         return Err("a verified token is asked for".into());
     };
@@ -52,7 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     drop(store);
     let reopened = SqliteStore::open(&file)?;
-    match mfa.authenticate(code).run_blocking(&reopened, &user) {
+    let replay = mfa.sign_in_with(Some(code.into()));
+    match replay.run_blocking(&reopened, &user) {
         Ok(_evidence) => Err("a code was accepted twice".into()),
         Err(error) => {
             println!("opened again    the same code: {error}");

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use softtoken::{BlockingStore, Events, Revision, Snapshot, Swap, Write};
+use softtoken::association::Events;
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Revision};
 use softtoken_faults::{Server, endure, free_port};
 use softtoken_sqlite::SqliteStore;
 

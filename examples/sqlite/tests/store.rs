@@ -3,8 +3,9 @@
 use core::error::Error;
 use std::process::Command;
 
-use softtoken::store::conformance;
-use softtoken::{BlockingStore as _, Events, Revision, Write};
+use softtoken::association::Events;
+use softtoken::store::{Write, conformance};
+use softtoken::{BlockingStore as _, Revision};
 use softtoken_sqlite::SqliteStore;
 
 type Outcome = Result<(), Box<dyn Error>>;

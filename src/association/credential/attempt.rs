@@ -1,4 +1,4 @@
-//! One attempt of a caller that may have to repeat it, because its answer can be lost (SPEC 10).
+//! Names one attempt, so that its caller can repeat it after a lost answer.
 
 use core::fmt;
 
@@ -6,27 +6,29 @@ use hmac::Mac as _;
 use zeroize::Zeroizing;
 
 use super::mac::keyed_hash;
-use super::session::Claims;
+use crate::association::names::{Context, Nonce};
 use crate::entropy::{Entropy, NoEntropy};
 use crate::totp::Code;
 
-/// Names one attempt of a caller that may have to repeat it: 128 random bits of the server's own making.
+/// Names one attempt of a caller that may have to repeat a request: 128 random bits of the server's
+/// own making.
 ///
-/// A request repeated after its answer was lost is told that its code was used already, unless both times it named the
-/// same attempt: then it is given the same evidence again, until the code's window has passed. Draw it where the request
-/// begins (not from anything that a client sends), and keep it as long as you may repeat.
+/// A request repeated after its answer was lost is told that its code was used already, unless both
+/// times it named the same attempt: then it is given the same evidence again, until the code's
+/// window has passed. Draw it where the request begins (not from anything that a client sends), and
+/// keep it as long as you may repeat.
 ///
 /// ```
-/// use softtoken::{AttemptKey, OsEntropy};
+/// use softtoken::{OsEntropy, association::AttemptKey};
 ///
 /// let attempt = AttemptKey::generate(&OsEntropy)?;
-/// # Ok::<(), softtoken::NoEntropy>(())
+/// # Ok::<(), softtoken::entropy::NoEntropy>(())
 /// ```
 #[derive(Clone)]
 pub struct AttemptKey(Zeroizing<[u8; 16]>);
 
 impl AttemptKey {
-    /// A new key.
+    /// Generates a new key.
     ///
     /// # Errors
     ///
@@ -35,32 +37,42 @@ impl AttemptKey {
         crate::entropy::draw(entropy).map(Self::from_bytes)
     }
 
-    /// A key that was generated before, for another process that repeats the request.
+    /// Takes a key that was generated before, in another process that repeats the request.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, to hand to another process. Whoever has them, the session and the code is given the evidence.
+    /// Returns the bytes, to hand to another process. A process that has these bytes, the session
+    /// and the code is given the evidence.
     #[must_use]
     pub fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// This attempt at this operation, within this session, with this code.
+    /// Hashes this attempt at this operation, in this context, within this session, with these
+    /// codes.
     pub(crate) fn attempt(
         &self,
         operation: Repeatable,
-        claims: Option<&Claims>,
-        code: &Code,
+        context: &Context,
+        nonce: Option<&Nonce>,
+        codes: &[&Code],
     ) -> Attempt {
         let mut mac = keyed_hash(&*self.0, b"softtoken attempt");
-        mac.update(&[operation as u8, code.digits().get()]);
-        mac.update(code.expose().as_bytes());
-        if let Some(claims) = claims {
-            mac.update(&claims.nonce);
-            mac.update(claims.context().as_bytes());
+        mac.update(&[
+            operation as u8,
+            u8::try_from(codes.len()).unwrap_or(u8::MAX),
+        ]);
+        for code in codes {
+            mac.update(&[code.digits().get()]);
+            mac.update(code.expose().as_bytes());
         }
+        mac.update(&[u8::from(nonce.is_some())]);
+        if let Some(nonce) = nonce {
+            mac.update(nonce);
+        }
+        mac.update(context.as_bytes());
         let mut digest = [0; 16];
         digest.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         Attempt(digest)
@@ -73,14 +85,15 @@ impl fmt::Debug for AttemptKey {
     }
 }
 
-/// The operations whose answer is kept.
+/// Lists the operations whose answer is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Repeatable {
     Verify = 1,
     Respond = 2,
-    Authenticate = 3,
+    SignInWith = 3,
+    StepUp = 4,
 }
 
-/// The hash of an attempt and of what it asked.
+/// Holds the hash of an attempt and of what it asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt(pub(crate) [u8; 16]);

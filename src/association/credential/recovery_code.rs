@@ -1,74 +1,95 @@
-//! Recovery codes: ten, shown once (SPEC 7).
+//! Reads and shows recovery codes: ten, each accepted once.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use base32::Alphabet;
 use hmac::Mac as _;
-use subtle::ConstantTimeEq as _;
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::mac::keyed_hash;
-use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::entropy::{Entropy, NoEntropy};
 
-/// The bytes of a code, 80 bits: no throttle is needed against guessing it.
-const BYTES: usize = 10;
-/// Without the letters I, L, O and U, and read as if they were the digits that they look like.
-const ALPHABET: Alphabet = Alphabet::Crockford;
+/// Counts the characters of a code, five bits each.
+const LENGTH: usize = 25;
+/// Counts the characters of a group, as codes are shown.
+const GROUP: usize = 5;
+/// Crockford's base32: without the letters I, L, O and U, and read as if they were the digits they
+/// look like.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A recovery code as a user typed it.
+/// Holds a recovery code: 125 random bits, in 25 characters.
 ///
-/// Read without regard to case, spaces and hyphens; `O` is read as `0`, `I` and `L` as `1`. Wiped when dropped.
+/// It is read without regard to case, white space and hyphens; `O` is read as `0`, `I` and `L` as
+/// `1`. It is wiped when dropped. At 112 bits and more a hash of it is all that has to be kept
+/// ([NIST SP 800-63B-4 section 3.1.2.2](https://pages.nist.gov/800-63-4/sp800-63b.html)), and no
+/// throttle is needed against guessing it.
 ///
 /// ```
 /// use softtoken::RecoveryCode;
 ///
-/// let shown = RecoveryCode::parse("0123-4567-89AB-CDEF")?;
-/// assert_eq!(RecoveryCode::parse("oi23 4567 89ab cdef")?, shown);
+/// let shown = RecoveryCode::parse("01234-56789-ABCDE-FGHJK-MNPQR")?;
+/// assert_eq!(RecoveryCode::parse("oi234 56789 abcde fghjk mnpqr")?, shown);
+/// assert_eq!(*shown.expose(), "01234-56789-ABCDE-FGHJK-MNPQR");
 /// assert!(RecoveryCode::parse("123456").is_err());
-/// # Ok::<(), softtoken::RecoveryCodeError>(())
+/// # Ok::<(), softtoken::association::RecoveryCodeError>(())
 /// ```
 #[derive(Clone)]
-pub struct RecoveryCode(Zeroizing<[u8; BYTES]>);
+pub struct RecoveryCode(Zeroizing<[u8; LENGTH]>);
 
-/// What was typed cannot be a recovery code. Nothing was looked up.
+/// Reports a text that cannot be a recovery code. Nothing was looked up, nothing counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a recovery code has sixteen letters and digits")]
+#[error("a recovery code has 25 letters and digits")]
+#[non_exhaustive]
 pub struct RecoveryCodeError;
 
 impl RecoveryCode {
-    fn new(bytes: [u8; BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+    pub(crate) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+        let mut values = Zeroizing::new([0; LENGTH]);
+        entropy.fill(&mut *values)?;
+        // 256 is a multiple of 32, so every value is as likely as the next.
+        values.iter_mut().for_each(|value| *value &= 31);
+        Ok(Self(values))
     }
 
     /// Reads what a user typed.
     ///
     /// # Errors
     ///
-    /// [`RecoveryCodeError`] where it has not 16 letters and digits of the alphabet. Nothing was looked up.
+    /// [`RecoveryCodeError`] where it has not 25 letters and digits of the alphabet. Nothing was
+    /// looked up.
     pub fn parse(text: &str) -> Result<Self, RecoveryCodeError> {
-        let mut typed = Zeroizing::new(String::with_capacity(text.len()));
-        typed.extend(text.chars().filter(|typed| !matches!(typed, ' ' | '-')));
-        if typed.len() != BYTES * 8 / 5 {
-            return Err(RecoveryCodeError);
+        let mut values = Zeroizing::new([0; LENGTH]);
+        let mut length = 0;
+        for typed in text.chars() {
+            if typed.is_whitespace() || typed == '-' {
+                continue;
+            }
+            let value = values.get_mut(length).ok_or(RecoveryCodeError)?;
+            *value = u8::try_from(typed)
+                .ok()
+                .and_then(value_of)
+                .ok_or(RecoveryCodeError)?;
+            length += 1;
         }
-        let bytes = base32::decode(ALPHABET, &typed).map(Zeroizing::new);
-        let bytes = bytes.as_ref().and_then(|bytes| bytes.first_chunk());
-        bytes.copied().map(Self::new).ok_or(RecoveryCodeError)
+        if length == LENGTH {
+            Ok(Self(values))
+        } else {
+            Err(RecoveryCodeError)
+        }
     }
 
-    /// The code in four groups of four.
+    /// Returns the code in five groups of five.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let plain = Zeroizing::new(base32::encode(ALPHABET, &*self.0));
-        let mut grouped = Zeroizing::new(String::with_capacity(plain.len() + 3));
-        for (position, character) in plain.chars().enumerate() {
-            if position > 0 && position % 4 == 0 {
+        let mut grouped = Zeroizing::new(String::with_capacity(LENGTH + LENGTH / GROUP - 1));
+        for (position, &value) in self.0.iter().enumerate() {
+            if position > 0 && position % GROUP == 0 {
                 grouped.push('-');
             }
-            grouped.push(character);
+            grouped.push(character_of(value).into());
         }
         grouped
     }
@@ -80,6 +101,27 @@ impl RecoveryCode {
         hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         hash
     }
+}
+
+/// Looks the character up in the whole alphabet: its place decides neither a branch nor an address.
+fn value_of(typed: u8) -> Option<u8> {
+    let typed = typed.to_ascii_uppercase();
+    let mut value = u8::MAX;
+    for (candidate, index) in ALPHABET.iter().zip(0..) {
+        value.conditional_assign(&index, candidate.ct_eq(&typed));
+    }
+    for (look_alike, index) in [(b'O', 0), (b'I', 1), (b'L', 1)] {
+        value.conditional_assign(&index, look_alike.ct_eq(&typed));
+    }
+    (value != u8::MAX).then_some(value)
+}
+
+fn character_of(value: u8) -> u8 {
+    let mut character = 0;
+    for (candidate, index) in ALPHABET.iter().zip(0_u8..) {
+        character.conditional_assign(candidate, index.ct_eq(&value));
+    }
+    character
 }
 
 impl FromStr for RecoveryCode {
@@ -104,28 +146,26 @@ impl fmt::Debug for RecoveryCode {
     }
 }
 
-/// A new set of recovery codes, to show to the user this once: only their hashes are kept.
+/// Holds a new set of recovery codes, to show to the user this once: only their hashes are kept.
 #[derive(Clone, Debug)]
-#[must_use = "the codes are not to be had again"]
+#[must_use = "the codes are handed out this once"]
 pub struct RecoveryCodes {
     codes: Vec<RecoveryCode>,
-    /// For the hashes that are kept of them.
-    pub(crate) salt: [u8; 16],
 }
 
 impl RecoveryCodes {
-    /// How many codes a set has.
+    /// Counts the codes of a set.
     pub const COUNT: usize = 10;
 
     pub(crate) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let codes = (0..Self::COUNT).map(|_| draw(entropy).map(RecoveryCode::new));
-        Ok(Self {
-            codes: codes.collect::<Result<_, _>>()?,
-            salt: draw(entropy)?,
-        })
+        let mut codes = Vec::with_capacity(Self::COUNT);
+        for _ in 0..Self::COUNT {
+            codes.push(RecoveryCode::draw(entropy)?);
+        }
+        Ok(Self { codes })
     }
 
-    /// The codes.
+    /// Returns the codes.
     pub fn iter(&self) -> core::slice::Iter<'_, RecoveryCode> {
         self.codes.iter()
     }

@@ -1,42 +1,45 @@
-//! What a challenge hands out and the next call of the flow hands back (SPEC 6): a string that the server signs.
+//! Carries a flow from one call to the next: a challenge hands out a string that the server signs,
+//! and the next call hands it back.
 
 use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::fmt;
 
-use base32::Alphabet;
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::mac::keyed_hash;
-use crate::association::names::{Context, Nonce, PendingId};
+use super::signed::{self, Payload};
+use crate::association::names::{Context, Generation, Nonce, TokenId};
 use crate::association::outcome::SessionFlaw;
-use crate::entropy::{Entropy, NoEntropy};
-use crate::keys::{Key, Keys};
+use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::keys::Keys;
 use crate::time::{Step, UnixTime};
 
-/// The keys that sign sessions: the current one signs, all of them open, each by its id.
+/// Holds the keys that sign challenge sessions: the current one signs, all of them open, each by
+/// its id.
 ///
-/// Give every process of the server the same keys, or a flow that begins at one cannot end at another. To rotate: let all
-/// of them open with the new key ([`also_open`](Self::also_open)); once they do, let all of them sign with it
-/// ([`rotate`](Self::rotate)); once the sessions of the old one have run out, 15 minutes at the most, retire that.
+/// Give every process of the server the same keys, or a flow that begins at one cannot end at
+/// another. To rotate:
+///
+/// 1. Let all processes open with the new key ([`also_open`](Self::also_open)).
+/// 2. Once they do, let all of them sign with it ([`rotate`](Self::rotate)).
+/// 3. Once the sessions of the old key have run out, [`retire`](Self::retire) it: after 15 minutes,
+///    or the policy's pending lifetime where that is longer (a set-up lives as long as its secret).
 ///
 /// ```
 /// use softtoken::{OsEntropy, SessionKeys};
 ///
 /// let mut keys = SessionKeys::generate(1, &OsEntropy)?;
-/// let new = [7; 32]; // from the embedder's key store
+/// let new = [7; 32]; // from your key store
 /// keys.also_open(2, &new);
 /// keys.rotate(2, &new);
 /// keys.retire(1);
-/// # Ok::<(), softtoken::NoEntropy>(())
+/// # Ok::<(), softtoken::entropy::NoEntropy>(())
 /// ```
 #[derive(Clone)]
 pub struct SessionKeys(Keys);
 
 impl SessionKeys {
-    /// One new key under this id.
+    /// Generates one new key under this id.
     ///
     /// # Errors
     ///
@@ -45,19 +48,21 @@ impl SessionKeys {
         Keys::generate(id, entropy).map(Self)
     }
 
-    /// One key under this id. The 32 bytes come from a cryptographic generator, and are used for nothing else.
+    /// Takes one key under this id. The 32 bytes come from a cryptographic generator, and are used
+    /// for nothing else.
     #[must_use]
     pub fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
         Self(Keys::from_bytes(id, bytes))
     }
 
-    /// Signs with this key from now on; those before it go on opening. A key that had this id is forgotten.
+    /// Signs with this key from now on; those before it go on opening. A key that had this id is
+    /// forgotten.
     pub fn rotate(&mut self, id: u32, bytes: &[u8; 32]) {
         self.0.rotate(id, bytes);
     }
 
-    /// Opens with this key as well from now on, and goes on signing as before. A key that had this id is forgotten, unless it
-    /// is the one that signs.
+    /// Opens with this key as well from now on, and goes on signing as before. A key that had this
+    /// id is forgotten, unless it is the one that signs.
     pub fn also_open(&mut self, id: u32, bytes: &[u8; 32]) {
         self.0.also_open(id, bytes);
     }
@@ -67,42 +72,21 @@ impl SessionKeys {
         self.0.retire(id);
     }
 
-    /// What a session says, once its signature holds: no store is read, and whether it has expired or been spent is
-    /// not looked at. `None`: none of these keys has signed it.
-    #[must_use]
-    pub fn open(&self, session: &Session) -> Option<Claims> {
-        if session.text.len() > Session::MAX_LEN {
-            return None;
-        }
-        let bytes = base32::decode(ALPHABET, &session.text)?;
-        // Base32 has many spellings of the same bytes; a session has one.
-        if base32::encode(ALPHABET, &bytes) != *session.text {
-            return None;
-        }
-        let (signed, signature) = bytes.split_last_chunk::<32>()?;
-        let [VERSION, after_version @ ..] = signed else {
-            return None;
-        };
-        let (id, claims) = after_version.split_first_chunk()?;
-        let key = self.0.find(u32::from_be_bytes(*id))?;
-        mac(key, signed).verify_slice(signature).ok()?;
-        Claims::decode(claims)
+    /// Reads what a text says, where one of the keys has signed it.
+    pub(crate) fn open(&self, text: &str) -> Option<Claims> {
+        Claims::decode(signed::open(&self.0, PURPOSE, text)?)
     }
 
-    /// The session that says this, signed with the current key.
-    pub(crate) fn issue(&self, claims: &Claims) -> Session {
-        let key = self.0.current();
-        let mut bytes = alloc::vec![VERSION];
-        bytes.extend_from_slice(&key.id().to_be_bytes());
-        claims.encode(&mut bytes);
-        let signature = mac(key, &bytes).finalize().into_bytes();
-        bytes.extend_from_slice(&signature);
-        Session {
-            text: Zeroizing::new(base32::encode(ALPHABET, &bytes)),
-            expected: None,
-        }
+    /// Issues the session that says this, signed with the current key.
+    pub(crate) fn issue(&self, claims: Claims) -> ChallengeSession {
+        let mut payload = Payload::new(&self.0);
+        claims.encode(&mut payload);
+        let text = payload.sign(&self.0, PURPOSE);
+        ChallengeSession(Arc::new(Inner { text, claims }))
     }
 }
+
+const PURPOSE: &[u8] = b"softtoken session";
 
 impl fmt::Debug for SessionKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,107 +94,105 @@ impl fmt::Debug for SessionKeys {
     }
 }
 
-const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
-const VERSION: u8 = 1;
-
-fn mac(key: &Key, signed: &[u8]) -> Hmac<Sha256> {
-    let mut mac = keyed_hash(key.expose(), b"softtoken session");
-    mac.update(signed);
-    mac
-}
-
-/// What one call of a flow hands to the next: a credential that the server signed, for one subject and one purpose.
+/// Carries one call of a flow to the next: a credential that the server signed, for one subject,
+/// one context and one purpose.
 ///
-/// Hand [`expose`](Self::expose) to the client, and take what comes back with [`from_text`](Self::from_text). It is not encrypted:
-/// its holder can read the subject and the context.
+/// Hand [`expose`](Self::expose) to the client, and open what comes back with
+/// [`Mfa::open`](crate::Mfa::open). The text is not encrypted: its holder can read the subject and
+/// the context. A clone is a reference.
 ///
 /// ```
-/// # use core::time::Duration;
-/// use softtoken::{Challenge, Claims, Context, MemoryStore, Mfa, OsEntropy, Policy, Requirement, Session, SessionKeys};
-/// # use softtoken::UnixTime;
+/// use softtoken::{Challenge, Context, MemoryStore, Mfa, OsEntropy, Policy, SessionKeys};
 ///
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let now = UnixTime::from_secs(1_700_000_000);
-/// # let clock = move || Some(now);
-/// # let store = MemoryStore::new();
+/// let store = MemoryStore::new();
 /// let keys = SessionKeys::generate(1, &OsEntropy)?;
-/// let policy = Policy::builder().requirement(Requirement::Required).build()?;
-/// let mfa = Mfa::new(policy, clock, OsEntropy).sessions(keys.clone());
+/// let mfa = Mfa::system(Policy::STANDARD.required()).with_sessions(keys, Context::new("web")?);
 ///
-/// let web = Context::new("web")?;
-/// let Challenge::Setup { session } = mfa.sign_in(web.clone()).run_blocking(&store, "user-1")? else {
-///     unreachable!("nothing is verified yet");
-/// };
+/// let challenge = mfa.sign_in().run_blocking(&store, "user-1")?;
+/// let Challenge::Setup { session, .. } = challenge else { panic!("nothing is verified yet") };
 /// let sent = session.expose().to_owned();
-/// assert!(sent.len() <= Session::MAX_LEN);
 ///
 /// // The client's next request has only that text.
-/// let session = Session::from_text(&sent).expecting(&web);
-/// let claims: Claims = keys.open(&session).expect("one of the keys has signed it");
-/// assert_eq!((claims.subject(), claims.context()), ("user-1", &web));
-/// assert_eq!(claims.expires(), now.saturating_add(Duration::from_secs(180)));
-/// let issued = mfa.associate(&session).run_blocking(&store, claims.subject())?;
+/// let session = mfa.open(&sent)?;
+/// assert_eq!(session.subject(), "user-1");
+/// let issued = mfa.associate(&session).run_blocking(&store, session.subject())?;
 /// assert!(issued.session().is_some()); // for verify
 ///
-/// let elsewhere = Session::from_text(&sent).expecting(&Context::new("app")?);
-/// let refused = mfa.associate(&elsewhere).run_blocking(&store, "user-1").unwrap_err();
-/// assert_eq!(refused.code(), "invalid_session");
+/// // The view of another context refuses it.
+/// let app = mfa.with_context(Context::new("app")?);
+/// let refused = app.associate(&session).run_blocking(&store, "user-1").unwrap_err();
+/// assert_eq!(refused.name(), "invalid_session");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Session {
+pub struct ChallengeSession(Arc<Inner>);
+
+struct Inner {
     text: Zeroizing<String>,
-    expected: Option<Context>,
+    claims: Claims,
 }
 
-impl Session {
-    /// The longest text of a session, in characters.
-    pub const MAX_LEN: usize = 1000;
+impl ChallengeSession {
+    /// Limits the text of a challenge session, in characters.
+    pub const MAX_LEN: usize = signed::MAX_LEN;
 
-    /// What a client says is a session. Nothing is checked before it is used.
-    #[must_use]
-    pub fn from_text(text: &str) -> Self {
-        Self {
-            text: Zeroizing::new(text.into()),
-            expected: None,
-        }
+    pub(crate) fn opened(text: &str, claims: Claims) -> Self {
+        let mut copy = Zeroizing::new(String::with_capacity(text.len()));
+        copy.push_str(text);
+        Self(Arc::new(Inner { text: copy, claims }))
     }
 
-    /// The same session, to be refused unless it was made in this context. Without this its own context stands, which the
-    /// [evidence](crate::Evidence::context) then names.
-    #[must_use]
-    pub fn expecting(mut self, context: &Context) -> Self {
-        self.expected = Some(context.clone());
-        self
-    }
-
-    /// The text for the client: lower-case letters and digits, at most [`Self::MAX_LEN`] of them.
+    /// Returns the text for the client: lower-case letters and digits, at most [`Self::MAX_LEN`] of
+    /// them.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
-    /// What it says, where it is alive for this purpose as far as can be told without the record. No session has the
-    /// purpose of an operation that has none.
+    /// Returns whose flow it is.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.claims.subject
+    }
+
+    /// Returns the context that the flow began in.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.0.claims.context
+    }
+
+    /// Returns when the session expires.
+    #[must_use]
+    pub fn expires(&self) -> UnixTime {
+        self.0.claims.expires
+    }
+
+    /// Returns when the first factor of this flow was accepted.
+    #[must_use]
+    pub fn first_factor_at(&self) -> UnixTime {
+        self.0.claims.first_factor
+    }
+
+    /// Returns what the session says, where it is alive for this purpose as far as can be told
+    /// without the record. No session has the purpose of an operation that has none.
     pub(crate) fn claims(
         &self,
         keys: Option<&SessionKeys>,
         subject: &str,
+        context: &Context,
         purpose: Option<PurposeKind>,
         now: UnixTime,
     ) -> Result<Claims, SessionFlaw> {
+        // Opened again: it may have been opened by other keys than the view's.
         let claims = keys
-            .and_then(|keys| keys.open(self))
+            .and_then(|keys| keys.open(&self.0.text))
             .ok_or(SessionFlaw::Forged)?;
         if claims.subject != subject {
             return Err(SessionFlaw::OtherSubject);
         }
-        if self
-            .expected
-            .as_ref()
-            .is_some_and(|expected| *expected != claims.context)
-        {
+        if claims.context != *context {
             return Err(SessionFlaw::OtherContext);
         }
         if Some(claims.purpose.kind()) != purpose {
@@ -223,19 +205,19 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for ChallengeSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Session(..)")
+        formatter.write_str("ChallengeSession(..)")
     }
 }
 
-/// What a session is for, and what it carries for that.
+/// Holds what a session is for, and what it carries for that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
     Setup,
-    SetupPending(PendingId),
-    /// The step whose code proved the token.
-    SetupDone(Step),
+    SetupPending(TokenId),
+    /// Names the token that was set up, and the step whose code proved it.
+    SetupDone(TokenId, Step),
     SoftwareToken,
 }
 
@@ -252,98 +234,76 @@ impl Purpose {
         match self {
             Self::Setup => PurposeKind::Setup,
             Self::SetupPending(_) => PurposeKind::SetupPending,
-            Self::SetupDone(_) => PurposeKind::SetupDone,
+            Self::SetupDone(..) => PurposeKind::SetupDone,
             Self::SoftwareToken => PurposeKind::SoftwareToken,
         }
     }
 }
 
-/// What a session says, its signature checked.
+/// Holds what a session says, its signature checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claims {
+pub(crate) struct Claims {
     pub(crate) subject: String,
     pub(crate) context: Context,
     pub(crate) purpose: Purpose,
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
     pub(crate) expires: UnixTime,
     pub(crate) nonce: Nonce,
+    pub(crate) first_factor: UnixTime,
 }
 
 impl Claims {
-    /// Whose session it is.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// The context in which the flow began.
-    #[must_use]
-    pub fn context(&self) -> &Context {
-        &self.context
-    }
-
-    /// When it ends.
-    #[must_use]
-    pub fn expires(&self) -> UnixTime {
-        self.expires
-    }
-
-    fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.purpose.kind() as u8);
-        bytes.extend_from_slice(&self.generation.to_be_bytes());
-        bytes.extend_from_slice(&self.expires.as_secs().to_be_bytes());
-        bytes.extend_from_slice(&self.nonce);
+    fn encode(&self, payload: &mut Payload) {
+        payload
+            .put(&[self.purpose.kind() as u8])
+            .number(self.generation)
+            .number(self.expires.as_secs())
+            .put(&self.nonce)
+            .number(self.first_factor.as_secs());
         match self.purpose {
-            Purpose::SetupPending(id) => bytes.extend_from_slice(&id),
-            Purpose::SetupDone(step) => bytes.extend_from_slice(&step.get().to_be_bytes()),
+            Purpose::SetupPending(id) => {
+                payload.put(&id.0);
+            }
+            Purpose::SetupDone(id, step) => {
+                payload.put(&id.0).number(step.get());
+            }
             Purpose::Setup | Purpose::SoftwareToken => {}
         }
-        // At most 128 bytes.
-        bytes.push(u8::try_from(self.context.as_bytes().len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(self.context.as_bytes());
-        bytes.extend_from_slice(self.subject.as_bytes());
+        payload.context_and_subject(&self.context, &self.subject);
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (kind, bytes) = bytes.split_first()?;
-        let (generation, bytes) = bytes.split_first_chunk()?;
-        let (expires, bytes) = bytes.split_first_chunk()?;
-        let (nonce, bytes) = bytes.split_first_chunk()?;
-        let (purpose, bytes) = match kind {
-            1 => (Purpose::Setup, bytes),
-            2 => {
-                let (id, bytes) = bytes.split_first_chunk()?;
-                (Purpose::SetupPending(*id), bytes)
-            }
-            3 => {
-                let (step, bytes) = bytes.split_first_chunk()?;
-                (
-                    Purpose::SetupDone(Step::new(u64::from_be_bytes(*step))),
-                    bytes,
-                )
-            }
-            4 => (Purpose::SoftwareToken, bytes),
+    fn decode(mut said: signed::Said) -> Option<Self> {
+        let [kind] = said.array()?;
+        let generation = said.number()?;
+        let expires = said.number().map(UnixTime::from_secs)?;
+        let nonce = said.array()?;
+        let first_factor = said.number().map(UnixTime::from_secs)?;
+        let purpose = match kind {
+            1 => Purpose::Setup,
+            2 => Purpose::SetupPending(said.array().map(TokenId)?),
+            3 => Purpose::SetupDone(said.array().map(TokenId)?, said.number().map(Step::new)?),
+            4 => Purpose::SoftwareToken,
             _ => return None,
         };
-        let (length, bytes) = bytes.split_first()?;
-        let (context, subject) = bytes.split_at_checked(usize::from(*length))?;
+        let (context, subject) = said.context_and_subject()?;
         Some(Self {
-            subject: core::str::from_utf8(subject).ok()?.into(),
-            context: Context::new(context).ok()?,
+            subject,
+            context,
             purpose,
-            generation: u64::from_be_bytes(*generation),
-            expires: UnixTime::from_secs(u64::from_be_bytes(*expires)),
-            nonce: *nonce,
+            generation,
+            expires,
+            nonce,
+            first_factor,
         })
     }
 }
 
-/// The beginning of a session, drawn when an operation is made.
+/// Holds the beginning of a session, drawn when an operation is made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw(pub(crate) Nonce);
 
 impl Draw {
     pub(crate) fn new(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        crate::entropy::draw(entropy).map(Self)
+        draw(entropy).map(Self)
     }
 }

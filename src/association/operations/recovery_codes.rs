@@ -1,31 +1,40 @@
-//! When no code comes, because the device is not at hand: recovery codes.
+//! Issues codes for a user who has lost the phone: a set for the user, one for a while from an
+//! administrator.
 
-use crate::association::authority::Authority;
-use crate::association::credential::{PurposeKind, RecoveryCode, RecoveryCodes, Session};
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use crate::association::authority::{Administrator, Authority};
+use crate::association::credential::{RecoveryCode, RecoveryCodes};
 use crate::association::draft::Draft;
-use crate::association::names::Context;
 use crate::association::operation::{Operation, sealed};
-use crate::association::outcome::{Actor, EventKind, Evidence, Method, Proof, Refusal, Rejection};
-use crate::association::state::{Count, RecoverySet};
-use crate::entropy::{Entropy, NoEntropy};
+use crate::association::outcome::{Actor, EventKind, Refusal};
+use crate::association::state::{RecoverySet, TemporaryCode};
+use crate::entropy::{Entropy, NoEntropy, draw};
 
-/// Gives the user a new set of recovery codes; the set before is dead.
-#[derive(Clone, Debug)]
+/// Gives the user a new set of recovery codes; the set before is dead, and so is a temporary code.
+///
+/// [`Mfa::issue_recovery_codes`](crate::Mfa::issue_recovery_codes) makes a request of this
+/// operation; there are an example and the rejections.
+// Not Clone: the codes are one subject's.
+#[derive(Debug)]
 pub struct IssueRecoveryCodes {
     authority: Authority,
     codes: RecoveryCodes,
+    salt: [u8; 16],
 }
 
 impl IssueRecoveryCodes {
-    /// By a grant with a second factor, or an administrator. Draws the codes.
+    /// Draws the codes. To issue them needs possession of a token in force.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] where the source fails. Nothing was drawn.
+    /// [`NoEntropy`] where the source fails. Nothing was made.
     pub fn new(authority: impl Into<Authority>, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
         Ok(Self {
             authority: authority.into(),
             codes: RecoveryCodes::draw(entropy)?,
+            salt: draw(entropy)?,
         })
     }
 }
@@ -33,6 +42,8 @@ impl IssueRecoveryCodes {
 impl sealed::Sealed for IssueRecoveryCodes {}
 impl Operation for IssueRecoveryCodes {
     type Output = RecoveryCodes;
+
+    const NAME: &'static str = "issue_recovery_codes";
 
     fn actor(&self) -> Actor {
         self.authority.actor()
@@ -44,90 +55,85 @@ impl Operation for IssueRecoveryCodes {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<RecoveryCodes, Refusal> {
         let who = self.authority.recognise(draft, None)?;
-        who.proves_possession(draft)?;
-        draft.record().token()?;
-        draft.change().recovery = Some(RecoverySet::of(&self.codes));
+        who.possesses(draft, draft.freshness())?;
+        draft.record().verified()?;
+        let recovery = &mut draft.change().recovery;
+        recovery.set = Some(RecoverySet::of(&self.codes, self.salt));
+        recovery.temporary = None;
         draft.event(EventKind::RecoveryCodesIssued);
         Ok(self.codes.clone())
     }
 }
 
-/// Accepts a recovery code in place of the token's, and clears the throttle. It waits for no throttle and no lock.
-#[derive(Clone, Debug)]
-pub struct Recover {
-    session: Option<Session>,
+/// Gives an administrator one code to pass on, good once and for a while, beside the user's own.
+///
+/// [`Mfa::issue_temporary_code`](crate::Mfa::issue_temporary_code) makes a request of this
+/// operation; there are an example and the rejections.
+// Not Clone: the code is one subject's.
+#[derive(Debug)]
+pub struct IssueTemporaryCode {
+    by: Administrator,
+    lifetime: Duration,
     code: RecoveryCode,
+    salt: [u8; 16],
 }
 
-impl Recover {
-    /// Without a session: the embedder knows from elsewhere who the user is.
-    #[must_use]
-    pub fn new(code: RecoveryCode) -> Self {
-        Self {
-            session: None,
-            code,
+/// Reports why [`IssueTemporaryCode`] was not made.
+/// [`Mfa::issue_temporary_code`](crate::Mfa::issue_temporary_code) reports it as a
+/// [`Fault`](crate::Fault) when the request is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemporaryCodeError {
+    /// The lifetime is not 1 minute to 7 days.
+    #[error("a temporary code lives 1 minute to 7 days")]
+    Lifetime,
+    /// The source of randomness failed. Nothing was made.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+impl IssueTemporaryCode {
+    /// Draws the code, to live 1 minute to 7 days from when it is issued.
+    ///
+    /// # Errors
+    ///
+    /// [`TemporaryCodeError`]. Nothing was made.
+    pub fn new(
+        by: &Administrator,
+        lifetime: Duration,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, TemporaryCodeError> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        if !(MINUTE..=7 * 24 * 60 * MINUTE).contains(&lifetime) {
+            return Err(TemporaryCodeError::Lifetime);
         }
-    }
-
-    /// As the answer to the challenge that gave this session; success ends it.
-    #[must_use]
-    pub fn within(mut self, session: &Session) -> Self {
-        self.session = Some(session.clone());
-        self
+        Ok(Self {
+            by: by.clone(),
+            lifetime,
+            code: RecoveryCode::draw(entropy)?,
+            salt: draw(entropy)?,
+        })
     }
 }
 
-impl sealed::Sealed for Recover {}
-impl Operation for Recover {
-    type Output = Evidence;
+impl sealed::Sealed for IssueTemporaryCode {}
+impl Operation for IssueTemporaryCode {
+    type Output = RecoveryCode;
+
+    const NAME: &'static str = "issue_temporary_code";
 
     fn actor(&self) -> Actor {
-        self.session
-            .as_ref()
-            .map_or(Actor::Embedder, |_| Actor::Session)
+        self.by.actor()
     }
 
-    fn needs_session_keys(&self) -> bool {
-        self.session.is_some()
-    }
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
-        let claims = self
-            .session
-            .as_ref()
-            .map(|session| draft.claims(session, Some(PurposeKind::SoftwareToken)))
-            .transpose()?;
-        if let Some(claims) = &claims {
-            draft.record().admits(claims)?;
-        }
-        draft.record().token()?;
-        draft.has_room_for(claims.as_ref())?;
-
-        let mut left = draft.record().recovery.clone();
-        if !left.as_mut().is_some_and(|codes| codes.take(&self.code)) {
-            return Err(Rejection::Mismatch.into());
-        }
-        let remaining = left.as_ref().map_or(0, |codes| codes.hashes.len());
-        let failures = draft.record().throttle.streak;
-        let record = draft.change();
-        record.recovery = left;
-        record.throttle = Count::NONE;
-        draft.spend(claims.as_ref());
-        draft.event(EventKind::RecoveryCodeUsed {
-            left: u32::try_from(remaining).unwrap_or(u32::MAX),
-        });
-        draft.event(EventKind::SignedIn {
-            method: Method::RecoveryCode,
-            failures,
-        });
-        let proof = Proof {
-            method: Method::RecoveryCode,
-            step: None,
-            at: draft.now(),
-            first_factor: claims.is_some(),
-            end_other_sessions: true,
-        };
-        let context = claims.map_or_else(Context::default, |claims| claims.context().clone());
-        Ok(draft.evidence(context, proof))
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<RecoveryCode, Refusal> {
+        draft.record().verified()?;
+        let expires = draft.now().saturating_add(self.lifetime);
+        let recovery = &mut draft.change().recovery;
+        let kept = TemporaryCode::of(&self.code, self.salt, expires);
+        recovery.temporary = Some(Box::new(kept));
+        recovery.wrong = 0;
+        draft.event(EventKind::TemporaryCodeIssued { expires });
+        Ok(self.code.clone())
     }
 }

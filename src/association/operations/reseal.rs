@@ -1,22 +1,30 @@
-//! A record written again as it is.
+//! Writes a record again as it is.
 
 use crate::association::draft::Draft;
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{Actor, Refusal};
 
-/// Writes the record again as it is, so that it is sealed under the current key: for each subject in turn after a rotation,
-/// before the old key is retired.
+/// Writes the record again as it is, so that it is sealed under the current key: for each subject
+/// in turn after a rotation, before the old key is retired.
 ///
-/// Nothing in it changes, and there is no event. It needs no authority. A subject without a row is left without one.
+/// Nothing in the record changes, and there is no event. The operation needs no authority. Your
+/// application lists the subjects, since a [`Store`](crate::Store) does not. A subject without a
+/// row is left without one.
+///
+/// [`Mfa::reseal`](crate::Mfa::reseal) makes a request of this operation. Its page has an example,
+/// and lists the rejections.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it is made by its name")]
 pub struct Reseal;
 
 impl sealed::Sealed for Reseal {}
 impl Operation for Reseal {
     type Output = ();
 
+    const NAME: &'static str = "reseal";
+
     fn actor(&self) -> Actor {
-        Actor::Embedder
+        Actor::Application
     }
 
     fn needs_seal(&self) -> bool {

@@ -1,14 +1,17 @@
-//! When codes do not fit, because the clock of the user's device is off.
+//! Mends codes that do not fit because a clock is off.
 
 use crate::association::authority::Authority;
 use crate::association::credential::PurposeKind;
-use crate::association::draft::Draft;
+use crate::association::draft::{Draft, Typed};
 use crate::association::operation::{Operation, sealed};
-use crate::association::outcome::{Actor, EventKind, Refusal};
+use crate::association::outcome::{Actor, EventKind, Refusal, Rejection};
 use crate::totp::Code;
 
-/// Finds out how far the user's clock is off from two codes in a row
-/// ([RFC 4226 section 7.4](https://www.rfc-editor.org/rfc/rfc4226#section-7.4)). It signs nobody in.
+/// Finds out how far a token's clock is off from two codes in a row ([RFC 4226 section
+/// 7.4](https://www.rfc-editor.org/rfc/rfc4226#section-7.4)). It signs nobody in.
+///
+/// [`Mfa::resynchronise`](crate::Mfa::resynchronise) makes a request of this operation. Its page
+/// has an example, and lists the rejections.
 #[derive(Clone, Debug)]
 pub struct Resynchronise {
     authority: Authority,
@@ -17,8 +20,8 @@ pub struct Resynchronise {
 }
 
 impl Resynchronise {
-    /// By a grant or the session of a [`Challenge::SoftwareToken`](crate::Challenge), with a code and the one that the
-    /// device shows after it.
+    /// Takes a code, and the one that the device shows after it, on the authority of a grant, of
+    /// the session of a [`Challenge::SoftwareToken`](super::Challenge), or of an administrator.
     #[must_use]
     pub fn new(authority: impl Into<Authority>, code: Code, next: Code) -> Self {
         Self {
@@ -33,6 +36,8 @@ impl sealed::Sealed for Resynchronise {}
 impl Operation for Resynchronise {
     type Output = ();
 
+    const NAME: &'static str = "resynchronise";
+
     fn actor(&self) -> Actor {
         self.authority.actor()
     }
@@ -42,26 +47,25 @@ impl Operation for Resynchronise {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let who = self
-            .authority
-            .recognise(draft, Some(PurposeKind::SoftwareToken))?;
-        who.is_alive(draft)?;
-        let token = draft.record().token()?.clone();
-        let reach = draft.policy().resynchronise_reach();
-        let floor = Some((token.last_step, token.drift));
-        let accepted = draft.judge(token.totp, &[&self.code, &self.next], floor, |now| {
-            let last = Some(token.last_step);
-            token
-                .verifier()
-                .verify_pair(&self.code, &self.next, now, reach, last)
-        })?;
+        let purpose = Some(PurposeKind::SoftwareToken);
+        let who = self.authority.recognise(draft, purpose)?;
+        who.is_recent(draft)?;
+        draft.record().verified()?;
+        let judged = draft.judge_tokens(Typed::Pair(&self.code, &self.next))?;
+        let spent = draft.spend_steps(&judged);
+        let Some((index, accepted)) = judged.matches().next() else {
+            return Err(Rejection::Mismatch.into());
+        };
         // At most 121 steps: the policy's reach, and one.
         let ahead = i16::try_from(accepted.drift).unwrap_or(0);
-        draft.spend_step(accepted.step, ahead);
-        draft.event(EventKind::Resynchronised {
+        if let Some(token) = draft.change().tokens.get_mut(index) {
+            token.drift = ahead;
+        }
+        let kind = EventKind::Resynchronised {
             drift: ahead,
-            failures: accepted.failures,
-        });
+            failures: judged.failures,
+        };
+        draft.event_about(kind, draft.named(spent.map(|(id, _)| id)));
         Ok(())
     }
 }

@@ -1,76 +1,135 @@
-//! What a verified token is for: sign in, respond, finish the set-up, authenticate.
+//! Signs in by a token in force: sign in, respond, step up; and the end of a set-up.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use crate::association::authority::{Authority, Recognised};
+use super::accept::{Attempted, Behind, accept};
+use crate::association::authority::{Authority, Grant};
 use crate::association::credential::{
-    AttemptKey, Claims, Draw, Purpose, PurposeKind, Repeatable, Session,
+    AttemptKey, BrowserText, ChallengeSession, Draw, Factor, Purpose, PurposeKind, Repeatable,
 };
 use crate::association::draft::Draft;
-use crate::association::names::Context;
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{
     Actor, EventKind, Evidence, Method, Proof, Refusal, SessionFlaw,
 };
-use crate::association::state::Association;
+use crate::association::state::Token;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::policy::Requirement;
 use crate::time::UnixTime;
-use crate::totp::Code;
 
-/// Says what a sign-in asks for, once the first factor was accepted. Nothing changes, however often it is asked.
+/// Asks what a sign-in needs, once the first factor was accepted. Nothing changes, however often it
+/// is asked.
 ///
-/// | | not verified | verified, enabled | verified, not enabled |
+/// | the policy's requirement | not verified | verified, enabled | verified, not enabled |
 /// |---|---|---|---|
 /// | `Off` | `NotRequired` | `NotRequired` | `NotRequired` |
 /// | `Optional` | `NotRequired` | `SoftwareToken` | `NotRequired` |
 /// | `Required` | `Setup` | `SoftwareToken` | `SoftwareToken` |
+/// | `RequiredFrom(t)`, before `t` | `Setup`, which says from when | `SoftwareToken` | `NotRequired` |
+/// | `RequiredFrom(t)`, from `t` on | `Setup` | `SoftwareToken` | `SoftwareToken` |
+///
+/// [`Mfa::sign_in`](crate::Mfa::sign_in) makes a request of this operation. Its page has an
+/// example, and lists the rejections.
 #[derive(Clone, Debug)]
 pub struct SignIn {
-    context: Context,
+    browser: Option<BrowserText>,
     session: Draw,
 }
 
 impl SignIn {
-    /// A sign-in in this context, which the sessions of the flow and the evidence at its end carry.
+    /// Makes a sign-in, and draws what its session needs.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] where the source fails. Nothing was drawn.
-    pub fn new(context: Context, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
+    /// [`NoEntropy`] where the source fails. Nothing was made.
+    pub fn new(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
         Ok(Self {
-            context,
+            browser: None,
             session: Draw::new(entropy)?,
         })
     }
+
+    /// Comes from a browser that shows this text, which may be remembered
+    /// ([`Mfa::remember`](crate::Mfa::remember)).
+    #[must_use]
+    pub fn from_browser(mut self, text: Option<&str>) -> Self {
+        self.browser = text.map(BrowserText::new);
+        self
+    }
 }
 
-/// What a sign-in asks for.
+/// Holds what a sign-in asks for.
+///
+/// The enum is exhaustive, so that no arm `_ =>` lets anybody in; the fields of its variants are
+/// not.
 #[derive(Debug)]
 #[must_use = "only NotRequired lets the user in without a second factor"]
+#[expect(clippy::exhaustive_enums, reason = "an arm `_` would let somebody in")]
 pub enum Challenge {
-    /// Nothing more. Nothing was proven either: there is no evidence.
-    NotRequired,
-    /// A code of the user's software token: `respond`, or `recover` with a recovery code.
+    /// The sign-in needs no second factor. Nothing was proven: there is no evidence.
+    #[non_exhaustive]
+    NotRequired {
+        /// Says whether a code would have been asked for, had the browser not been remembered.
+        remembered: bool,
+    },
+    /// The sign-in needs a factor of the user's: [`respond`](crate::Mfa::respond).
+    #[non_exhaustive]
     SoftwareToken {
-        /// For the answer.
-        session: Session,
-        /// Which device to look at, where it has a name.
-        device_name: Option<String>,
+        /// Carries the flow to [`respond`](crate::Mfa::respond).
+        session: ChallengeSession,
+        /// Lists the names of the tokens that have one: they tell the user which phone to look at.
+        names: Vec<String>,
     },
-    /// A software token, which the pool requires and the user does not have: `associate`, `verify`, `finish_setup`.
+    /// The sign-in needs a software token, which the policy requires and the user does not have:
+    /// [`associate`](crate::Mfa::associate), then [`verify`](crate::Mfa::verify).
+    #[non_exhaustive]
     Setup {
-        /// For `associate`.
-        session: Session,
+        /// Carries the flow to [`associate`](crate::Mfa::associate).
+        session: ChallengeSession,
+        /// Says from when on the policy requires the token, where that time has not come: until
+        /// then your application may let the user go on without evidence.
+        required_from: Option<UnixTime>,
     },
+}
+
+/// Lists what a sign-in asks for, by the table.
+enum Asked {
+    Nothing { remembered: bool },
+    Token,
+    Setup { required_from: Option<UnixTime> },
+}
+
+fn asked(draft: &mut Draft<'_>, browser: Option<&BrowserText>) -> Asked {
+    let now = draft.now();
+    if draft.record().is_asked_for(draft.policy(), now) {
+        let token = browser.and_then(|text| draft.remembered(text));
+        let Some(token) = token.map(Token::named) else {
+            return Asked::Token;
+        };
+        draft.event_about(EventKind::BrowserAccepted, Some(token));
+        return Asked::Nothing { remembered: true };
+    }
+    match draft.policy().requirement() {
+        _ if draft.record().is_verified() => Asked::Nothing { remembered: false },
+        Requirement::Off | Requirement::Optional => Asked::Nothing { remembered: false },
+        Requirement::Required => Asked::Setup {
+            required_from: None,
+        },
+        Requirement::RequiredFrom(from) => Asked::Setup {
+            required_from: (now < from).then_some(from),
+        },
+    }
 }
 
 impl sealed::Sealed for SignIn {}
 impl Operation for SignIn {
     type Output = Challenge;
 
+    const NAME: &'static str = "sign_in";
+
     fn actor(&self) -> Actor {
-        Actor::Embedder
+        Actor::Application
     }
 
     fn needs_session_keys(&self) -> bool {
@@ -78,50 +137,153 @@ impl Operation for SignIn {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Challenge, Refusal> {
-        let record = draft.record();
-        let requirement = draft.policy().requirement();
-        let asked_for = match requirement {
-            Requirement::Off => false,
-            Requirement::Optional => record.preference.is_enabled(),
-            Requirement::Required => true,
-            Requirement::RequiredFrom(_) => {
-                requirement.is_required(draft.now()) || record.preference.is_enabled()
-            }
-        };
-        let issue = |purpose| draft.issue(self.session, purpose, self.context.clone());
-        Ok(match &record.association {
-            Association::Verified(verified) if asked_for => Challenge::SoftwareToken {
+        let asked = asked(draft, self.browser.as_ref());
+        let issue = |purpose| draft.issue(self.session, purpose, draft.session_end(), draft.now());
+        Ok(match asked {
+            Asked::Nothing { remembered } => Challenge::NotRequired { remembered },
+            Asked::Token => Challenge::SoftwareToken {
                 session: issue(Purpose::SoftwareToken)?,
-                device_name: verified.token.name.clone(),
+                names: draft.names(),
             },
-            _ if requirement.is_required(draft.now()) => Challenge::Setup {
+            Asked::Setup { required_from } => Challenge::Setup {
                 session: issue(Purpose::Setup)?,
+                required_from,
             },
-            _ => Challenge::NotRequired,
         })
     }
 }
 
-/// Answers a [`Challenge::SoftwareToken`] with a code: the sign-in is complete.
+/// Signs in with everything in one request: the first factor was accepted in it, and the second may
+/// come with it. No challenge session, no keys.
+///
+/// [`Mfa::sign_in_with`](crate::Mfa::sign_in_with) makes a request of this operation. Its page has
+/// an example, and lists the rejections.
 #[derive(Clone, Debug)]
-pub struct Respond {
-    session: Authority,
-    code: Code,
+pub struct SignInWith {
+    factor: Option<Factor>,
+    browser: Option<BrowserText>,
     attempt: Option<AttemptKey>,
 }
 
-impl Respond {
-    /// With the session of the challenge and the code that the user's device shows.
+impl SignInWith {
+    /// Makes a sign-in with this factor, or with none. A factor that is given is judged wherever a
+    /// token is in force, asked for or not, and its refusal is the answer; where no token is in
+    /// force, the factor is ignored, with an event.
     #[must_use]
-    pub fn new(session: &Session, code: Code) -> Self {
+    pub fn new(factor: Option<Factor>) -> Self {
         Self {
-            session: session.into(),
-            code,
+            factor,
+            browser: None,
             attempt: None,
         }
     }
 
-    /// Names the attempt, so that it can be repeated when its answer was lost.
+    /// Comes from a browser that shows this text, which may be remembered.
+    #[must_use]
+    pub fn from_browser(mut self, text: Option<&str>) -> Self {
+        self.browser = text.map(BrowserText::new);
+        self
+    }
+
+    /// Names the attempt, so that it can be repeated when its answer was lost: see [`AttemptKey`].
+    #[must_use]
+    pub fn attempt(mut self, key: AttemptKey) -> Self {
+        self.attempt = Some(key);
+        self
+    }
+}
+
+/// Holds what became of a sign-in in one request.
+///
+/// The enum is exhaustive, so that no arm `_ =>` lets anybody in; the fields of its variants are
+/// not.
+#[derive(Debug)]
+#[must_use = "only NotRequired and Proven let the user in"]
+#[expect(clippy::exhaustive_enums, reason = "an arm `_` would let somebody in")]
+pub enum SignedIn {
+    /// The sign-in needs no second factor. Nothing was proven: there is no evidence.
+    #[non_exhaustive]
+    NotRequired {
+        /// Says whether a code would have been asked for, had the browser not been remembered.
+        remembered: bool,
+    },
+    /// The factor was accepted.
+    Proven(Evidence),
+    /// The sign-in needs a factor, and none was given: ask for it, and for the password again.
+    #[non_exhaustive]
+    FactorRequired {
+        /// Lists the names of the tokens that have one: they tell the user which phone to look at.
+        names: Vec<String>,
+    },
+    /// The policy requires a software token, and the user has none.
+    #[non_exhaustive]
+    SetupRequired {
+        /// Says from when on the policy requires the token, where that time has not come: until
+        /// then your application may let the user go on without evidence.
+        required_from: Option<UnixTime>,
+    },
+}
+
+impl sealed::Sealed for SignInWith {}
+impl Operation for SignInWith {
+    type Output = SignedIn;
+
+    const NAME: &'static str = "sign_in_with";
+
+    fn actor(&self) -> Actor {
+        Actor::Application
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<SignedIn, Refusal> {
+        match &self.factor {
+            Some(factor) if draft.record().is_verified() => {
+                let behind = Behind {
+                    claims: None,
+                    first_factor: draft.now(),
+                    login_id: None,
+                };
+                let attempted = Attempted {
+                    operation: Repeatable::SignInWith,
+                    key: self.attempt.as_ref(),
+                };
+                return accept(draft, factor, &behind, &attempted).map(SignedIn::Proven);
+            }
+            Some(_) => draft.event(EventKind::FactorIgnored),
+            None => {}
+        }
+        Ok(match asked(draft, self.browser.as_ref()) {
+            Asked::Nothing { remembered } => SignedIn::NotRequired { remembered },
+            Asked::Token => SignedIn::FactorRequired {
+                names: draft.names(),
+            },
+            Asked::Setup { required_from } => SignedIn::SetupRequired { required_from },
+        })
+    }
+}
+
+/// Answers a [`Challenge::SoftwareToken`] with a factor: the sign-in is complete.
+///
+/// [`Mfa::respond`](crate::Mfa::respond) makes a request of this operation. Its page has an
+/// example, and lists the rejections.
+#[derive(Clone, Debug)]
+pub struct Respond {
+    session: Authority,
+    factor: Factor,
+    attempt: Option<AttemptKey>,
+}
+
+impl Respond {
+    /// Answers the challenge that gave this session.
+    #[must_use]
+    pub fn new(session: &ChallengeSession, factor: impl Into<Factor>) -> Self {
+        Self {
+            session: session.into(),
+            factor: factor.into(),
+            attempt: None,
+        }
+    }
+
+    /// Names the attempt, so that it can be repeated when its answer was lost: see [`AttemptKey`].
     #[must_use]
     pub fn attempt(mut self, key: AttemptKey) -> Self {
         self.attempt = Some(key);
@@ -133,6 +295,8 @@ impl sealed::Sealed for Respond {}
 impl Operation for Respond {
     type Output = Evidence;
 
+    const NAME: &'static str = "respond";
+
     fn actor(&self) -> Actor {
         Actor::Session
     }
@@ -142,37 +306,45 @@ impl Operation for Respond {
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
-        let who = self
-            .session
-            .recognise(draft, Some(PurposeKind::SoftwareToken))?;
-        accept(
-            draft,
-            Some(&who),
-            &self.code,
-            Repeatable::Respond,
-            self.attempt.as_ref(),
-        )
+        let purpose = Some(PurposeKind::SoftwareToken);
+        let who = self.session.recognise(draft, purpose)?;
+        let behind = Behind {
+            claims: who.claims(),
+            first_factor: who.first_factor().unwrap_or(draft.now()),
+            login_id: None,
+        };
+        let attempted = Attempted {
+            operation: Repeatable::Respond,
+            key: self.attempt.as_ref(),
+        };
+        accept(draft, &self.factor, &behind, &attempted)
     }
 }
 
-/// Accepts a code without a session, for a step-up: the embedder knows from elsewhere who the user is.
+/// Shows the second factor again within a login ("sudo mode"), or for the first time: the evidence
+/// makes a grant with which factors may be changed.
+///
+/// [`Mfa::step_up`](crate::Mfa::step_up) makes a request of this operation. Its page has an
+/// example, and lists the rejections.
 #[derive(Clone, Debug)]
-pub struct Authenticate {
-    code: Code,
+pub struct StepUp {
+    grant: Grant,
+    factor: Factor,
     attempt: Option<AttemptKey>,
 }
 
-impl Authenticate {
-    /// With the code that the user's device shows.
+impl StepUp {
+    /// Steps this login up.
     #[must_use]
-    pub fn new(code: Code) -> Self {
+    pub fn new(grant: &Grant, factor: impl Into<Factor>) -> Self {
         Self {
-            code,
+            grant: grant.clone(),
+            factor: factor.into(),
             attempt: None,
         }
     }
 
-    /// Names the attempt, so that it can be repeated when its answer was lost.
+    /// Names the attempt, so that it can be repeated when its answer was lost: see [`AttemptKey`].
     #[must_use]
     pub fn attempt(mut self, key: AttemptKey) -> Self {
         self.attempt = Some(key);
@@ -180,84 +352,45 @@ impl Authenticate {
     }
 }
 
-impl sealed::Sealed for Authenticate {}
-impl Operation for Authenticate {
+impl sealed::Sealed for StepUp {}
+impl Operation for StepUp {
     type Output = Evidence;
 
+    const NAME: &'static str = "step_up";
+
     fn actor(&self) -> Actor {
-        Actor::Embedder
+        Actor::Grant
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
-        accept(
-            draft,
-            None,
-            &self.code,
-            Repeatable::Authenticate,
-            self.attempt.as_ref(),
-        )
+        self.grant.is_good(draft)?;
+        let behind = Behind {
+            claims: None,
+            first_factor: self.grant.first_factor_at(),
+            login_id: self.grant.login_id(),
+        };
+        let attempted = Attempted {
+            operation: Repeatable::StepUp,
+            key: self.attempt.as_ref(),
+        };
+        accept(draft, &self.factor, &behind, &attempted)
     }
 }
 
-/// A code of the token in force, with or without a session behind it.
-fn accept(
-    draft: &mut Draft<'_>,
-    who: Option<&Recognised<'_>>,
-    code: &Code,
-    operation: Repeatable,
-    key: Option<&AttemptKey>,
-) -> Result<Evidence, Refusal> {
-    let claims = who.and_then(Recognised::claims);
-    let context = claims.map_or_else(Context::default, |claims| claims.context().clone());
-    let attempt = key.map(|key| key.attempt(operation, claims, code));
-    if let Some(proof) = draft.answered(attempt) {
-        return Ok(draft.evidence(context, proof));
-    }
-    if let Some(claims) = claims {
-        draft.record().admits(claims)?;
-    }
-
-    let token = draft.record().token()?.clone();
-    draft.has_room_for(claims)?;
-    let window = token.window(draft.policy().window());
-    let accepted = draft.judge(
-        token.totp,
-        &[code],
-        Some((token.last_step, token.drift)),
-        |now| {
-            token
-                .verifier()
-                .verify(code, now, window, Some(token.last_step))
-        },
-    )?;
-
-    draft.spend_step(accepted.step, draft.learned(token.drift, accepted.drift));
-    draft.spend(claims);
-    let proof = Proof {
-        method: Method::SoftwareToken,
-        step: Some(accepted.step),
-        at: draft.now(),
-        first_factor: claims.is_some(),
-        end_other_sessions: false,
-    };
-    draft.remember(attempt, proof);
-    draft.event(EventKind::SignedIn {
-        method: Method::SoftwareToken,
-        failures: accepted.failures,
-    });
-    Ok(draft.evidence(context, proof))
-}
-
-/// Completes the sign-in that had to set up a token first: the code that proved it counts for this sign-in as well.
+/// Completes the sign-in that had to set up a token first, for protocols with one call more than
+/// [`Verify`](super::Verify): the code that proved the token counts for this sign-in as well.
+///
+/// [`Mfa::finish_setup`](crate::Mfa::finish_setup) makes a request of this operation. Its page has
+/// an example, and lists the rejections.
 #[derive(Clone, Debug)]
 pub struct FinishSetup {
-    session: Session,
+    session: ChallengeSession,
 }
 
 impl FinishSetup {
-    /// With the session that `verify` gave.
+    /// Completes the sign-in whose `verify` gave this session.
     #[must_use]
-    pub fn new(session: &Session) -> Self {
+    pub fn new(session: &ChallengeSession) -> Self {
         Self {
             session: session.clone(),
         }
@@ -267,6 +400,8 @@ impl FinishSetup {
 impl sealed::Sealed for FinishSetup {}
 impl Operation for FinishSetup {
     type Output = Evidence;
+
+    const NAME: &'static str = "finish_setup";
 
     fn actor(&self) -> Actor {
         Actor::Session
@@ -279,34 +414,32 @@ impl Operation for FinishSetup {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Evidence, Refusal> {
         let claims = draft.claims(&self.session, Some(PurposeKind::SetupDone))?;
         draft.record().admits(&claims)?;
-        let token = draft.record().token()?;
-        if !token.finishes_sign_in {
-            return Err(SessionFlaw::Spent.into());
+        let Purpose::SetupDone(id, step) = claims.purpose else {
+            return Err(SessionFlaw::OtherPurpose.into());
+        };
+        let proven_at = match draft.record().token(id) {
+            Ok(token) if token.unfinished => token.since,
+            _ => return Err(SessionFlaw::Spent.into()),
+        };
+        if let Some(token) = draft.change().token_mut(id) {
+            token.unfinished = false;
         }
-        let proven_at = token.since;
-        if let Some(token) = draft.change().token_mut() {
-            token.finishes_sign_in = false;
-        }
-        draft.event(EventKind::SignedIn {
-            method: Method::SoftwareToken,
-            failures: 0,
-        });
-        let proof = claims.proof_of_setup(proven_at);
-        Ok(draft.evidence(claims.context().clone(), proof))
-    }
-}
-
-impl Claims {
-    fn proof_of_setup(&self, at: UnixTime) -> Proof {
-        Proof {
-            method: Method::SoftwareToken,
-            step: match self.purpose {
-                Purpose::SetupDone(step) => Some(step),
-                Purpose::Setup | Purpose::SetupPending(_) | Purpose::SoftwareToken => None,
+        let method = Method::SoftwareToken;
+        draft.event_about(
+            EventKind::SignedIn {
+                method,
+                failures: 0,
             },
-            at,
-            first_factor: true,
-            end_other_sessions: false,
-        }
+            draft.named(Some(id)),
+        );
+        let proof = Proof {
+            method,
+            token: Some(id),
+            step: Some(step),
+            at: proven_at,
+            first_factor: Some(claims.first_factor),
+            end_other_logins: false,
+        };
+        Ok(draft.evidence(proof, None))
     }
 }

@@ -1,98 +1,164 @@
-//! The proof that a code was accepted.
+//! Proves that a factor was accepted.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
 
-use crate::association::names::Context;
+use crate::association::names::{Context, Generation, LoginId, TokenId, TokenName};
 use crate::time::{Step, UnixTime};
 
-/// Which kind of code proved it.
+/// Says what proved the second factor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Method {
-    /// A code of the user's software token.
+    /// A code of one of the user's software tokens proved it.
     SoftwareToken,
-    /// One of the user's recovery codes.
+    /// One of the user's recovery codes proved it.
     RecoveryCode,
+    /// The temporary code that an administrator issued proved it.
+    TemporaryCode,
+    /// A factor that your application checked itself and vouched for proved it.
+    Vouched,
 }
 
-/// Proof that the subject has just shown the second factor. Only this crate can make one: a function that takes it cannot
-/// be called by mistake.
+impl Method {
+    /// Returns a stable name for logs, metrics and protocols.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SoftwareToken => "software_token",
+            Self::RecoveryCode => "recovery_code",
+            Self::TemporaryCode => "temporary_code",
+            Self::Vouched => "vouched",
+        }
+    }
+}
+
+/// Proves that the subject has just shown the second factor. Only this crate can make one, so a
+/// function of yours that takes an `Evidence` cannot be called without a factor that was accepted.
 ///
-/// Issue tokens for it, and nothing without it; put [`amr`](Self::amr) and [`at`](Self::at) into them.
+/// Issue access tokens for it, and nothing without it; put [`amr`](Self::amr) and [`at`](Self::at)
+/// into them, and keep [`Grant::from(&evidence)`](crate::Grant) with the login.
 ///
 /// ```compile_fail,E0451
 /// let forged = softtoken::Evidence {
-///     subject: String::from("alice"),
-///     context: softtoken::Context::default(),
-///     proof: panic!(),
+///     subject: "alice".into(),
+///     ..panic!()
 /// };
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use = "a code was accepted and is spent: sign the subject in, or the proof is lost"]
+#[must_use = "a factor was accepted and is spent: sign the subject in, or the proof is lost"]
 pub struct Evidence {
-    pub(crate) subject: String,
+    pub(crate) subject: Arc<str>,
     pub(crate) context: Context,
     pub(crate) proof: Proof,
+    pub(crate) amr: Cow<'static, [&'static str]>,
+    pub(crate) token_name: Option<TokenName>,
+    pub(crate) generation: Generation,
+    pub(crate) browsers_from: u64,
+    pub(crate) login_id: Option<LoginId>,
+    pub(crate) recovery_codes_left: Option<u32>,
 }
 
-/// What of an evidence is kept with the last answer, so that it can be given again.
+/// Holds what of an evidence is kept with the last answer, so that it can be given again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Proof {
     pub(crate) method: Method,
+    pub(crate) token: Option<TokenId>,
     pub(crate) step: Option<Step>,
     pub(crate) at: UnixTime,
-    pub(crate) first_factor: bool,
-    pub(crate) end_other_sessions: bool,
+    /// Says when the first factor was accepted, where one stands behind it.
+    pub(crate) first_factor: Option<UnixTime>,
+    pub(crate) end_other_logins: bool,
+}
+
+impl Proof {
+    /// Returns the references of a code: `mfa` as well where a first factor stands behind it.
+    pub(crate) const fn amr(&self) -> &'static [&'static str] {
+        match self.first_factor {
+            Some(_) => &["otp", "mfa"],
+            None => &["otp"],
+        }
+    }
 }
 
 impl Evidence {
-    /// Whose second factor it was.
+    /// Returns the subject whose second factor was accepted.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The context that the embedder gave at the beginning of the flow; empty where there was no session.
+    /// Returns the context of the view that accepted the factor.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Which kind of code proved it.
+    /// Returns what proved the second factor.
     #[must_use]
     pub fn method(&self) -> Method {
         self.proof.method
     }
 
-    /// The step whose code was accepted; `None` for a recovery code.
+    /// Returns the token whose code was accepted; `None` where no code of a token was.
+    #[must_use]
+    pub fn token(&self) -> Option<TokenId> {
+        self.proof.token
+    }
+
+    /// Returns the name that the user gave to that token.
+    #[must_use]
+    pub fn token_name(&self) -> Option<&str> {
+        self.token_name.as_deref()
+    }
+
+    /// Returns the step whose code was accepted; `None` where no code of a token was.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         self.proof.step
     }
 
-    /// When it was proven: the `auth_time` of tokens that are issued for it.
+    /// Returns when the second factor was proven: the `auth_time` of access tokens that are issued
+    /// for it.
     #[must_use]
     pub fn at(&self) -> UnixTime {
         self.proof.at
     }
 
-    /// The authentication method references of [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176#section-2): `otp`, and
-    /// `mfa` as well where a first factor stands behind it (a session or a grant). What the first factor was, such as
-    /// `pwd`, is the embedder's to add.
+    /// Returns when the first factor was accepted; `None` where that is not known.
     #[must_use]
-    pub fn amr(&self) -> &'static [&'static str] {
-        if self.proof.first_factor {
-            &["otp", "mfa"]
-        } else {
-            &["otp"]
-        }
+    pub fn first_factor_at(&self) -> Option<UnixTime> {
+        self.proof.first_factor
     }
 
-    /// Whether the embedder should now end the subject's other sessions: the token was replaced, or a recovery code was
-    /// used, so whoever is signed in elsewhere may be the one that the user is getting rid of.
+    /// Returns the id of the login, where a grant with one stood behind it.
     #[must_use]
-    pub fn should_end_other_sessions(&self) -> bool {
-        self.proof.end_other_sessions
+    pub fn login_id(&self) -> Option<&str> {
+        self.login_id.as_ref().map(|id| &*id.0)
+    }
+
+    /// Returns the authentication method references of [RFC
+    /// 8176](https://www.rfc-editor.org/rfc/rfc8176#section-2): `otp` (for a vouched factor, what
+    /// your application said), and `mfa` as well where a first factor stands behind it. Your
+    /// application adds the first factor's reference, such as `pwd`.
+    #[must_use]
+    pub fn amr(&self) -> &[&'static str] {
+        &self.amr
+    }
+
+    /// Returns how many recovery codes are left, where one was used.
+    #[must_use]
+    pub fn recovery_codes_left(&self) -> Option<u32> {
+        self.recovery_codes_left
+    }
+
+    /// Returns whether your application should now end the subject's other logins: a token was
+    /// replaced, or a recovery code was used, so the person who is signed in elsewhere may be the
+    /// one the user wants to be rid of.
+    #[must_use]
+    pub fn should_end_other_logins(&self) -> bool {
+        self.proof.end_other_logins
     }
 }

@@ -1,10 +1,11 @@
-//! What comes out of an operation: the answer no, the proof that a code was accepted, what happened.
+//! Holds what comes out of an operation: the answer no, the proof that a factor was accepted, what
+//! happened.
 
 mod event;
 mod evidence;
 mod rejection;
 
-pub use event::{Actor, Event, EventKind, Events};
+pub use event::{Actor, Event, EventKind, Events, NamedToken};
 pub(crate) use evidence::Proof;
 pub use evidence::{Evidence, Method};
 pub(crate) use rejection::Refusal;

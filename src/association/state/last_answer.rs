@@ -1,4 +1,4 @@
-//! The last answer, kept so that a caller who lost it can ask again (SPEC 10).
+//! Keeps the last answer, so that a caller who lost it can ask again.
 
 use subtle::ConstantTimeEq as _;
 
@@ -6,7 +6,7 @@ use crate::association::credential::Attempt;
 use crate::association::outcome::Proof;
 use crate::time::UnixTime;
 
-/// The answer to the last attempt that was named.
+/// Holds the answer to the last attempt that was named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LastAnswer {
     pub(crate) attempt: [u8; 16],
@@ -16,7 +16,7 @@ pub(crate) struct LastAnswer {
 }
 
 impl LastAnswer {
-    /// The answer to this attempt, until then.
+    /// Keeps the answer to this attempt, until then.
     pub(crate) fn to(attempt: Attempt, generation: u64, until: UnixTime, proof: Proof) -> Self {
         Self {
             attempt: attempt.0,
@@ -26,7 +26,8 @@ impl LastAnswer {
         }
     }
 
-    /// What it says to this attempt, while the code's window is open and what is in force is the same.
+    /// Returns the answer to this attempt, while the code's window is open and what is in force is
+    /// the same.
     pub(crate) fn answer(&self, attempt: Attempt, generation: u64, now: UnixTime) -> Option<Proof> {
         let same = bool::from(self.attempt.ct_eq(&attempt.0));
         (same && self.generation == generation && now < self.until).then_some(self.proof)

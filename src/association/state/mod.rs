@@ -1,4 +1,4 @@
-//! What is kept for a subject.
+//! Holds what is kept for a subject.
 
 mod last_answer;
 mod record;
@@ -7,8 +7,8 @@ mod spent;
 mod throttle;
 
 pub(crate) use last_answer::LastAnswer;
-pub(crate) use record::{Association, Pending, Token, Verified};
-pub use record::{Preference, Record};
-pub(crate) use recovery::RecoverySet;
+pub(crate) use record::{FactorsFrom, Pending, Token};
+pub use record::{Preference, Record, State};
+pub(crate) use recovery::{Found, Recovery, RecoverySet, TemporaryCode};
 pub(crate) use spent::{Spent, SpentSessions};
 pub(crate) use throttle::Count;

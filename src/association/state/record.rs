@@ -1,100 +1,132 @@
-//! The record of a subject: which of the three states, the token in force, and all that hangs on it.
+//! Holds the record of a subject: the tokens in force, and all that hangs on them.
 
-use alloc::string::String;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::last_answer::LastAnswer;
-use super::recovery::RecoverySet;
+use super::recovery::Recovery;
 use super::spent::SpentSessions;
 use super::throttle::Count;
 use crate::association::credential::{Claims, Purpose};
-use crate::association::names::PendingId;
-use crate::association::outcome::{Rejection, SessionFlaw};
+use crate::association::names::{Generation, TokenId, TokenName};
+use crate::association::outcome::{NamedToken, Rejection, SessionFlaw};
+use crate::policy::{Policy, Requirement};
+use crate::revision::Revision;
 use crate::time::{Step, UnixTime};
-use crate::totp::{Secret, Totp, Verifier, Window};
+use crate::totp::{Secret, Totp};
 
-/// Everything that is kept for a subject: one record, one row, one compare-and-swap.
+/// Holds everything that is kept for a subject: one record, one row, one compare-and-swap.
 ///
-/// A subject of whom nothing is stored has the default record. [`record`](crate::record) turns it into bytes and back.
+/// A subject of whom nothing is stored has the default record. [`record`](crate::record) turns it
+/// into bytes and back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    pub(crate) association: Association,
+    /// Lists the software tokens in force.
+    pub(crate) tokens: Vec<Token>,
+    // Boxed as all that is seldom there: a record is moved about.
+    pub(crate) pending: Option<Box<Pending>>,
     /// Raised whenever what is in force changes: sessions of another generation are dead.
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
+    /// Remembers the last change that took a token out of force. Outlives everything.
+    pub(crate) factors_from: Option<FactorsFrom>,
+    /// Says whether a token was ever in force here.
+    pub(crate) ever_verified: bool,
     pub(crate) throttle: Count,
     pub(crate) preference: Preference,
-    pub(crate) recovery: Option<RecoverySet>,
+    /// Says whether a token has guarded something since the second factor was last turned off.
+    pub(crate) asked: bool,
+    /// Says when the second factor was last turned off.
+    pub(crate) off_from: Option<UnixTime>,
+    pub(crate) recovery: Recovery,
     pub(crate) spent: SpentSessions,
     /// Grants authenticated before this are void.
     pub(crate) grants_from: Option<UnixTime>,
-    pub(crate) last_answer: Option<LastAnswer>,
+    /// Remembered browsers of an earlier number are void.
+    pub(crate) browsers_from: u64,
+    /// Says when the tokens were last exported.
+    pub(crate) exported: Option<UnixTime>,
+    pub(crate) last_answer: Option<Box<LastAnswer>>,
 }
 
-/// The three states.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Association {
-    Unassociated,
-    Pending(Pending),
-    Verified(Verified),
+/// Says from when on a second factor that names no token counts: since a token was last taken out
+/// of force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FactorsFrom {
+    pub(crate) generation: Generation,
+    pub(crate) time: UnixTime,
 }
 
-/// A token in force, and the secret that may replace it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Verified {
-    pub(crate) token: Token,
-    pub(crate) replacement: Option<Pending>,
-}
-
-/// A secret that was issued and not yet proven.
+/// Holds a secret that was issued and not yet proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Pending {
-    pub(crate) id: PendingId,
+    /// Becomes the token's id.
+    pub(crate) id: TokenId,
     pub(crate) secret: Secret,
     pub(crate) totp: Totp,
     pub(crate) expires: UnixTime,
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<TokenName>,
+    /// Names the token that the new one is to replace.
+    pub(crate) replaces: Option<TokenId>,
 }
 
-/// A secret that a code has proven.
+/// Holds a secret that a code has proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Token {
+    pub(crate) id: TokenId,
     pub(crate) secret: Secret,
     pub(crate) totp: Totp,
     pub(crate) since: UnixTime,
-    /// The hash of the id of the grant that proved it.
+    /// Holds the hash of the id of the grant that proved the token.
     pub(crate) proved_by: Option<[u8; 16]>,
-    /// The last accepted step: only a later one is ever accepted.
+    /// Holds the last accepted step: only a later one is ever accepted.
     pub(crate) last_step: Step,
-    /// How many steps the user's clock is ahead.
+    pub(crate) last_used: Option<UnixTime>,
+    /// Says how many steps the user's clock is ahead.
     pub(crate) drift: i16,
-    pub(crate) name: Option<String>,
-    /// Whether it has ever stood between somebody and a sign-in.
-    pub(crate) ever_enabled: bool,
-    /// Whether the sign-in that set it up may still be completed by the code that proved it. A mark on the token, since
-    /// neither time, nor another session for the same proof, may make that possible twice.
-    pub(crate) finishes_sign_in: bool,
+    pub(crate) name: Option<TokenName>,
+    /// Says whether the sign-in that set the token up may still be completed by the code that
+    /// proved it. It is a mark on the token, since neither time, nor another session for the same
+    /// proof, may make that possible twice.
+    pub(crate) unfinished: bool,
 }
 
-/// Whether a sign-in asks for the token, and whether it is the user's choice among several factors.
+/// Names the three states.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[expect(clippy::exhaustive_enums, reason = "the machine has three states")]
+pub enum State {
+    /// No token is in force, and no secret waits for its first code.
+    Unassociated,
+    /// No token is in force, and a secret waits for its first code.
+    Pending,
+    /// A token is in force, whatever waits beside it.
+    Verified,
+}
+
+/// Says whether a sign-in asks for a token where the policy leaves it to the user, and whether
+/// before any other factor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[expect(clippy::exhaustive_enums, reason = "a preference is one of three")]
 pub enum Preference {
-    /// An optional pool does not ask for it.
+    /// A sign-in does not ask for a token.
     Disabled,
-    /// An optional pool asks for it.
+    /// A sign-in asks for a token.
     Enabled,
-    /// An optional pool asks for it, before any other factor.
+    /// A sign-in asks for a token before any other factor.
     Preferred,
 }
 
 impl Preference {
-    /// Whether an optional pool asks for the token.
+    /// Returns whether a sign-in asks for a token where the policy leaves it to the user.
     #[must_use]
     pub const fn is_enabled(self) -> bool {
         !matches!(self, Self::Disabled)
     }
 
-    /// Whether it asks for the token before any other factor.
+    /// Returns whether a sign-in asks for a token before any other factor.
     #[must_use]
     pub const fn is_preferred(self) -> bool {
         matches!(self, Self::Preferred)
@@ -104,44 +136,90 @@ impl Preference {
 impl Default for Record {
     fn default() -> Self {
         Self {
-            association: Association::Unassociated,
+            tokens: Vec::new(),
+            pending: None,
             generation: 0,
+            factors_from: None,
+            ever_verified: false,
             throttle: Count::NONE,
             preference: Preference::Disabled,
-            recovery: None,
+            asked: false,
+            off_from: None,
+            recovery: Recovery::default(),
             spent: SpentSessions::default(),
             grants_from: None,
+            browsers_from: 0,
+            exported: None,
             last_answer: None,
         }
     }
 }
 
 impl Record {
-    /// Puts a token in force, in place of whatever was. Sessions of before are dead by their generation, so those of them
-    /// that were spent need no remembering.
-    pub(crate) fn enforce(&mut self, token: Token) {
-        self.association = Association::Verified(Verified {
-            token,
-            replacement: None,
-        });
-        self.spent = SpentSessions::default();
-        self.advance();
+    /// Returns what is assumed of a record that does not open, so that it can be reset: a token was
+    /// in force, and no generation of its exceeds its revision.
+    pub(crate) fn unreadable(revision: Revision, now: UnixTime) -> Self {
+        let generation = revision.get();
+        Self {
+            generation,
+            factors_from: Some(FactorsFrom {
+                generation: generation.saturating_add(1),
+                time: now,
+            }),
+            ever_verified: true,
+            ..Self::default()
+        }
     }
 
-    /// Ends what is in force, with all that hung on it.
-    pub(crate) fn end(&mut self) {
-        self.association = Association::Unassociated;
-        self.preference = Preference::Disabled;
-        self.recovery = None;
-        self.last_answer = None;
-        self.advance();
+    /// Returns which of the three states the record is in, where an expired secret still counts as
+    /// waiting.
+    pub(crate) fn state(&self) -> State {
+        if self.is_verified() {
+            State::Verified
+        } else if self.pending.is_some() {
+            State::Pending
+        } else {
+            State::Unassociated
+        }
     }
 
-    fn advance(&mut self) {
-        self.generation = self.generation.saturating_add(1);
+    pub(crate) fn is_verified(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
-    /// Whether a session has not ended: nothing has come into force since, and it has not succeeded.
+    /// Checks that a token is in force.
+    pub(crate) fn verified(&self) -> Result<(), Rejection> {
+        if self.is_verified() {
+            Ok(())
+        } else {
+            Err(Rejection::NotAssociated)
+        }
+    }
+
+    pub(crate) fn token(&self, id: TokenId) -> Result<&Token, Rejection> {
+        let token = self.tokens.iter().find(|token| token.id == id);
+        token.ok_or(Rejection::NoSuchToken)
+    }
+
+    pub(crate) fn token_mut(&mut self, id: TokenId) -> Option<&mut Token> {
+        self.tokens.iter_mut().find(|token| token.id == id)
+    }
+
+    /// Returns whether a sign-in under this policy asks for a token.
+    pub(crate) fn is_asked_for(&self, policy: &Policy, now: UnixTime) -> bool {
+        self.is_verified()
+            && match policy.requirement() {
+                Requirement::Off => false,
+                Requirement::Optional => self.preference.is_enabled(),
+                Requirement::Required => true,
+                Requirement::RequiredFrom(_) => {
+                    policy.requires(now) || self.preference.is_enabled()
+                }
+            }
+    }
+
+    /// Checks that a session has not ended: nothing in force has changed since, and it has not
+    /// succeeded.
     pub(crate) fn admits(&self, claims: &Claims) -> Result<(), SessionFlaw> {
         if claims.generation != self.generation {
             return Err(SessionFlaw::OtherGeneration);
@@ -150,51 +228,106 @@ impl Record {
             return Err(SessionFlaw::Spent);
         }
         if let Purpose::SetupPending(id) = claims.purpose
-            && self.association.pending().map(|pending| pending.id) != Some(id)
+            && self.pending.as_ref().map(|pending| pending.id) != Some(id)
         {
             return Err(SessionFlaw::OtherPending);
         }
         Ok(())
     }
 
-    pub(crate) fn is_verified(&self) -> bool {
-        matches!(self.association, Association::Verified(_))
-    }
-
-    pub(crate) fn token(&self) -> Result<&Token, Rejection> {
-        match &self.association {
-            Association::Verified(verified) => Ok(&verified.token),
-            Association::Unassociated | Association::Pending(_) => Err(Rejection::NotAssociated),
+    /// Changes which tokens are in force, in one step: the tokens that `leaves` names go out, these
+    /// come in. Whatever hung on those that leave ends, a secret that waits ends, and one
+    /// generation follows the other.
+    pub(crate) fn change_in_force(
+        &mut self,
+        leaves: impl Fn(&Token) -> bool,
+        come: impl IntoIterator<Item = Token>,
+        now: UnixTime,
+    ) {
+        self.generation = self.generation.saturating_add(1);
+        let was_verified = self.is_verified();
+        for token in self.tokens.iter().filter(|token| leaves(token)) {
+            // A clock that went back must not bring second factors to life that this token has
+            // proven.
+            let known = self.factors_from.map(|from| from.time);
+            let latest = [known, Some(token.since), token.last_used];
+            self.factors_from = Some(FactorsFrom {
+                generation: self.generation,
+                time: latest.into_iter().flatten().fold(now, UnixTime::max),
+            });
+        }
+        self.tokens.retain(|token| !leaves(token));
+        let remained = self.tokens.len();
+        self.tokens.extend(come);
+        if self.tokens.len() > remained {
+            self.ever_verified = true;
+            if !was_verified {
+                self.throttle = Count::NONE;
+            }
+        }
+        self.pending = None;
+        self.recovery.temporary = None;
+        self.last_answer = None;
+        if !self.is_verified() {
+            self.preference = Preference::Disabled;
+            self.asked = false;
+            self.recovery.set = None;
         }
     }
 
-    /// The token, to be written by those who have found that there is one.
-    pub(crate) fn token_mut(&mut self) -> Option<&mut Token> {
-        match &mut self.association {
-            Association::Verified(verified) => Some(&mut verified.token),
-            Association::Unassociated | Association::Pending(_) => None,
-        }
+    /// Turns the second factor off, shown its possession: what was remembered of it ends.
+    pub(crate) fn turn_off(&mut self, now: UnixTime) {
+        self.preference = Preference::Disabled;
+        self.asked = false;
+        self.off_from = self.off_from.max(Some(now));
+        self.forget_browsers();
     }
-}
 
-impl Association {
-    /// The secret that waits for its first code.
-    pub(crate) fn pending(&self) -> Option<&Pending> {
-        match self {
-            Self::Unassociated => None,
-            Self::Pending(pending) => Some(pending),
-            Self::Verified(verified) => verified.replacement.as_ref(),
-        }
+    pub(crate) fn forget_browsers(&mut self) {
+        self.browsers_from = self.browsers_from.saturating_add(1);
+        // Given again, it would be the evidence of a browser to remember anew.
+        self.last_answer = None;
+    }
+
+    /// Lowers to `now` every stored time that lies ahead of `latest`: the clock was wrong, and is
+    /// mended.
+    pub(crate) fn lower_times(&mut self, latest: UnixTime, now: UnixTime) {
+        let lower = |time: &mut UnixTime| {
+            if *time > latest {
+                *time = now;
+            }
+        };
+        self.grants_from.iter_mut().for_each(lower);
+        self.off_from.iter_mut().for_each(lower);
+        self.exported.iter_mut().for_each(lower);
+        self.factors_from
+            .iter_mut()
+            .map(|from| &mut from.time)
+            .for_each(lower);
+        self.spent
+            .0
+            .iter_mut()
+            .map(|spent| &mut spent.expires)
+            .for_each(lower);
     }
 }
 
 impl Token {
-    pub(crate) fn verifier(&self) -> Verifier {
-        Verifier::new(&self.secret, self.totp)
+    /// Returns the names by which an event knows it.
+    pub(crate) fn named(&self) -> NamedToken {
+        NamedToken {
+            id: self.id,
+            name: self.name.clone(),
+        }
     }
+}
 
-    /// The window for this token: around the server's time, and around the user's where that is known to differ.
-    pub(crate) fn window(&self, window: Window) -> Window {
-        window.with_drift(self.drift)
+impl Pending {
+    /// Returns the names by which an event knows it.
+    pub(crate) fn named(&self) -> NamedToken {
+        NamedToken {
+            id: self.id,
+            name: self.name.clone(),
+        }
     }
 }

@@ -1,45 +1,198 @@
-//! What is kept of recovery codes: keyed hashes, each accepted once (SPEC 7).
+//! Keeps recovery codes: hashes, each accepted once, and how many were wrong.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::association::credential::{RecoveryCode, RecoveryCodes};
+use crate::time::UnixTime;
 
-/// What is kept of the codes that have not been used.
+/// Holds what is kept of a subject's recovery codes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Recovery {
+    pub(crate) set: Option<RecoverySet>,
+    pub(crate) temporary: Option<Box<TemporaryCode>>,
+    /// Counts wrong codes in a row.
+    pub(crate) wrong: u32,
+}
+
+/// Holds the codes of a set that have not been used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RecoverySet {
     pub(crate) salt: [u8; 16],
     pub(crate) hashes: Vec<[u8; 16]>,
 }
 
+/// Holds one code that an administrator issued.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TemporaryCode {
+    pub(crate) salt: [u8; 16],
+    pub(crate) hash: [u8; 16],
+    pub(crate) expires: UnixTime,
+}
+
+/// Says which of the codes kept it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// Names the code at this place of the set.
+    OfSet(usize),
+    Temporary,
+}
+
 impl RecoverySet {
-    /// The hashes of all of them.
-    pub(crate) fn of(codes: &RecoveryCodes) -> Self {
+    pub(crate) fn of(codes: &RecoveryCodes, salt: [u8; 16]) -> Self {
         Self {
-            salt: codes.salt,
-            hashes: codes.iter().map(|code| code.hash(&codes.salt)).collect(),
+            salt,
+            hashes: codes.iter().map(|code| code.hash(&salt)).collect(),
+        }
+    }
+}
+
+impl TemporaryCode {
+    pub(crate) fn of(code: &RecoveryCode, salt: [u8; 16], expires: UnixTime) -> Self {
+        Self {
+            salt,
+            hash: code.hash(&salt),
+            expires,
+        }
+    }
+}
+
+impl Recovery {
+    /// Limits the wrong codes in a row that are still written.
+    pub(crate) const MOST_WRONG: u32 = 100;
+
+    /// Returns how many codes of the set are left.
+    pub(crate) fn left(&self) -> u32 {
+        let left = self.set.as_ref().map_or(0, |set| set.hashes.len());
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    /// Returns whether there is a code that could be guessed.
+    pub(crate) fn has_code(&self, now: UnixTime) -> bool {
+        self.left() > 0 || self.alive(now).is_some()
+    }
+
+    /// Returns the temporary code, while it is good.
+    pub(crate) fn alive(&self, now: UnixTime) -> Option<&TemporaryCode> {
+        self.temporary.as_deref().filter(|code| now < code.expires)
+    }
+
+    /// Finds which code of those kept it is. Whether it is one, and which, takes the same time to
+    /// find.
+    pub(crate) fn find(&self, code: &RecoveryCode, now: UnixTime) -> Option<Found> {
+        let mut found = Choice::from(0);
+        let mut position = 0_u64;
+        if let Some(set) = &self.set {
+            let hash = code.hash(&set.salt);
+            for (candidate, index) in set.hashes.iter().zip(0_u64..) {
+                let equal = candidate.ct_eq(&hash);
+                position.conditional_assign(&index, equal);
+                found |= equal;
+            }
+        }
+        let temporary = self.alive(now).map_or(Choice::from(0), |kept| {
+            kept.hash.ct_eq(&code.hash(&kept.salt))
+        });
+        // Which code was used is no secret once it is spent.
+        if bool::from(found) {
+            usize::try_from(position).ok().map(Found::OfSet)
+        } else {
+            bool::from(temporary).then_some(Found::Temporary)
         }
     }
 
-    /// Takes the code out of the set; `false`: it is not in it. Which one it is, and whether it is one, takes the same
-    /// time to find.
-    pub(crate) fn take(&mut self, code: &RecoveryCode) -> bool {
-        let hash = code.hash(&self.salt);
-        let mut found = Choice::from(0);
-        let mut position = 0_u64;
-        for (candidate, index) in self.hashes.iter().zip(0_u64..) {
-            let equal = candidate.ct_eq(&hash);
-            position.conditional_assign(&index, equal);
-            found |= equal;
+    /// Takes a code that was found out of those kept.
+    pub(crate) fn take(&mut self, found: Found) {
+        match (found, &mut self.set) {
+            (Found::OfSet(position), Some(set)) => {
+                set.hashes.remove(position);
+            }
+            (Found::OfSet(_), None) => {}
+            (Found::Temporary, _) => self.temporary = None,
         }
-        if !bool::from(found) {
-            return false;
+        self.wrong = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::{Found, Recovery, RecoveryCode, RecoverySet, TemporaryCode};
+    use crate::time::UnixTime;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_000);
+    const SALT: [u8; 16] = [7; 16];
+
+    fn code() -> RecoveryCode {
+        RecoveryCode::parse("01234-56789-ABCDE-FGHJK-MNPQR").expect("it has 25 characters")
+    }
+
+    /// Makes what is kept of the code, and as many again in which one bit of its hash is another.
+    fn hash_and_all_but_one_bit() -> ([u8; 16], Vec<[u8; 16]>) {
+        let hash = code().hash(&SALT);
+        let others = (0..128).map(|bit| {
+            let mut other = hash;
+            other[bit / 8] ^= 1 << (bit % 8);
+            other
+        });
+        (hash, others.collect())
+    }
+
+    #[test]
+    fn a_code_of_the_set_is_found_by_every_bit_of_its_hash() {
+        let (hash, others) = hash_and_all_but_one_bit();
+        let found = |hashes: Vec<[u8; 16]>| {
+            let set = Some(RecoverySet { salt: SALT, hashes });
+            let recovery = Recovery {
+                set,
+                ..Recovery::default()
+            };
+            recovery.find(&code(), NOW)
+        };
+        assert_eq!(found(others.clone()), None);
+        for position in [0, 5, 128] {
+            let mut hashes = others.clone();
+            hashes.insert(position, hash);
+            assert_eq!(found(hashes), Some(Found::OfSet(position)));
         }
-        // Which code was used is no secret once it is spent.
-        if let Ok(position) = usize::try_from(position) {
-            self.hashes.remove(position);
+    }
+
+    #[test]
+    fn a_temporary_code_is_found_by_every_bit_of_its_hash() {
+        let (hash, others) = hash_and_all_but_one_bit();
+        let found = |hash: [u8; 16]| {
+            let temporary = TemporaryCode {
+                salt: SALT,
+                hash,
+                expires: NOW.saturating_add(core::time::Duration::from_secs(1)),
+            };
+            let recovery = Recovery {
+                temporary: Some(Box::new(temporary)),
+                ..Recovery::default()
+            };
+            recovery.find(&code(), NOW)
+        };
+        assert_eq!(found(hash), Some(Found::Temporary));
+        for other in others {
+            assert_eq!(found(other), None, "{other:?}");
         }
-        true
+    }
+
+    #[test]
+    fn a_code_is_found_under_its_salt_alone() {
+        let set = RecoverySet {
+            salt: [8; 16],
+            hashes: vec![code().hash(&SALT)],
+        };
+        let recovery = Recovery {
+            set: Some(set),
+            ..Recovery::default()
+        };
+        assert_eq!(recovery.find(&code(), NOW), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The sessions that have succeeded, and will not again.
+//! Remembers the challenge sessions that have succeeded, and will not again.
 
 use alloc::vec::Vec;
 
@@ -6,29 +6,29 @@ use crate::association::credential::Claims;
 use crate::association::names::Nonce;
 use crate::time::UnixTime;
 
-/// A session that has succeeded.
+/// Holds a session that has succeeded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spent {
     pub(crate) nonce: Nonce,
     pub(crate) expires: UnixTime,
 }
 
-/// The sessions that have succeeded and would still be alive.
+/// Holds the sessions that have succeeded and would still be alive.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct SpentSessions(pub(crate) Vec<Spent>);
 
 impl SpentSessions {
-    /// How many are kept at the most.
+    /// Limits the sessions that are kept, whatever the factor.
     pub(crate) const MOST: usize = 64;
 
     pub(crate) fn contains(&self, nonce: &Nonce) -> bool {
         self.0.iter().any(|spent| spent.nonce == *nonce)
     }
 
-    /// How long until there is room for another one; `None`: there is.
-    pub(crate) fn full_until(&self, bound: usize, now: UnixTime) -> Option<UnixTime> {
+    /// Returns when there will be room for another one; `None` where there is room now.
+    pub(crate) fn full_until(&self, now: UnixTime) -> Option<UnixTime> {
         let alive = || self.0.iter().filter(|spent| spent.expires > now);
-        if alive().count() < bound {
+        if alive().count() < Self::MOST {
             return None;
         }
         alive().map(|spent| spent.expires).min()

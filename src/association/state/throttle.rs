@@ -1,4 +1,5 @@
-//! May I, failed, succeeded: the one count of wrong codes (SPEC 7).
+//! Counts wrong codes, once for all verbs: may an attempt be judged, has it failed, has it
+//! succeeded.
 
 use core::time::Duration;
 
@@ -6,16 +7,18 @@ use crate::association::outcome::Rejection;
 use crate::policy::Throttle;
 use crate::time::UnixTime;
 
-/// The count that is kept for a subject.
+/// Holds the count that is kept for a subject.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Count {
-    /// Failures in a row.
+    /// Counts failures in a row.
     pub(crate) streak: u32,
-    /// Failures that neither successes nor time have paid off.
+    /// Counts failures that neither successes nor time have paid off.
     pub(crate) debt: u32,
-    /// From when on time pays off the next of them.
+    /// Says from when on time pays off the next of them.
     pub(crate) debt_since: UnixTime,
-    /// When the next attempt may be made.
+    /// Counts failures that no success has paid off.
+    pub(crate) suspicion: u32,
+    /// Says when the next attempt may be made.
     pub(crate) not_before: UnixTime,
 }
 
@@ -26,12 +29,19 @@ impl Count {
         streak: 0,
         debt: 0,
         debt_since: UnixTime::from_secs(0),
+        suspicion: 0,
         not_before: NO_WAIT,
     };
 
-    /// Whether an attempt may be judged now.
-    pub(crate) fn admits(&self, now: UnixTime, limits: &Throttle) -> Result<(), Rejection> {
-        if self.debt >= limits.debt_limit {
+    /// Checks that an attempt may be judged now. Where nothing is in force there is nothing to
+    /// guess, and failures wait without ever locking.
+    pub(crate) fn admits(
+        &self,
+        now: UnixTime,
+        in_force: bool,
+        limits: &Throttle,
+    ) -> Result<(), Rejection> {
+        if in_force && self.is_locked(limits) {
             return Err(Rejection::Locked);
         }
         if now < self.not_before {
@@ -42,6 +52,15 @@ impl Count {
         Ok(())
     }
 
+    pub(crate) fn is_locked(&self, limits: &Throttle) -> bool {
+        self.streak >= limits.streak_limit || self.debt >= limits.debt_limit
+    }
+
+    /// Returns whether the person who makes these failures probably has the password.
+    pub(crate) fn is_suspicious(&self, limits: &Throttle) -> bool {
+        self.streak >= limits.suspect_at || self.suspicion >= limits.suspicion_limit
+    }
+
     pub(crate) fn failed(&mut self, now: UnixTime, limits: &Throttle) {
         self.decay(now, limits);
         if self.debt == 0 {
@@ -49,6 +68,7 @@ impl Count {
         }
         self.debt = self.debt.saturating_add(1);
         self.streak = self.streak.saturating_add(1);
+        self.suspicion = self.suspicion.saturating_add(1);
         // No wait is none for a clock that goes back, too.
         self.not_before = match limits.wait(self.streak) {
             Duration::ZERO => NO_WAIT,
@@ -60,7 +80,16 @@ impl Count {
         self.decay(now, limits);
         self.debt = self.debt.saturating_sub(1);
         self.streak = 0;
+        self.suspicion = self.suspicion.saturating_sub(1);
         self.not_before = NO_WAIT;
+    }
+
+    /// Ends every wait and lock, as a recovery code does; suspicion is paid off as by any success.
+    pub(crate) fn recovered(&mut self) {
+        *self = Self {
+            suspicion: self.suspicion.saturating_sub(1),
+            ..Self::NONE
+        };
     }
 
     fn decay(&mut self, now: UnixTime, limits: &Throttle) {

@@ -1,4 +1,4 @@
-//! An async store as a blocking one, by the caller's executor.
+//! Makes an async store a blocking one, by the caller's executor.
 
 use alloc::boxed::Box;
 use core::future::poll_fn;
@@ -12,7 +12,7 @@ pub(super) struct Adapted<'b, S, B> {
     block_on: &'b B,
 }
 
-/// `block_on` did not run a future to its end.
+/// Reports that `block_on` did not run a future to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("block_on returned before the future had ended")]
 struct Unfinished;
@@ -32,7 +32,7 @@ impl<'b, S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> 
             .map_err(BoxedError::new)
     }
 
-    /// A swap that is dropped after so many polls; what it answered, if it came to that.
+    /// Drops a swap after so many polls; returns what it answered, if it came to that.
     pub(super) fn swap_dropped_after(
         &self,
         polls: u32,
@@ -41,7 +41,7 @@ impl<'b, S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> 
         self.run(dropped_after(polls, self.store.compare_and_swap(write)))
     }
 
-    /// A load that is dropped after so many polls.
+    /// Drops a load after so many polls.
     pub(super) fn load_dropped_after(&self, polls: u32, subject: &str) -> Result<(), BoxedError> {
         self.run(dropped_after(polls, self.store.load(subject)))
             .map(drop)

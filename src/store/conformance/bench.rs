@@ -1,4 +1,4 @@
-//! Several handles on the storage under test, and what one expects of them.
+//! Holds several handles on the storage under test, and what one expects of them.
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +20,8 @@ pub(super) struct Bench<'o, S> {
     pub(super) run: u64,
 }
 
-/// Without its bytes: who runs this on a table in use may be shown somebody's row.
+/// Describes a row without its bytes: a tester who runs this on a table in use may be shown
+/// somebody's row.
 pub(super) fn describe(row: Option<&Snapshot>) -> String {
     row.map_or("None".into(), |row| {
         format!("revision {} ({} bytes)", row.revision, row.record.len())
@@ -80,6 +81,26 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         swap_on(self.handle(handle), subject, expected, record)
     }
 
+    /// Swaps by an expectation that holds: it must not be a conflict.
+    pub(super) fn swapped(
+        &self,
+        handle: usize,
+        subject: &str,
+        expected: Option<Revision>,
+        record: &[u8],
+    ) -> Result<(), Violation> {
+        match self.swap(handle, subject, expected, record)? {
+            Swap::Stored => Ok(()),
+            Swap::Conflict => Err(Violation::new(
+                Rule::Progress,
+                format!(
+                    "{subject:?} holds {}; a swap that expects it was a Conflict",
+                    expectation(expected),
+                ),
+            )),
+        }
+    }
+
     /// Swaps by an expectation that holds: the swap must be stored, and every handle must load it
     /// from now on.
     pub(super) fn stored(
@@ -89,15 +110,7 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         expected: Option<Revision>,
         record: &[u8],
     ) -> Result<Snapshot, Violation> {
-        if self.swap(handle, subject, expected, record)? == Swap::Conflict {
-            return Err(Violation::new(
-                Rule::Progress,
-                format!(
-                    "{subject:?} holds {}; a swap that expects it was a Conflict",
-                    expectation(expected),
-                ),
-            ));
-        }
+        self.swapped(handle, subject, expected, record)?;
         let stored = row_after(expected, record);
         self.acknowledged(handle, subject, &stored)?;
         Ok(stored)
@@ -137,7 +150,7 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         Ok(())
     }
 
-    /// Whether every handle loads what `writer` was told is stored, its own first.
+    /// Checks that every handle loads what `writer` was told is stored, its own first.
     pub(super) fn acknowledged(
         &self,
         writer: usize,
@@ -155,14 +168,14 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         Ok(())
     }
 
-    /// Whether a handle that is opened now loads what is stored.
+    /// Checks that a handle that is opened now loads what is stored.
     pub(super) fn reopened(&self, subject: &str, stored: &Snapshot) -> Result<(), Violation> {
         holds(&self.opened(), Rule::Shared, subject, stored)
     }
 }
 
-/// Whether a handle loads what was stored; `lost` is the rule that is broken where the row is not
-/// there at all.
+/// Checks that a handle loads what was stored; `lost` is the rule that is broken where the row is
+/// not there at all.
 fn holds<S: BlockingStore>(
     reader: &S,
     lost: Rule,
@@ -191,7 +204,7 @@ fn holds<S: BlockingStore>(
     Err(Violation::new(rule, seen))
 }
 
-/// The row that a swap leaves, of the few revisions that the suite makes.
+/// Returns the row that a swap leaves, of the few revisions that the suite makes.
 pub(super) fn row_after(expected: Option<Revision>, record: &[u8]) -> Snapshot {
     Snapshot {
         revision: expected.and_then(Revision::next).unwrap_or(Revision::FIRST),
@@ -208,7 +221,7 @@ pub(super) fn load_on<S: BlockingStore>(
         .map_err(|error| Violation::failed("load", subject, error))
 }
 
-/// `length` bytes, other ones for each `seed`.
+/// Makes `length` bytes, other ones for each `seed`.
 pub(super) fn bytes(seed: u8, length: usize) -> Vec<u8> {
     (seed..=u8::MAX)
         .chain(0..seed)

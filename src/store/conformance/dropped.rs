@@ -1,4 +1,4 @@
-//! What a future leaves that is dropped before it ends.
+//! Checks what a future leaves that is dropped before it ends.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -10,7 +10,7 @@ use super::{Rule, Violation};
 use crate::association::Events;
 use crate::store::{Snapshot, Store, Swap, Write};
 
-/// A driver's future has seldom more points at which it waits.
+/// Polls a future so often: a driver's has seldom more points at which it waits.
 const POLLS: u8 = 12;
 
 pub(super) fn check<S: Store, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync>(

@@ -1,4 +1,4 @@
-//! What takes several threads to be seen.
+//! Checks what takes several threads to be seen.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -11,9 +11,9 @@ use super::{Rule, Violation};
 use crate::revision::Revision;
 use crate::store::{BlockingStore, Snapshot, Swap};
 
-/// One more than there are handles, so that two share one.
+/// Counts one thread more than there are handles, so that two share one.
 const THREADS: usize = HANDLES + 1;
-/// Threads that only read.
+/// Counts the threads that only read.
 const READERS: usize = 2;
 
 pub(super) fn check<S: BlockingStore>(bench: &Bench<'_, S>, rounds: u32) -> Result<(), Violation> {
@@ -67,7 +67,8 @@ fn race<S: BlockingStore>(
                 Rule::OneWinner
             },
             format!(
-                "of {THREADS} threads that swapped {subject:?} with one right expectation, {} were told Stored",
+                "of {THREADS} threads that swapped {subject:?} with one right expectation, \
+                 {} were told Stored",
                 winners.len()
             ),
         ));
@@ -112,8 +113,8 @@ fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
     })
 }
 
-/// Who wrote a record, for which revision, by which attempt; a record repeats the stamp, so that a
-/// torn record shows.
+/// Says who wrote a record, for which revision, by which attempt; a record repeats the stamp, so
+/// that a torn record shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stamp([u64; 3]);
 
@@ -135,7 +136,7 @@ impl Stamp {
         self.0.map(u64::to_be_bytes).concat().repeat(64)
     }
 
-    /// `None` where the record is not one whole stamp, or another revision's.
+    /// Reads a stamp; `None` where the record is not one whole stamp, or another revision's.
     fn read(row: &Snapshot) -> Option<Self> {
         let mut stamp = [0; 3];
         for (number, bytes) in stamp.iter_mut().zip(row.record.chunks(8)) {
@@ -146,16 +147,16 @@ impl Stamp {
     }
 }
 
-/// A row that several threads raise at once.
+/// Holds a row that several threads raise at once.
 struct Contended<'b, S> {
     bench: &'b Bench<'b, S>,
     subject: &'b str,
     swaps_each: u32,
-    /// The highest revision of which some thread was told that it is stored.
+    /// Holds the highest revision of which some thread was told that it is stored.
     acknowledged: AtomicU64,
 }
 
-/// What a thread was told: the stamps that were stored, and those that it loaded.
+/// Holds what a thread was told: the stamps that were stored, and those that it loaded.
 #[derive(Default)]
 struct Told {
     stored: Vec<Stamp>,
@@ -212,12 +213,6 @@ impl<S: BlockingStore> Contended<'_, S> {
                 }
                 Swap::Conflict => {
                     row = self.look(thread, expected, told)?;
-                    if told.loaded.last() == Some(&stamp) {
-                        return Err(self.broken(
-                            Rule::Unchanged,
-                            &format!("revision {next} is of a swap that was a Conflict"),
-                        ));
-                    }
                     if row == expected {
                         return Err(self.broken(
                             Rule::Progress,
@@ -270,7 +265,7 @@ impl<S: BlockingStore> Contended<'_, S> {
         Ok(row.revision)
     }
 
-    /// Whether what the threads were told is one history, and what is there its end.
+    /// Checks that what the threads were told is one history, and what is there its end.
     fn judge(
         &self,
         first: Stamp,
@@ -371,7 +366,9 @@ fn subjects_do_not_hold_each_other_up<S: BlockingStore>(
 
 #[cfg(test)]
 mod tests {
-    use super::{AtomicU64, Bench, Contended, Rule, Stamp, Told, Vec, Violation, row_after};
+    use super::{
+        AtomicU64, Bench, Contended, Rule, Snapshot, Stamp, Swap, Told, Vec, Violation, row_after,
+    };
     use crate::revision::Revision;
     use crate::store::MemoryStore;
 
@@ -381,7 +378,7 @@ mod tests {
         Stamp::new(Revision::new(revision).expect("in range"), thread, 1)
     }
 
-    /// The verdict on a row that went through `rows`, after threads were told these things.
+    /// Returns the verdict on a row that went through `rows`, after threads were told these things.
     fn verdict(rows: &[Stamp], told: Vec<(Told, Result<(), Violation>)>) -> Result<(), Rule> {
         let store = MemoryStore::new();
         let open = || &store;
@@ -409,6 +406,67 @@ mod tests {
 
     fn and(told: (Told, Result<(), Violation>), rule: Rule) -> (Told, Result<(), Violation>) {
         (told.0, Err(Violation::new(rule, "as it was seen")))
+    }
+
+    /// Judges a load that finds this row, where `seen` was loaded and `acknowledged` told before.
+    fn look(row: Option<&Snapshot>, seen: u64, acknowledged: u64) -> Result<u64, Rule> {
+        let store = MemoryStore::new();
+        let open = || &store;
+        let bench = Bench::new(&open);
+        if let Some(row) = row {
+            let before = Revision::new(row.revision.get() - 1);
+            for revision in 1..=row.revision.get() {
+                let expected = Revision::new(revision - 1);
+                let record = if expected == before {
+                    &row.record[..]
+                } else {
+                    b""
+                };
+                let swap = bench.swap(0, SUBJECT, expected, record);
+                assert_eq!(swap.expect("a right store"), Swap::Stored);
+            }
+        }
+        let contended = Contended {
+            bench: &bench,
+            subject: SUBJECT,
+            swaps_each: 1,
+            acknowledged: AtomicU64::new(acknowledged),
+        };
+        let seen = Revision::new(seen).expect("in range");
+        let looked = contended.look(0, seen, &mut Told::default());
+        looked
+            .map(Revision::get)
+            .map_err(|violation| violation.rule)
+    }
+
+    #[test]
+    fn what_is_loaded_must_be_there_whole_and_no_older_than_what_was_told() {
+        let whole = |revision| {
+            let stamp = stamp(revision, 0);
+            Snapshot {
+                revision: Revision::new(revision).expect("in range"),
+                record: stamp.record(),
+            }
+        };
+        let mut torn = whole(3);
+        torn.record.truncate(700);
+        let other = Snapshot {
+            record: stamp(2, 0).record(),
+            ..whole(3)
+        };
+        // Four threads that swap once each, after the first revision.
+        for (name, expected, row, seen, acknowledged) in [
+            ("it is as told", Ok(3), Some(whole(3)), 3, 3),
+            ("it is later", Ok(5), Some(whole(5)), 3, 4),
+            ("it is gone", Err(Rule::NeverDeleted), None, 1, 1),
+            ("older than seen", Err(Rule::Latest), Some(whole(3)), 4, 1),
+            ("older than told", Err(Rule::Latest), Some(whole(3)), 1, 4),
+            ("it is torn", Err(Rule::Whole), Some(torn), 1, 1),
+            ("another revision's", Err(Rule::Whole), Some(other), 1, 1),
+            ("more than all", Err(Rule::Unchanged), Some(whole(6)), 1, 1),
+        ] {
+            assert_eq!(look(row.as_ref(), seen, acknowledged), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be seen without a race.
+//! Checks what can be seen without a race.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,18 +9,21 @@ use super::{Rule, Violation};
 use crate::revision::Revision;
 use crate::store::{BlockingStore, Snapshot, Swap};
 
-/// More than a bounded cache would hold, few enough to be stored one by one.
+/// Counts more subjects than a bounded cache would hold, few enough to be stored one by one.
 const SUBJECTS: u32 = 400;
-/// Swaps of one row that are each read back by every handle.
+/// Counts the swaps of one row that are each read back by every handle.
 const SWAPS: u8 = 100;
 
-pub(super) fn check<S: BlockingStore>(bench: &Bench<'_, S>) -> Result<(), Violation> {
+pub(super) fn check<S: BlockingStore>(
+    bench: &Bench<'_, S>,
+    record_bytes: usize,
+) -> Result<(), Violation> {
     a_subject_is_absent_until_it_is_written(bench)?;
     subjects_are_independent(bench)?;
     nothing_lives_in_a_handle(bench)?;
     only_the_right_expectation_is_stored(bench)?;
     an_absent_row_meets_no_expectation(bench)?;
-    records_are_opaque(bench)?;
+    records_are_opaque(bench, record_bytes)?;
     an_empty_record_is_a_record(bench)?;
     every_swap_is_read_back(bench)?;
     subjects_are_compared_byte_for_byte(bench)?;
@@ -135,12 +138,15 @@ fn an_absent_row_meets_no_expectation<S: BlockingStore>(
     bench.stored(0, &subject, None, b"first").map(drop)
 }
 
-fn records_are_opaque<S: BlockingStore>(bench: &Bench<'_, S>) -> Result<(), Violation> {
+fn records_are_opaque<S: BlockingStore>(
+    bench: &Bench<'_, S>,
+    most: usize,
+) -> Result<(), Violation> {
     let subject = bench.subject("opaque");
     let records: [Vec<u8>; 11] = [
         bytes(0, 256),
-        bytes(0, 4096),
-        bytes(128, 4096),
+        bytes(0, most),
+        bytes(128, most),
         [0].into(),
         [0, 0, 1, 0, 0].into(),
         [0xFF, 0xFE, 0xC0, 0x80].into(),
@@ -167,9 +173,8 @@ fn an_empty_record_is_a_record<S: BlockingStore>(bench: &Bench<'_, S>) -> Result
         let mut expected = None;
         for record in records {
             let stored = row_after(expected, record);
-            if bench.swap(0, &subject, expected, record)? == Swap::Stored
-                && bench.load(0, &subject)?.is_none()
-            {
+            bench.swapped(0, &subject, expected, record)?;
+            if bench.load(0, &subject)?.is_none() {
                 return Err(Violation::new(
                     Rule::NeverDeleted,
                     format!(

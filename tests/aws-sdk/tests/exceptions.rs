@@ -1,6 +1,8 @@
 //! Every exception of the table, by something real, as the SDK types it.
 
-use aws_sdk_cognitoidentityprovider::types::{ChallengeNameType, UserPoolMfaType};
+use aws_sdk_cognitoidentityprovider::types::{
+    ChallengeNameType, SoftwareTokenMfaSettingsType, UserPoolMfaType,
+};
 
 use crate::phone::Phone;
 use crate::refused;
@@ -9,7 +11,8 @@ use crate::world::{Pool, User, World};
 
 const UNKNOWN_CLIENT: &str = "0123456789abcdefghijklmnop";
 
-/// Somebody in the pool that requires MFA who has verified a token in this session, which gives tokens.
+/// Somebody in the pool that requires MFA who has verified a token in this session, which gives
+/// tokens.
 async fn verified<'p>(pool: &'p Pool<'p>) -> (User<'p>, Phone, String) {
     let user = pool.user("rosa").await;
     let session = user.challenge(ChallengeNameType::MfaSetup).await;
@@ -87,6 +90,17 @@ async fn invalid_parameter_where_mfa_is_required() {
         user.prefer(token, false).await,
         is_invalid_parameter_exception
     );
+    let off = SoftwareTokenMfaSettingsType::builder().enabled(false);
+    world
+        .client
+        .admin_set_user_mfa_preference()
+        .user_pool_id(&pool.id)
+        .username(&user.name)
+        .software_token_mfa_settings(off.build())
+        .send()
+        .await
+        .expect("an administrator's off is no error");
+    user.challenge(ChallengeNameType::SoftwareTokenMfa).await;
 }
 
 #[tokio::test]
@@ -217,6 +231,36 @@ async fn software_token_mfa_not_found() {
         user.verify(&token, "123456").await,
         is_software_token_mfa_not_found_exception
     );
+}
+
+#[tokio::test]
+async fn just_verified_is_not_found_by_access_token_and_not_authorized_by_session() {
+    let world = World::new().await;
+    let optional = world.pool(UserPoolMfaType::Optional).await;
+    let user = optional.user("otto").await;
+    let token = user.access_token().await;
+    let phone = user.enrol(&token).await;
+    let code = phone.code(world.now());
+    refused!(
+        user.verify(&token, &code).await,
+        is_software_token_mfa_not_found_exception
+    );
+
+    let required = world.pool(UserPoolMfaType::On).await;
+    let user = required.user("rosa").await;
+    let session = user.challenge(ChallengeNameType::MfaSetup).await;
+    let issued = user.associate_in(&session).await.expect("a secret");
+    let phone = Phone::new(issued.secret_code().expect("a secret"));
+    let code = phone.code(world.now());
+    let session = issued.session().expect("a session");
+    let done = user.verify_in(session, &code).await.expect("verified");
+    refused!(
+        user.verify_in(session, &code).await,
+        is_not_authorized_exception
+    );
+    user.finish_setup(done.session().expect("a session"))
+        .await
+        .expect("signed in");
 }
 
 #[tokio::test]

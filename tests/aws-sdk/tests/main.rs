@@ -1,5 +1,5 @@
-//! The AWS SDK for Rust, as it comes, against the server in this process, with a clock that the test sets and a store
-//! that the test breaks.
+//! The AWS SDK for Rust, as it comes, against the server in this process, with a clock that the
+//! test sets and a store that the test breaks.
 
 mod exceptions;
 mod phone;

@@ -30,7 +30,7 @@ async fn a_session_lives_three_minutes() {
 }
 
 #[tokio::test]
-async fn so_do_those_of_a_setup() {
+async fn so_does_that_of_a_setup_until_it_has_a_secret_and_then_as_long_as_the_secret() {
     let world = World::new().await;
     let pool = world.pool(UserPoolMfaType::On).await;
     let user = pool.user("user").await;
@@ -44,12 +44,22 @@ async fn so_do_those_of_a_setup() {
     let session = user.challenge(ChallengeNameType::MfaSetup).await;
     let issued = user.associate_in(&session).await.expect("a secret");
     let phone = Phone::new(issued.secret_code().expect("a secret"));
-    world.pass(200);
     let pending = issued.session().expect("a session");
-    refused!(
+    world.pass(10 * 60);
+    let message = refused!(
         user.verify_in(pending, &phone.code(world.now())).await,
         is_not_authorized_exception
     );
+    assert_eq!(message, INVALID_SESSION);
+
+    let session = user.challenge(ChallengeNameType::MfaSetup).await;
+    let issued = user.associate_in(&session).await.expect("a secret");
+    let phone = Phone::new(issued.secret_code().expect("a secret"));
+    let pending = issued.session().expect("a session");
+    world.pass(10 * 60 - 1);
+    user.verify_in(pending, &phone.code(world.now()))
+        .await
+        .expect("verified");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub enum Trouble {
     None,
     /// Every swap comes too late.
     Conflicts,
-    /// Nothing is to be had.
+    /// No call succeeds.
     Fails,
 }
 
@@ -28,7 +28,7 @@ pub struct Unreachable;
 
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the database is not to be reached")
+        formatter.write_str("the database does not answer")
     }
 }
 

@@ -206,7 +206,8 @@ impl Pool<'_> {
         user
     }
 
-    /// Somebody who is asked for a code, with the phone and the access token that proved it. Its code of now is spent.
+    /// Somebody who is asked for a code, with the phone and the access token that proved it. Its
+    /// code of now is spent.
     pub async fn enrolled(&self, name: &str) -> (User<'_>, Phone, String) {
         let user = self.user(name).await;
         let token = user.access_token().await;

@@ -1,11 +1,11 @@
-//! What `.ci/division` takes apart: the verifier behind functions that stay functions at every optimisation level, and a
-//! twin that divides, which the check must catch.
+//! What `.ci/division` takes apart: the verifier behind functions that stay functions at every
+//! optimisation level, and a twin that divides, which the check must catch.
 
 use core::error::Error;
 use core::hint::black_box;
 use core::time::Duration;
 
-use softtoken::Step;
+use softtoken::time::Step;
 use softtoken::totp::{Algorithm, Code, Digits, Secret, Totp, Verdict, Verifier, Window};
 
 #[inline(never)]

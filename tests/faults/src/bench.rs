@@ -6,11 +6,14 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
+use softtoken::association::{Events, Import, ImportedToken};
+use softtoken::mfa::Request;
+use softtoken::record::Keyring;
+use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::totp::{Secret, Totp, Verifier};
 use softtoken::{
-    Administrator, BlockingStore, Challenge, Code, Context, Error, Events, Fault, Grant, Import,
-    Keyring, MemoryStore, Mfa, OsEntropy, Policy, Rejection, Session, SessionKeys, Snapshot, Swap,
-    UnixTime, Write,
+    Administrator, BlockingStore, Challenge, ChallengeSession, Code, Context, Error, Evidence,
+    Fault, Grant, MemoryStore, Mfa, OsEntropy, Policy, Rejection, Revision, SessionKeys, UnixTime,
 };
 
 const BEGINNING: u64 = 1_700_000_000;
@@ -27,12 +30,14 @@ fn now() -> UnixTime {
     UnixTime::from_secs(NOW.get())
 }
 
-/// Prints how many sign-ins a second there are through the crate, beside as many bare loads and conditional writes of rows of the
-/// same size, at 1 and at 32 tasks, with 10,000 subjects; and what 64 tasks on one subject do to each other.
+/// Prints how many sign-ins a second there are through the crate, beside as many bare loads and
+/// conditional writes of rows of the same size, at 1 and at 32 tasks, with 10,000 subjects; and
+/// what 64 tasks on one subject do to each other.
 ///
-/// `settings` names the engine and its durable settings. `insert` puts rows into an empty table by whatever is fastest, each under
-/// [`Revision::FIRST`](softtoken::Revision::FIRST). The program's arguments: `--million` measures a million subjects as well,
-/// `--plain` leaves records in the clear, `--quick` only shows that all of it runs.
+/// `settings` names the engine and its durable settings. `insert` puts rows into an empty table by
+/// whatever is fastest, each under [`Revision::FIRST`](softtoken::Revision::FIRST). The program's
+/// arguments: `--million` measures a million subjects as well, `--plain` leaves records in the
+/// clear, `--quick` only shows that all of it runs.
 ///
 /// # Panics
 ///
@@ -82,7 +87,8 @@ pub fn bench<S: BlockingStore>(settings: &str, store: &S, insert: impl Fn(&[(Str
 struct Bench<'s, S> {
     store: &'s S,
     mfa: Mfa,
-    /// The same keys for sessions, and no seal: makes challenges from the record of somebody whose token is everybody's.
+    /// The same keys for sessions, and no seal: makes challenges from the record of somebody whose
+    /// token is everybody's.
     challenges: Mfa,
     plain: Vec<u8>,
     secret: Secret,
@@ -128,7 +134,8 @@ impl Rate {
     }
 }
 
-/// One task's place in a batch: whom it serves next, who is nobody else's, at a time that they have not seen yet.
+/// One task's place in a batch: whom it serves next, who is nobody else's, at a time that they have
+/// not seen yet.
 struct Turn {
     subject: usize,
     time: u64,
@@ -139,7 +146,11 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         let keys = SessionKeys::generate(1, &OsEntropy).expect("the system's generator");
         let seal = Keyring::generate(1, &OsEntropy).expect("the system's generator");
         let secret = Secret::generate(20, &OsEntropy).expect("the system's generator");
-        let clear = || Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy).sessions(keys.clone());
+        let context = Context::new("bench").expect("one of 1 to 128 bytes");
+        let clear = || {
+            Mfa::new(Policy::STANDARD, || Some(now()), OsEntropy)
+                .with_sessions(keys.clone(), context.clone())
+        };
         let mut bench = Self {
             store,
             mfa: if given("--plain") {
@@ -157,7 +168,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         bench.plain = bench.enrolled(&bench.challenges, "one");
         // After one sign-in, as every record is that is in use.
         let rows = MemoryStore::new();
-        let import = bench.mfa.import(bench.token());
+        let import = bench.import(&bench.mfa);
         import.run_blocking(&rows, "one").expect("it is new");
         NOW.set(BEGINNING + HOUR);
         let _evidence = whole(&bench.mfa, &rows, "one", &bench.phone).expect("it signs in");
@@ -166,14 +177,15 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         bench
     }
 
-    fn token(&self) -> Import {
-        Import::proven(Administrator, self.secret.clone(), Totp::STANDARD).enabled(true)
+    fn import(&self, mfa: &Mfa) -> Request<Import> {
+        let token = ImportedToken::proven(self.secret.clone(), Totp::STANDARD);
+        mfa.import(&Administrator::named("bench"), [token])
     }
 
     /// The first record of a subject.
     fn enrolled(&self, mfa: &Mfa, subject: &str) -> Vec<u8> {
         NOW.set(BEGINNING);
-        let decision = mfa.import(self.token()).decide(subject, None);
+        let decision = self.import(mfa).decide(subject, None);
         let decision = decision.expect("it is new");
         let write = decision.write().expect("it is new");
         write.record().to_vec()
@@ -272,17 +284,16 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         NOW.set(turn.time);
         let (subject, bare) = (subject(turn.subject), bare(turn.subject));
         match contender {
-            // The challenge is made from a record in memory, which leaves the store a load and a swap.
+            // The challenge is made from a record in memory, which leaves the store a load and a
+            // swap.
             Answer => {
                 let found = Snapshot {
-                    revision: softtoken::Revision::FIRST,
+                    revision: Revision::FIRST,
                     record: self.plain.clone(),
                 };
-                let decision = self
-                    .challenges
-                    .sign_in(Context::default())
-                    .decide(&subject, Some(found));
-                let session = session(decision.expect("it decides").committed().expect("it asks"));
+                let decision = self.challenges.sign_in().decide(&subject, Some(found));
+                let decision = decision.expect("it decides");
+                let session = session(decision.committed::<S::Error>().expect("it asks"));
                 let respond = self.mfa.respond(&session, code(&self.phone));
                 let _evidence = respond
                     .run_blocking(self.store, &subject)
@@ -322,7 +333,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
             let all = Barrier::new(TASKS);
             let work = || {
                 NOW.set(month + round * HOUR);
-                let sign_in = self.mfa.sign_in(Context::default());
+                let sign_in = self.mfa.sign_in();
                 let asked = sign_in.run_blocking(self.store, &name);
                 // Nobody gives up before all have come here, or the others wait for ever.
                 all.wait();
@@ -332,8 +343,8 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
                     respond.run_blocking(self.store, &name).map(drop)
                 });
                 all.wait();
-                let grant = Grant::second_factor(now());
-                let issued = self.mfa.associate(grant).run_blocking(self.store, &name);
+                let grant = Grant::from_bare_times(&name, now(), now());
+                let issued = self.mfa.associate(&grant).run_blocking(self.store, &name);
                 (outcome(&answer), outcome(&issued.map(drop)))
             };
             let outcomes: Vec<_> = thread::scope(|scope| {
@@ -390,11 +401,8 @@ fn whole<S: BlockingStore>(
     store: &S,
     subject: &str,
     phone: &Verifier,
-) -> Result<softtoken::Evidence, Error<S::Error>> {
-    let session = session(
-        mfa.sign_in(Context::default())
-            .run_blocking(store, subject)?,
-    );
+) -> Result<Evidence, Error<S::Error>> {
+    let session = session(mfa.sign_in().run_blocking(store, subject)?);
     mfa.respond(&session, code(phone))
         .run_blocking(store, subject)
 }
@@ -403,7 +411,7 @@ fn code(phone: &Verifier) -> Code {
     phone.code(Totp::STANDARD.step(now()))
 }
 
-fn session(challenge: Challenge) -> Session {
+fn session(challenge: Challenge) -> ChallengeSession {
     match challenge {
         Challenge::SoftwareToken { session, .. } => session,
         _ => panic!("a token is in force"),

@@ -3,7 +3,8 @@
 use core::fmt;
 use core::pin::Pin;
 
-use softtoken::{BlockingStore, Snapshot, Store, Swap, Write};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Store};
 
 /// What is run to its end.
 type Task<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -15,7 +16,8 @@ pub struct Blocked<S, F> {
 }
 
 impl<S: Store, F: Fn(Task<'_>) + Send + Sync> Blocked<S, F> {
-    /// `block_on` runs a future on the thread that calls it, such as `|future| runtime.block_on(future)`.
+    /// `block_on` runs a future on the thread that calls it, such as `|future|
+    /// runtime.block_on(future)`.
     pub fn new(store: S, block_on: F) -> Self {
         Self { store, block_on }
     }

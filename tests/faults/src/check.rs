@@ -25,7 +25,8 @@ pub enum Violation {
         /// Whose.
         subject: usize,
     },
-    /// An acknowledged enrolment was lost: a later sign-in asked for no code, or took one of the token that it replaced.
+    /// An acknowledged enrolment was lost: a later sign-in asked for no code, or took one of the
+    /// token that it replaced.
     EnrolmentLost {
         /// Whose.
         subject: usize,
@@ -131,7 +132,8 @@ fn accepted(subject: usize, own: &[&Entry], violations: &mut Vec<Violation>) {
     }));
 }
 
-/// What an acknowledged enrolment put in force stays in force until another one may have replaced it.
+/// What an acknowledged enrolment put in force stays in force until another one may have replaced
+/// it.
 fn enrolments(subject: usize, own: &[&Entry], violations: &mut Vec<Violation>) {
     let verified = |entry: &&&Entry| {
         matches!(

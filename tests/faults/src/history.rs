@@ -3,8 +3,10 @@
 use core::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use softtoken::association::EventKind;
-use softtoken::{BlockingStore, Events, Fault, Rejection, Revision, Snapshot, Step, Swap, Write};
+use softtoken::association::{EventKind, Events};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::time::Step;
+use softtoken::{BlockingStore, Fault, Rejection, Revision};
 
 /// One request. Tokens are numbered, for each subject, in the order in which they were issued.
 #[derive(Debug)]
@@ -15,7 +17,8 @@ pub(crate) struct Entry {
     pub(crate) ended: usize,
     pub(crate) asked: Asked,
     pub(crate) answer: Answer,
-    /// What its last write was to say, where there was one: that is not known to be stored where the answer is `Unknown`.
+    /// What its last write was to say, where there was one: that is not known to be stored where
+    /// the answer is `Unknown`.
     pub(crate) events: Events,
     /// The revision that the store acknowledged, where it stored one.
     pub(crate) stored: Option<Revision>,
@@ -55,7 +58,7 @@ impl Entry {
         let reported = self.events.iter().find_map(|event| match event.kind {
             EventKind::SignedIn { failures, .. }
             | EventKind::Verified { failures }
-            | EventKind::Replaced { failures } => Some(failures),
+            | EventKind::Replaced { failures, .. } => Some(failures),
             _ => None,
         });
         reported.unwrap_or(0)
@@ -75,7 +78,8 @@ impl Entry {
     }
 }
 
-/// A store as one request sees it: it remembers what the last write was to say, and whether it was acknowledged.
+/// A store as one request sees it: it remembers what the last write was to say, and whether it was
+/// acknowledged.
 pub(crate) struct Watched<'s, S> {
     store: &'s S,
     seen: Mutex<(Events, Option<Revision>)>,

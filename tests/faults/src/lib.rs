@@ -1,9 +1,11 @@
-//! What a real store is held to: its server is killed under load, and nothing that was acknowledged may be lost.
+//! What a real store is held to: its server is killed under load, and nothing that was acknowledged
+//! may be lost.
 //!
-//! [`endure`] keeps up a load of sign-ins, guesses and re-enrolments while its caller kills and restarts a [`Server`], and
-//! then checks the history of all requests against what the store holds. [`bench()`] measures what the crate costs beside
-//! the bare reads and writes of the same store. Both take any [`BlockingStore`](softtoken::BlockingStore); [`Blocked`] makes one
-//! of an async store.
+//! [`endure`] keeps up a load of sign-ins, guesses and re-enrolments while its caller kills and
+//! restarts a [`Server`], and then checks the history of all requests against what the store holds.
+//! [`bench()`] measures what the crate costs beside the bare reads and writes of the same store.
+//! Both take any [`BlockingStore`](softtoken::BlockingStore); [`Blocked`] makes one of an async
+//! store.
 
 mod bench;
 mod blocked;

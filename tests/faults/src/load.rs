@@ -6,10 +6,14 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use softtoken::association::Operation;
+use softtoken::mfa::Request;
+use softtoken::policy::Throttle;
+use softtoken::record::Keyring;
+use softtoken::time::Step;
 use softtoken::totp::{Algorithm, Digits, Totp, Verifier, Window};
 use softtoken::{
-    BlockingStore, Challenge, Code, Context, Error, Grant, Keyring, Mfa, OsEntropy, Policy,
-    Request, Session, SessionKeys, Step, Throttle, UnixTime,
+    BlockingStore, Challenge, ChallengeSession, Code, Context, Error, Grant, Mfa, OsEntropy,
+    Policy, SessionKeys, UnixTime,
 };
 
 use crate::check::{Broken, check};
@@ -17,16 +21,18 @@ use crate::history::{Answer, Asked, Entry, Tally, Watched};
 
 const SUBJECTS: usize = 24;
 const TASKS: usize = 12;
-/// How many actions make a step of time go by: fewer than there are subjects, so that most have a code that is not used.
+/// How many actions make a step of time go by: fewer than there are subjects, so that most have a
+/// code that is not used.
 const ACTIONS_A_STEP: usize = 8;
 const STEP: Duration = Duration::from_secs(30);
 
-/// Keeps up a load on the store while `disturb` runs, and checks what must hold afterwards: no code accepted twice, no
-/// acknowledged enrolment lost, no acknowledged failure uncounted, every record opens, every request ended in an answer or a
-/// typed error.
+/// Keeps up a load on the store while `disturb` runs, and checks what must hold afterwards: no code
+/// accepted twice, no acknowledged enrolment lost, no acknowledged failure uncounted, every record
+/// opens, every request ended in an answer or a typed error.
 ///
-/// The store must be up at the beginning and at the end, and there bears no other load. Its time runs by the requests that are
-/// made, many steps a second. An error of the store's is an answer that is not known; a store that hangs hangs this.
+/// The store must be up at the beginning and at the end, and there bears no other load. Its time
+/// runs by the requests that are made, many steps a second. An error of the store's is an answer
+/// that is not known; a store that hangs hangs this.
 ///
 /// # Errors
 ///
@@ -38,7 +44,10 @@ const STEP: Duration = Duration::from_secs(30);
 pub fn endure<S: BlockingStore>(store: &S, disturb: impl FnOnce()) -> Result<Tally, Broken> {
     let world = World::new(store);
     for subject in 0..SUBJECTS {
-        world.enrol(subject, Grant::first_factor(world.now()));
+        world.enrol(
+            subject,
+            &Grant::first_factor(world.name(subject), world.now()),
+        );
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -104,8 +113,9 @@ struct Person {
 
 impl<'s, S: BlockingStore> World<'s, S> {
     fn new(store: &'s S) -> Self {
-        // Eight digits: none of some ten thousand guesses is right by chance. The window is wide, since time goes by while a code
-        // is on its way, and debts are paid off fast, so that nobody is locked out.
+        // Eight digits: none of some ten thousand guesses is right by chance. The window is wide,
+        // since time goes by while a code is on its way, and debts are paid off fast, so that
+        // nobody is locked out.
         let totp = Totp::new(Algorithm::Sha1, Digits::Eight, STEP).expect("in range");
         let policy = Policy::builder()
             .totp(totp)
@@ -123,7 +133,8 @@ impl<'s, S: BlockingStore> World<'s, S> {
             move || Some(UnixTime::from_secs(seconds.load(Ordering::SeqCst)))
         };
         let keys = SessionKeys::generate(1, &OsEntropy).expect("the system's generator");
-        // So that a record that came back under another subject, or another revision, does not open.
+        // So that a record that came back under another subject, or another revision, does not
+        // open.
         let seal = Keyring::generate(1, &OsEntropy).expect("the system's generator");
         let run = fastrand::u64(..);
         let person = |subject| Person {
@@ -135,7 +146,7 @@ impl<'s, S: BlockingStore> World<'s, S> {
         Self {
             store,
             mfa: Mfa::new(policy, clock, OsEntropy)
-                .sessions(keys)
+                .with_sessions(keys, Context::new("faults").expect("one of 1 to 128 bytes"))
                 .sealed(seal),
             totp,
             seconds,
@@ -145,6 +156,10 @@ impl<'s, S: BlockingStore> World<'s, S> {
             people: (0..SUBJECTS).map(person).collect(),
             history: Mutex::default(),
         }
+    }
+
+    fn name(&self, subject: usize) -> &str {
+        &self.people[subject].name
     }
 
     fn now(&self) -> UnixTime {
@@ -164,7 +179,11 @@ impl<'s, S: BlockingStore> World<'s, S> {
         match random.u8(..10) {
             0 => {
                 // By an access token that a second factor stands behind, from just now.
-                self.enrol(subject, Grant::second_factor(self.now()));
+                let now = self.now();
+                self.enrol(
+                    subject,
+                    &Grant::from_bare_times(self.name(subject), now, now),
+                );
             }
             1..3 => self.guess(subject),
             3 => self.replay(subject),
@@ -179,7 +198,8 @@ impl<'s, S: BlockingStore> World<'s, S> {
             }
         }
         let actions = self.actions.fetch_add(1, Ordering::Relaxed);
-        // While the store is down time stands still, so that a code which was spent before is worth trying after.
+        // While the store is down time stands still, so that a code which was spent before is worth
+        // trying after.
         if actions.is_multiple_of(ACTIONS_A_STEP) && !self.down.load(Ordering::SeqCst) {
             self.pass(STEP);
         }
@@ -242,9 +262,9 @@ impl<'s, S: BlockingStore> World<'s, S> {
         );
     }
 
-    fn enrol(&self, subject: usize, grant: Grant) {
+    fn enrol(&self, subject: usize, grant: &Grant) {
         let person = &self.people[subject];
-        let associate = self.mfa.associate(grant.clone());
+        let associate = self.mfa.associate(grant);
         let Some(issued) = self.ask(subject, Asked::Associate, associate, |_| {
             Answer::Accepted(None)
         }) else {
@@ -265,8 +285,8 @@ impl<'s, S: BlockingStore> World<'s, S> {
         }
     }
 
-    /// Tries the tokens that can be in force when all is over, from the one before the last that was acknowledged to be: one is. The
-    /// last answer is a success, which reports the failures.
+    /// Tries the tokens that can be in force when all is over, from the one before the last that
+    /// was acknowledged to be: one is. The last answer is a success, which reports the failures.
     fn settle(&self, subject: usize) -> Option<crate::Violation> {
         let tokens = unpoisoned(&self.people[subject].tokens).len();
         let current = self.people[subject].current.load(Ordering::SeqCst);
@@ -305,14 +325,14 @@ impl<'s, S: BlockingStore> World<'s, S> {
         Some(tokens.get(token)?.code(self.step()))
     }
 
-    fn challenge(&self, subject: usize) -> Option<Session> {
-        let sign_in = self.mfa.sign_in(Context::default());
+    fn challenge(&self, subject: usize) -> Option<ChallengeSession> {
+        let sign_in = self.mfa.sign_in();
         let challenge = self.ask(
             subject,
             Asked::SignIn,
             sign_in,
             |challenge| match challenge {
-                Challenge::NotRequired => Answer::NotRequired,
+                Challenge::NotRequired { .. } => Answer::NotRequired,
                 _ => Answer::Accepted(None),
             },
         )?;
@@ -322,7 +342,13 @@ impl<'s, S: BlockingStore> World<'s, S> {
         }
     }
 
-    fn respond(&self, subject: usize, asked: Asked, session: &Session, code: Code) -> bool {
+    fn respond(
+        &self,
+        subject: usize,
+        asked: Asked,
+        session: &ChallengeSession,
+        code: Code,
+    ) -> bool {
         let respond = self.mfa.respond(session, code);
         self.ask(subject, asked, respond, |evidence| {
             Answer::Accepted(evidence.step())
@@ -335,18 +361,19 @@ impl<'s, S: BlockingStore> World<'s, S> {
         &self,
         subject: usize,
         asked: Asked,
-        request: Request<'_, O>,
+        request: Request<O>,
         accepted: impl FnOnce(&O::Output) -> Answer,
     ) -> Option<O::Output> {
         let watched = Watched::new(self.store);
         let began = self.order.fetch_add(1, Ordering::SeqCst);
-        let outcome = request.run_blocking(&watched, &self.people[subject].name);
+        let outcome = request.run_blocking(&watched, self.name(subject));
         let ended = self.order.fetch_add(1, Ordering::SeqCst);
         let answer = match &outcome {
             Ok(output) => accepted(output),
             Err(Error::Rejected { rejection, .. }) => Answer::Rejected(*rejection),
             Err(Error::Fault(fault)) => Answer::Fault(*fault),
             Err(Error::Store(_)) => Answer::Unknown,
+            Err(Error::Malformed(malformed)) => panic!("{malformed}"),
         };
         self.down.store(answer == Answer::Unknown, Ordering::SeqCst);
         let (events, stored) = watched.into_seen();

@@ -10,7 +10,8 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Instant;
 
-/// How long a server may take to answer. A database recovers first, on a machine that has more to do.
+/// How long a server may take to answer. A database recovers first, on a machine that has more to
+/// do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process of one's own that serves on loopback. It is killed when dropped, by its process id.
@@ -32,8 +33,8 @@ pub fn free_port() -> u16 {
 }
 
 impl Server {
-    /// Starts it, and waits until `answers` says that it does. The command is used again for each restart; its files belong into
-    /// a temporary folder, which outlives this.
+    /// Starts it, and waits until `answers` says that it does. The command is used again for each
+    /// restart; its files belong into a temporary folder, which outlives this.
     ///
     /// # Errors
     ///
@@ -65,7 +66,8 @@ impl Server {
     /// It cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
         let id = self.id();
-        // Where there is no such file there are no children to be found: their parent's death ends them a little later.
+        // Where there is no such file there are no children to be found: their parent's death ends
+        // them a little later.
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         self.process.kill()?;
         let children = children.unwrap_or_default();

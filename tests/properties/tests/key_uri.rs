@@ -496,9 +496,9 @@ mod legacy {
             ),
             // With colons.
             (
-                "Acme:Corp:alice",
+                " Acme:Corp: alice",
                 "&issuer=Acme:Corp",
-                [Some("Acme:Corp:alice"), Some("Acme:Corp"), Some("alice")],
+                [Some("Acme:Corp: alice"), Some("Acme:Corp"), Some("alice")],
             ),
             (
                 "Acme:alice:admin",
@@ -610,6 +610,7 @@ mod legacy {
                 UriError::Secret(SecretError::Base32),
             ),
             ("&issuer=Acme&#&period=60".to_owned(), UriError::Fragment),
+            ("&image=#&x=y&digits=8".to_owned(), UriError::Fragment),
         ] {
             assert_eq!(read("alice", &rest), Err(error), "{rest}");
         }

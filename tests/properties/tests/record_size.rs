@@ -3,21 +3,25 @@
 
 use core::time::Duration;
 
-use softtoken::association::{Operation, Respond, SignIn, Transition};
+use softtoken::association::{
+    Environment, Import, ImportedToken, Operation, Record, Respond, SignIn, Transition,
+};
 use softtoken::totp::{Secret, Totp, Verifier};
 use softtoken::{
-    Administrator, Challenge, Context, Environment, Import, OsEntropy, Policy, Record, SessionKeys,
-    UnixTime, record,
+    Administrator, Challenge, Context, OsEntropy, Policy, SessionKeys, UnixTime, record,
 };
 
-/// Every step's code signs in once, each with a session of its own, so that as many sessions are remembered as can be.
+/// Every step's code signs in once, each with a session of its own, so that as many sessions are
+/// remembered as can be.
 #[test]
 fn after_a_million_sign_ins_a_record_is_as_large_as_after_twenty() {
     let keys = SessionKeys::generate(1, &OsEntropy).unwrap();
+    let context = Context::new("web").unwrap();
     let mut now = UnixTime::from_secs(1_700_000_000);
     let secret = Secret::generate(20, &OsEntropy).unwrap();
     let phone = Verifier::new(&secret, Totp::STANDARD);
-    let import = Import::proven(Administrator, secret, Totp::STANDARD).enabled(true);
+    let token = ImportedToken::proven(secret, Totp::STANDARD);
+    let import = Import::new(&Administrator::named("root"), [token], &OsEntropy).unwrap();
     let mut record = applied(
         &import,
         Record::default(),
@@ -27,8 +31,9 @@ fn after_a_million_sign_ins_a_record_is_as_large_as_after_twenty() {
     let mut size = 0;
     for sign_in in 1..=1_000_000_u32 {
         now = now.saturating_add(Duration::from_secs(if sign_in == 1 { 60 } else { 30 }));
-        let environment = Environment::new("user-1", &Policy::STANDARD, now).with_sessions(&keys);
-        let ask = SignIn::new(Context::default(), &OsEntropy).unwrap();
+        let environment =
+            Environment::new("user-1", &Policy::STANDARD, now).with_sessions(&keys, &context);
+        let ask = SignIn::new(&OsEntropy).unwrap();
         let Ok(Challenge::SoftwareToken { session, .. }) =
             ask.apply(record.clone(), &environment).outcome
         else {

@@ -1,8 +1,11 @@
-//! Secrets and codes as people type them and tables hold them, against readers that go letter by
-//! letter.
+//! Secrets, codes and recovery codes as people type them and tables hold them, against readers that
+//! go letter by letter.
+#![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use proptest::prelude::*;
+use softtoken::association::{FactorError, RecoveryCodeError};
 use softtoken::totp::{Code, CodeError, Secret, SecretError};
+use softtoken::{Factor, RecoveryCode};
 
 /// What only groups letters and digits: some of Unicode's white space, and the hyphen.
 const SEPARATORS: [&str; 14] = [
@@ -27,10 +30,14 @@ fn bits(text: &str) -> Option<(Vec<u8>, String)> {
     let mut bits = String::new();
     for letter in letters.trim_end_matches('=').chars() {
         let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter.to_ascii_uppercase())?;
-        bits += &format!("{value:05b}");
+        bits.extend(
+            (0..5)
+                .rev()
+                .map(|bit| if value >> bit & 1 == 1 { '1' } else { '0' }),
+        );
     }
     let whole = bits.len() / 8 * 8;
-    let bytes = bits[..whole].as_bytes().chunks(8);
+    let bytes = bits.as_bytes()[..whole].chunks(8);
     let byte = |eight: &[u8]| {
         eight
             .iter()
@@ -79,6 +86,61 @@ fn code(text: &str) -> Result<String, CodeError> {
 
 fn parsed(text: &str) -> Result<String, CodeError> {
     Code::parse(text).map(|code| code.expose().as_str().to_owned())
+}
+
+/// Twenty-five of Crockford's digits, in groups of five, and what looks like one read as it.
+fn recovery_code(text: &str) -> Result<String, RecoveryCodeError> {
+    let mut read = String::new();
+    for letter in text
+        .chars()
+        .filter(|typed| !typed.is_whitespace() && *typed != '-')
+    {
+        let letter = match letter.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            letter => letter,
+        };
+        if !"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(letter) {
+            return Err(no_recovery_code());
+        }
+        if read.len() % 6 == 5 {
+            read.push('-');
+        }
+        read.push(letter);
+    }
+    if read.len() == 29 {
+        Ok(read)
+    } else {
+        Err(no_recovery_code())
+    }
+}
+
+fn no_recovery_code() -> RecoveryCodeError {
+    RecoveryCode::parse("").unwrap_err()
+}
+
+fn parsed_recovery_code(text: &str) -> Result<String, RecoveryCodeError> {
+    RecoveryCode::parse(text).map(|code| code.expose().as_str().to_owned())
+}
+
+/// A text for one field: up to eight characters are a code, more are a recovery code.
+fn factor(text: &str) -> Result<String, FactorError> {
+    let typed = text
+        .chars()
+        .filter(|typed| !typed.is_whitespace() && *typed != '-');
+    if typed.count() > 8 {
+        recovery_code(text).map_err(FactorError::RecoveryCode)
+    } else {
+        code(text).map_err(FactorError::Code)
+    }
+}
+
+fn parsed_factor(text: &str) -> Result<String, FactorError> {
+    Factor::parse(text).map(|factor| match factor {
+        Factor::Code(code) => code.expose().as_str().to_owned(),
+        Factor::RecoveryCode(code) => code.expose().as_str().to_owned(),
+        _ => "something that was vouched for".to_owned(),
+    })
 }
 
 proptest! {
@@ -139,5 +201,46 @@ proptest! {
     #[test]
     fn no_text_makes_the_reader_of_codes_panic(text in any::<String>()) {
         prop_assert_eq!(parsed(&text), code(&text));
+    }
+
+    #[test]
+    fn letters_with_whatever_groups_them_are_a_recovery_code(
+        text in prop_oneof![
+            grouped("[0-9A-Za-z]{0,4}"),
+            grouped("[0-9A-TV-Za-tv-z]{5}"),
+            "[0-9A-TV-Za-tv-z]{25}",
+        ],
+    ) {
+        prop_assert_eq!(parsed_recovery_code(&text), recovery_code(&text));
+        prop_assert_eq!(parsed_factor(&text), factor(&text));
+    }
+
+    #[test]
+    fn a_recovery_code_with_something_else_in_it_is_none(
+        text in "[0-9A-HJ-NP-TV-Z]{24,25}",
+        at in any::<proptest::sample::Index>(),
+        other in any::<char>(),
+    ) {
+        let mut text = text;
+        text.insert(at.index(text.len()), other);
+        prop_assert_eq!(parsed_recovery_code(&text), recovery_code(&text));
+    }
+
+    #[test]
+    fn one_field_takes_a_code_or_a_recovery_code_told_apart_by_their_length(
+        text in prop_oneof![
+            grouped("[0-9]{0,2}"),
+            "[0-9]{5,9}",
+            "[0-9A-HJ-NP-TV-Z-]{8,30}",
+            "[0-9A-HJ-NP-TV-Z]{25}",
+        ],
+    ) {
+        prop_assert_eq!(parsed_factor(&text), factor(&text));
+    }
+
+    #[test]
+    fn no_text_makes_the_readers_of_recovery_codes_and_factors_panic(text in any::<String>()) {
+        prop_assert_eq!(parsed_recovery_code(&text), recovery_code(&text));
+        prop_assert_eq!(parsed_factor(&text), factor(&text));
     }
 }

@@ -1,5 +1,7 @@
 //! An app client: which flows it may use, and how long its tokens live.
 
+use core::ops::RangeInclusive;
+
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -36,8 +38,8 @@ pub(crate) enum AuthFlow {
     Refresh,
 }
 
-/// What a client may use that names no flows: all that this server has. Cognito's default takes passwords by SRP alone, which
-/// is not to be had here.
+/// The flows of a client that names none: all that this server has. Cognito's default takes
+/// passwords by SRP alone, which this server does not have.
 const DEFAULT_FLOWS: [&str; 3] = [
     "ALLOW_ADMIN_USER_PASSWORD_AUTH",
     "ALLOW_REFRESH_TOKEN_AUTH",
@@ -45,6 +47,9 @@ const DEFAULT_FLOWS: [&str; 3] = [
 ];
 
 impl Client {
+    /// The lifetimes that a client may give its sessions, in minutes.
+    pub(crate) const SESSION_VALIDITY: RangeInclusive<u64> = 3..=15;
+
     /// With Cognito's defaults.
     pub(crate) fn new(id: String, pool: String, name: String, now: UnixTime) -> Self {
         Self {
@@ -54,7 +59,7 @@ impl Client {
             secret: None,
             flows: DEFAULT_FLOWS.map(String::from).to_vec(),
             hides_users: false,
-            session_validity: 3,
+            session_validity: *Self::SESSION_VALIDITY.start(),
             access_validity: 60 * 60,
             id_validity: 60 * 60,
             refresh_validity: 30 * 24 * 60 * 60,
@@ -78,7 +83,8 @@ impl Client {
         }
     }
 
-    /// Checks `SECRET_HASH`: base64 of HMAC-SHA-256 over user name and client id, keyed with the client's secret.
+    /// Checks `SECRET_HASH`: base64 of HMAC-SHA-256 over user name and client id, keyed with the
+    /// client's secret.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Who and what is known: pools, clients and users, each a row with its document, in one SQLite database.
+//! Who and what is known: pools, clients and users, each a row with its document, in one SQLite
+//! database.
 
 mod attributes;
 mod client;
@@ -68,7 +69,8 @@ impl Directory {
         self.apart(TransactionBehavior::Deferred, work).await
     }
 
-    /// One transaction, on a thread that may block: all of it happens, or, where it answers `Err`, nothing.
+    /// One transaction, on a thread that may block: all of it happens, or, where it answers `Err`,
+    /// nothing.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Rows<'_>) -> Answer<T> + Send + 'static,
@@ -105,8 +107,8 @@ impl Directory {
     }
 }
 
-/// Makes the file where there is none, for its owner's eyes alone: the keys that sign tokens are in it. What SQLite puts
-/// beside it has the same mode.
+/// Makes the file where there is none, for its owner's eyes alone: the keys that sign tokens are in
+/// it. What SQLite puts beside it has the same mode.
 fn make_private(file: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);

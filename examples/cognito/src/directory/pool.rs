@@ -11,7 +11,8 @@ pub(crate) struct Pool {
     pub(crate) name: String,
     pub(crate) mfa: MfaConfiguration,
     pub(crate) software_tokens: bool,
-    /// The settings of second factors that this server does not have (SMS, e-mail, passkeys), to be read back.
+    /// The settings of second factors that this server does not have (SMS, e-mail, passkeys), to be
+    /// read back.
     pub(crate) other_factors: Map<String, Value>,
     pub(crate) minimum_password_length: usize,
     pub(crate) created: u64,

@@ -61,7 +61,8 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// With its clients and users. What is kept of their second factors stays, under subjects that are nobody's again.
+    /// With its clients and users. What is kept of their second factors stays, under subjects that
+    /// are nobody's again.
     pub(crate) fn delete_pool(&self, id: &str) -> Answer<()> {
         self.0
             .execute("DELETE FROM cognito_user WHERE pool = ?1", [id])?;
@@ -112,7 +113,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// By `sub` alone, as tokens and sessions name users: whoever takes a `sub` for a name is not found by it.
+    /// By `sub` alone, as tokens and sessions name users: a user who takes a `sub` for a name is
+    /// not found by it.
     fn by_sub(&self, pool: &str, sub: &str) -> Answer<Option<User>> {
         self.one(
             "SELECT document FROM cognito_user WHERE pool = ?1 AND sub = ?2",
@@ -131,7 +133,7 @@ impl<'a> Rows<'a> {
             .ok_or_else(|| Name::UserNotFound.into())
     }
 
-    /// For whoever holds a token or a session of this `sub`.
+    /// For the holder of a token or a session of this `sub`.
     ///
     /// # Errors
     ///

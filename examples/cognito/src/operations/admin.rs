@@ -1,4 +1,5 @@
-//! What an administrator does with users. Whoever reaches this server is one: the signatures of requests are not checked.
+//! The operations of an administrator on users. Anyone who reaches this server is one: the
+//! signatures of requests are not checked.
 
 use serde_json::{Value, json};
 

@@ -53,7 +53,11 @@ pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> 
         },
         hides_users: hides.as_deref() == Some("ENABLED"),
         session_validity: members
-            .number("AuthSessionValidity", 3, 15)?
+            .number(
+                "AuthSessionValidity",
+                *Client::SESSION_VALIDITY.start(),
+                *Client::SESSION_VALIDITY.end(),
+            )?
             .unwrap_or(default.session_validity),
         access_validity: validity(members, "AccessToken", 86_400, "hours")?
             .unwrap_or(default.access_validity),
@@ -83,8 +87,8 @@ pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value
 
 const DAY: u64 = 86_400;
 
-/// How long this kind of token lives, in seconds; `None`, or 0 for a refresh token, is the default. Any time will do, less
-/// than Cognito's five minutes as well, so that an expiry can be waited for.
+/// How long this kind of token lives, in seconds; `None`, or 0 for a refresh token, is the default.
+/// Any time will do, less than Cognito's five minutes as well, so that an expiry can be waited for.
 fn validity(members: &Members, token: &str, most: u64, default_unit: &str) -> Answer<Option<u64>> {
     let least = u64::from(token != "RefreshToken");
     let number = members.number(&format!("{token}Validity"), least, most)?;

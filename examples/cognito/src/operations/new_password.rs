@@ -11,7 +11,7 @@ use crate::exception::{Answer, Exception};
 use crate::members::Shape;
 use crate::passwords::check_policy;
 use crate::server::Server;
-use crate::tokens::{INVALID_SESSION, TokenUse};
+use crate::tokens::TokenUse;
 
 pub(super) const NAME: &str = "NEW_PASSWORD_REQUIRED";
 
@@ -41,13 +41,12 @@ pub(super) async fn respond(
     let username = responses.required("USERNAME")?;
     let password = responses.required("NEW_PASSWORD")?.to_owned();
     client.check_secret_hash(username, responses.get("SECRET_HASH"))?;
-    let invalid = || Exception::not_authorized(INVALID_SESSION);
     let claims = server
         .tokens()
         .check(session, TokenUse::NewPassword, server.now()?)?;
     let of_this = claims.client_id == client.id && claims.pool() == pool.id;
     if !of_this || (username != claims.username && username != claims.sub) {
-        return Err(invalid());
+        return Err(Exception::invalid_session());
     }
     Shape::PASSWORD.check("newPassword", &password)?;
     check_policy(&password, pool.minimum_password_length)?;
@@ -57,7 +56,7 @@ pub(super) async fn respond(
         let mut user = rows.holder(claims.pool(), &claims.sub)?;
         user.check_standing()?;
         if user.password_generation != claims.generation {
-            return Err(invalid());
+            return Err(Exception::invalid_session());
         }
         user.set_password(hash, Standing::Confirmed);
         user.modified = now;

@@ -1,4 +1,5 @@
-//! Pools: `CreateUserPool`, `DescribeUserPool`, `ListUserPools`, `DeleteUserPool`, and what they demand of a sign-in.
+//! Pools: `CreateUserPool`, `DescribeUserPool`, `ListUserPools`, `DeleteUserPool`, and what they
+//! demand of a sign-in.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +9,8 @@ use crate::members::{Members, Shape};
 use crate::random_id::random_id;
 use crate::server::Server;
 
-/// Second factors of Cognito's that this server does not have: what is set of them is kept, to be read back.
+/// Second factors of Cognito's that this server does not have: what is set of them is kept, to be
+/// read back.
 const OTHER_FACTORS: [&str; 3] = [
     "SmsMfaConfiguration",
     "EmailMfaConfiguration",
@@ -121,8 +123,8 @@ pub(super) async fn set_mfa_config(server: &Server, members: &Members) -> Answer
         }
         pool.software_tokens = software_tokens.unwrap_or(pool.software_tokens);
         pool.other_factors.extend(others);
-        // A factor may be switched off by name: then nobody sets up a new one. Where the pool requires one it contradicts itself,
-        // which its sign-ins are told.
+        // A factor may be switched off by name: then nobody sets up a new one. Where the pool
+        // requires one it contradicts itself, which its sign-ins are told.
         let asks = match mfa {
             Some(MfaConfiguration::On | MfaConfiguration::Optional) => software_tokens.is_none(),
             Some(MfaConfiguration::Off) | None => false,

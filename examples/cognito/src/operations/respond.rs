@@ -1,4 +1,5 @@
-//! `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`, where no software token is asked for.
+//! `RespondToAuthChallenge` and `AdminRespondToAuthChallenge`, where no software token is asked
+//! for.
 
 use softtoken::cognito::Response;
 
@@ -56,7 +57,7 @@ async fn answer(
     let challenge = members.required_word("ChallengeName", &CHALLENGES)?;
     if challenge != new_password::NAME {
         return Err(Exception::invalid_parameter(format!(
-            "{challenge} is not to be had here."
+            "{challenge} is not supported."
         )));
     }
     let session = members.required("Session", Shape::SESSION)?;

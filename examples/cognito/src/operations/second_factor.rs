@@ -1,13 +1,14 @@
-//! The software token: every operation and challenge that the crate maps, with what it has to have looked up.
+//! The software token: every operation and challenge that the crate maps, with what is looked up
+//! for it.
 
+use softtoken::Administrator;
 use softtoken::cognito::{Call, ChallengeAnswer, Exchange, Name, Reply, Response, Scope};
-use softtoken::{Administrator, Session};
 
 use super::sign_in::{SignedIn, tokens};
 use super::signed_in::holder;
 use crate::exception::{Answer, Exception};
 use crate::server::Server;
-use crate::tokens::{Authentication, INVALID_SESSION};
+use crate::tokens::Authentication;
 
 pub(super) async fn answer(server: &Server, call: Call, request_id: &str) -> Answer<Response> {
     match call {
@@ -15,17 +16,16 @@ pub(super) async fn answer(server: &Server, call: Call, request_id: &str) -> Ans
             let (user, claims) = holder(server, call.access_token()).await?;
             let id = user.pool.clone();
             let pool = server.directory().read(move |rows| rows.pool(&id)).await?;
-            let mfa = server.mfa(&pool)?;
-            let exchange = call.answer(&mfa, &user.subject(), claims.grant());
+            let mfa = server.second_factors().view_of(&pool)?;
+            let exchange = call.answer(&mfa, &claims.grant(&user.subject())?);
             told(run(server, exchange).await?, request_id)
         }
         Call::Session(call) => {
-            let SignedIn { pool, client, user } = holder_of(server, call.session()).await?;
-            let mfa = server.mfa_for(&pool, &client)?;
-            told(
-                run(server, call.answer(&mfa, &user.subject())).await?,
-                request_id,
-            )
+            let signed_in = holder_of(server, call.session()).await?;
+            let SignedIn { pool, client, user } = &signed_in;
+            let mfa = server.second_factors().view_for(pool, client)?;
+            let exchange = call.answer(&mfa, &scope(&signed_in)?, &user.subject());
+            told(run(server, exchange).await?, request_id)
         }
         Call::Administrator(call) => {
             let (id, name) = (call.user_pool_id().to_owned(), call.user_name().to_owned());
@@ -33,14 +33,16 @@ pub(super) async fn answer(server: &Server, call: Call, request_id: &str) -> Ans
                 .directory()
                 .read(move |rows| Ok((rows.pool(&id)?, rows.known_user(&id, &name)?)));
             let (pool, user) = read.await?;
-            let mfa = server.mfa(&pool)?;
-            let exchange = call.answer(&mfa, &user.subject(), Administrator);
+            let mfa = server.second_factors().view_of(&pool)?;
+            // Nobody checks who it is: see the README.
+            let administrator = Administrator::named("unchecked");
+            let exchange = call.answer(&mfa, &user.subject(), &administrator);
             told(run(server, exchange).await?, request_id)
         }
         Call::Challenge(call) => {
             let signed_in = who_answers(server, &call).await?;
             let SignedIn { pool, client, user } = &signed_in;
-            let mfa = server.mfa_for(pool, client)?;
+            let mfa = server.second_factors().view_for(pool, client)?;
             let exchange = call.answer(&mfa, &scope(&signed_in)?, &user.subject());
             finished(server, &signed_in, run(server, exchange).await?, request_id).await
         }
@@ -54,31 +56,28 @@ pub(super) async fn begin(
     request_id: &str,
 ) -> Answer<Response> {
     let SignedIn { pool, client, user } = signed_in;
-    let mfa = server.mfa_for(pool, client)?;
+    let mfa = server.second_factors().view_for(pool, client)?;
     let scope = scope(signed_in)?;
     let exchange = Exchange::sign_in(&mfa, &scope, &user.subject(), &user.username);
     let reply = run(server, exchange).await?;
     finished(server, signed_in, reply, request_id).await
 }
 
-/// Whose session it is. Whether it is alive, the machine decides.
-async fn holder_of(server: &Server, session: &Session) -> Answer<SignedIn> {
-    let invalid = || Exception::not_authorized(INVALID_SESSION);
-    let claims = server.claims_of(session).ok_or_else(invalid)?;
-    let scope = Scope::of(claims.context()).ok_or_else(invalid)?;
-    let sub = claims
+/// Whose session it is, in which pool and by which client. Whether it is still good, the machine
+/// decides.
+async fn holder_of(server: &Server, session: &str) -> Answer<SignedIn> {
+    let session = server.second_factors().open(session)?;
+    let began = Scope::of(session.context()).ok_or_else(Exception::invalid_session)?;
+    let sub = session
         .subject()
-        .strip_prefix(scope.user_pool_id())
+        .strip_prefix(began.user_pool_id())
         .and_then(|rest| rest.strip_prefix('/'));
-    let sub = sub.ok_or_else(invalid)?.to_owned();
+    let sub = sub.ok_or_else(Exception::invalid_session)?.to_owned();
     let read = server.directory().read(move |rows| {
-        let pool = rows.pool(scope.user_pool_id())?;
-        let client = rows.client_of(&pool.id, scope.client_id())?;
+        let pool = rows.pool(began.user_pool_id())?;
+        let client = rows.client_of(&pool.id, began.client_id())?;
         let user = rows.holder(&pool.id, &sub)?;
         user.check_standing()?;
-        if scope.password_version() != user.password_generation {
-            return Err(Exception::not_authorized(INVALID_SESSION));
-        }
         Ok(SignedIn { pool, client, user })
     });
     read.await
@@ -91,9 +90,7 @@ async fn who_answers(server: &Server, call: &ChallengeAnswer) -> Answer<SignedIn
         call.user_pool_id().map(str::to_owned),
         call.secret_hash().map(str::to_owned),
     );
-    let holder = server
-        .claims_of(call.session())
-        .map(|claims| claims.subject().to_owned());
+    let session = server.second_factors().peek(call.session());
     let read = server.directory().read(move |rows| {
         let client = match &of_pool {
             None => rows.client(&id)?,
@@ -106,12 +103,13 @@ async fn who_answers(server: &Server, call: &ChallengeAnswer) -> Answer<SignedIn
         let pool = rows.pool(&client.pool)?;
         let user = match rows.user(&pool.id, &name)? {
             None if client.hides_users && of_pool.is_none() => {
-                return Err(Exception::not_authorized(INVALID_SESSION));
+                return Err(Exception::invalid_session());
             }
             found => found.ok_or(Name::UserNotFound)?,
         };
-        // Of a user's standing nobody is told who shows no session of theirs; the machine refuses that.
-        if holder.as_deref() == Some(user.subject().as_str()) {
+        // A user's standing is told to the holder of a session of theirs alone; the machine
+        // refuses everybody else.
+        if session.is_some_and(|session| session.subject() == user.subject()) {
             user.check_standing()?;
         }
         Ok(SignedIn { pool, client, user })
@@ -119,20 +117,20 @@ async fn who_answers(server: &Server, call: &ChallengeAnswer) -> Answer<SignedIn
     read.await
 }
 
-/// A sign-in ends with the password that it began with.
+/// The scope that a sign-in has now: it is completed with the password that it began with.
 fn scope(SignedIn { pool, client, user }: &SignedIn) -> Answer<Scope> {
     let scope = Scope::new(&pool.id, &client.id).map_err(Exception::internal)?;
     Ok(scope.with_password_version(user.password_generation))
 }
 
-async fn run(server: &Server, exchange: Exchange<'_>) -> Answer<Reply> {
+async fn run(server: &Server, exchange: Exchange) -> Answer<Reply> {
     exchange.run(server.store()).await.map_err(|refusal| {
         let (exception, error) = (refusal.exception().clone(), refusal.error());
-        let code = error.code();
+        let name = error.name();
         if exception.kind() == Name::InternalError {
-            tracing::error!(code, %error, "no answer of the second factor's");
+            tracing::error!(name, %error, "the second factor gave no answer");
         } else {
-            tracing::debug!(code, "refused");
+            tracing::debug!(name, "refused");
         }
         exception.into()
     })
@@ -157,16 +155,16 @@ async fn finished(
     };
     let authentication = match evidence {
         Some(evidence) => Authentication::second_factor(&evidence),
-        None => Authentication::password(server.now()?),
+        None => Authentication::password(&signed_in.user.subject(), server.now()?),
     };
-    // The user was read before the code was judged, or the password: who has changed meanwhile begins anew.
+    // The user was read before the code or the password was judged, and may have changed since.
     let (pool, sub) = (signed_in.pool.id.clone(), signed_in.user.sub.clone());
     let version = signed_in.user.password_generation;
     let read = server.directory().read(move |rows| {
         let user = rows.holder(&pool, &sub)?;
         user.check_standing()?;
         if user.password_generation != version {
-            return Err(Exception::not_authorized(INVALID_SESSION));
+            return Err(Exception::invalid_session());
         }
         Ok(())
     });

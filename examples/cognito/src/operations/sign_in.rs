@@ -1,4 +1,5 @@
-//! From a password, or a refresh token, to a challenge or tokens: `InitiateAuth`, `AdminInitiateAuth`.
+//! From a password, or a refresh token, to a challenge or tokens: `InitiateAuth`,
+//! `AdminInitiateAuth`.
 
 use softtoken::cognito::{AuthenticationResult, Response};
 

@@ -1,4 +1,5 @@
-//! What users do without being signed in: `SignUp`, `ConfirmSignUp`, `ForgotPassword`, `ConfirmForgotPassword`.
+//! What users do without being signed in: `SignUp`, `ConfirmSignUp`, `ForgotPassword`,
+//! `ConfirmForgotPassword`.
 //!
 //! Nothing is mailed. The code that would have been is always [`CONFIRMATION_CODE`].
 

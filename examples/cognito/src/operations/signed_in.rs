@@ -15,9 +15,10 @@ use crate::tokens::{Claims, TokenUse};
 ///
 /// # Errors
 ///
-/// `NotAuthorizedException` for a token that is none, expired or was revoked, or whose user is disabled;
-/// `ResourceNotFoundException` where the pool is gone, `UserNotFoundException` where the user is;
-/// `UserNotConfirmedException` and `PasswordResetRequiredException` where it may do nothing now.
+/// `NotAuthorizedException` for a token that is none, expired or was revoked, or whose user is
+/// disabled; `ResourceNotFoundException` where the pool is gone, `UserNotFoundException` where the
+/// user is; `UserNotConfirmedException` and `PasswordResetRequiredException` where the user may do
+/// nothing now.
 pub(super) async fn holder(server: &Server, token: &str) -> Answer<(User, Claims)> {
     let claims = server
         .tokens()

@@ -1,8 +1,12 @@
 //! What a token says.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use softtoken::{Evidence, Grant, UnixTime};
 use uuid::Uuid;
+
+use crate::exception::{Answer, Exception};
 
 /// What a token is for. One that is for something else is refused as if it were forged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,9 +27,13 @@ pub(crate) struct Authentication {
     pub(crate) at: u64,
     /// By what, as RFC 8176 names it: `pwd`, and what the evidence of a second factor says.
     pub(crate) amr: Vec<String>,
-    /// The id of the first access token of this sign-in.
+    /// The id of this login, the same in all its tokens.
     #[serde(rename = "origin_jti")]
     pub(crate) origin: String,
+    /// The grant of this login, in base64: it names what proved the second factor, which the times
+    /// alone do not tell.
+    #[serde(rename = "softtoken:grant", default)]
+    grant: String,
 }
 
 /// The claims of a token.
@@ -50,21 +58,28 @@ pub(crate) struct Claims {
 }
 
 impl Authentication {
+    /// The private claim of access and refresh tokens that holds the grant.
+    pub(super) const GRANT: &str = "softtoken:grant";
+
     /// By password alone.
-    pub(crate) fn password(at: UnixTime) -> Self {
-        Self::by(at, &["pwd"])
+    pub(crate) fn password(subject: &str, at: UnixTime) -> Self {
+        Self::by(Grant::first_factor(subject, at), at, &["pwd"])
     }
 
     /// By password and second factor.
     pub(crate) fn second_factor(evidence: &Evidence) -> Self {
-        Self::by(evidence.at(), &[&["pwd"], evidence.amr()].concat())
+        let amr = [&["pwd"], evidence.amr()].concat();
+        Self::by(Grant::from(evidence), evidence.at(), &amr)
     }
 
-    fn by(at: UnixTime, amr: &[&str]) -> Self {
+    fn by(grant: Grant, at: UnixTime, amr: &[&str]) -> Self {
+        let origin = Uuid::new_v4().to_string();
+        let grant = grant.with_id(&origin);
         Self {
             at: at.as_secs(),
             amr: amr.iter().map(ToString::to_string).collect(),
-            origin: Uuid::new_v4().to_string(),
+            origin,
+            grant: BASE64_STANDARD.encode(grant.to_bytes()),
         }
     }
 }
@@ -75,15 +90,14 @@ impl Claims {
         self.iss.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What a checked access token authorises.
-    pub(crate) fn grant(&self) -> Grant {
-        let at = UnixTime::from_secs(self.authentication.at);
-        let with_code = self.authentication.amr.iter().any(|method| method == "mfa");
-        let grant = if with_code {
-            Grant::second_factor(at)
-        } else {
-            Grant::first_factor(at)
-        };
-        grant.id(&self.jti)
+    /// What a checked access token of this subject's authorises.
+    ///
+    /// # Errors
+    ///
+    /// `NotAuthorizedException` where another version of the server has written it.
+    pub(crate) fn grant(&self, subject: &str) -> Answer<Grant> {
+        let bytes = BASE64_STANDARD.decode(&self.authentication.grant);
+        let grant = Grant::from_bytes(&bytes.unwrap_or_default(), subject);
+        grant.map_err(|_| Exception::not_authorized("Invalid Access Token"))
     }
 }

@@ -108,7 +108,8 @@ impl Tokens {
         client: &Client,
         now: UnixTime,
     ) -> Answer<String> {
-        let claims = self.claims(user, client, Authentication::password(now), now);
+        let authentication = Authentication::password(&user.subject(), now);
+        let claims = self.claims(user, client, authentication, now);
         self.signed(&Claims {
             token_use: TokenUse::NewPassword,
             generation: user.password_generation,
@@ -158,6 +159,8 @@ impl Tokens {
         // No attribute stands for a claim of the server's.
         for (name, claim) in object(claims)? {
             let name = match name.as_str() {
+                // For this server alone; an id token is for the client.
+                Authentication::GRANT => continue,
                 "client_id" => "aud",
                 "username" => "cognito:username",
                 name => name,
@@ -175,21 +178,25 @@ impl Tokens {
         encode(&header, claims, &self.sign).map_err(Exception::internal)
     }
 
-    /// The claims of a token that this server signed for this use, and that has not expired. Whether its user may still
-    /// use it, the directory knows.
+    /// The claims of a token that this server signed for this use, and that has not expired.
+    /// Whether its user may still use it, the directory knows.
     ///
     /// # Errors
     ///
     /// `NotAuthorizedException`.
     pub(crate) fn check(&self, token: &str, token_use: TokenUse, now: UnixTime) -> Answer<Claims> {
-        let (invalid, expired) = match token_use {
-            TokenUse::Access | TokenUse::Id => ("Invalid Access Token", "Access Token has expired"),
-            TokenUse::Refresh => ("Invalid Refresh Token", "Refresh Token has expired"),
-            TokenUse::NewPassword => (INVALID_SESSION, INVALID_SESSION),
+        let [invalid, expired] = match token_use {
+            TokenUse::Access | TokenUse::Id => {
+                ["Invalid Access Token", "Access Token has expired"].map(Exception::not_authorized)
+            }
+            TokenUse::Refresh => ["Invalid Refresh Token", "Refresh Token has expired"]
+                .map(Exception::not_authorized),
+            TokenUse::NewPassword => [(); 2].map(|()| Exception::invalid_session()),
         };
-        let invalid = || Exception::not_authorized(invalid);
+        let invalid = || invalid.clone();
         decode_header(token).map_err(|_| invalid())?;
-        // `alg` is one of these, whatever the header says. The time is this server's, not the system's.
+        // `alg` is one of these, whatever the header says. The time is this server's, not the
+        // system's.
         let mut rules = Validation::new(Algorithm::RS256);
         rules.validate_exp = false;
         rules.validate_aud = false;
@@ -204,7 +211,7 @@ impl Tokens {
             return Err(invalid());
         }
         if now.as_secs() >= claims.exp {
-            return Err(Exception::not_authorized(expired));
+            return Err(expired);
         }
         Ok(claims)
     }
@@ -217,7 +224,3 @@ fn object(claims: &Claims) -> Answer<Map<String, Value>> {
         Err(error) => Err(Exception::internal(error)),
     }
 }
-
-/// What a session is refused with, whatever is wrong with it.
-pub(crate) const INVALID_SESSION: &str =
-    "Invalid session for the user, session is expired or invalid.";

@@ -56,7 +56,8 @@ impl Engine {
             .arg("-k")
             .arg(folder.path())
             .args(["-h", "127.0.0.1", "-p", &port])
-            // How it flushes its files when it recovers; nothing that it promises depends on it, only how long that takes.
+            // How it flushes its files when it recovers; nothing that it promises depends on it,
+            // only how long that takes.
             .args(["-c", "recovery_init_sync_method=syncfs"]);
         let log = File::create(folder.path().join("log")).expect("a log");
         postgres.stderr(log);

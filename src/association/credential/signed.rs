@@ -1,0 +1,118 @@
+//! Signs the text that the server takes back: challenge sessions, and the tokens of remembered
+//! browsers.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base32::Alphabet;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::mac::keyed_hash;
+use crate::association::names::Context;
+use crate::keys::{Key, Keys};
+
+const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
+const VERSION: u8 = 1;
+/// Limits the text that is looked at, in characters: more than the longest that is ever made.
+pub(super) const MAX_LEN: usize = 1000;
+/// Exceeds the longest payload: a buffer that grows leaves pieces behind.
+const CAPACITY: usize = MAX_LEN * 5 / 8;
+
+/// Holds what a text says, to be signed.
+pub(super) struct Payload(Zeroizing<Vec<u8>>);
+
+impl Payload {
+    /// Begins a payload with the version and the id of the key that will sign it.
+    pub(super) fn new(keys: &Keys) -> Self {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(CAPACITY));
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&keys.current().id().to_be_bytes());
+        Self(bytes)
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        self.put(&number.to_be_bytes())
+    }
+
+    /// Writes the context, of at most 128 bytes, and the subject after it, to the end.
+    pub(super) fn context_and_subject(&mut self, context: &Context, subject: &str) -> &mut Self {
+        let context = context.as_bytes();
+        self.put(&[u8::try_from(context.len()).unwrap_or(u8::MAX)]);
+        self.put(context);
+        self.put(subject.as_bytes())
+    }
+
+    /// Signs the payload for this purpose with the current key, and returns the text.
+    pub(super) fn sign(&mut self, keys: &Keys, purpose: &[u8]) -> Zeroizing<String> {
+        let signature = mac(keys.current(), purpose, &self.0)
+            .finalize()
+            .into_bytes();
+        self.put(&signature);
+        Zeroizing::new(base32::encode(ALPHABET, &self.0))
+    }
+}
+
+/// Reads what a text says, where one of the keys has signed it for this purpose.
+pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
+    if text.len() > MAX_LEN {
+        return None;
+    }
+    let bytes = base32::decode(ALPHABET, text).map(Zeroizing::new)?;
+    // Base32 has many spellings of the same bytes; what is signed has one.
+    if *Zeroizing::new(base32::encode(ALPHABET, &bytes)) != *text {
+        return None;
+    }
+    let (signed, signature) = bytes.split_last_chunk::<32>()?;
+    let [VERSION, after_version @ ..] = signed else {
+        return None;
+    };
+    let (id, _) = after_version.split_first_chunk()?;
+    let key = keys.find(u32::from_be_bytes(*id))?;
+    mac(key, purpose, signed).verify_slice(signature).ok()?;
+    let end = signed.len();
+    Some(Said { bytes, at: 5, end })
+}
+
+fn mac(key: &Key, purpose: &[u8], signed: &[u8]) -> Hmac<Sha256> {
+    let mut mac = keyed_hash(key.expose(), purpose);
+    mac.update(signed);
+    mac
+}
+
+/// Holds a payload whose signature held, read from its beginning.
+pub(super) struct Said {
+    bytes: Zeroizing<Vec<u8>>,
+    at: usize,
+    end: usize,
+}
+
+impl Said {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..self.end]
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let array = *self.rest().first_chunk()?;
+        self.at += N;
+        Some(array)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// Reads the context and the subject, the last two things in every payload.
+    pub(super) fn context_and_subject(mut self) -> Option<(Context, String)> {
+        let [length] = self.array()?;
+        let (context, subject) = self.rest().split_at_checked(usize::from(length))?;
+        let subject = core::str::from_utf8(subject).ok()?;
+        Some((Context::new(context).ok()?, subject.into()))
+    }
+}

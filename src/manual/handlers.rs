@@ -1,0 +1,494 @@
+//! Tells authors of handlers which verb to call when, what to show, and what to keep.
+//!
+//! # The view of a request
+//!
+//! Make one [`Mfa`](crate::Mfa) at the start. For each request, make a view of it in one function,
+//! and begin every handler with that function. Then who must have a second factor, which flows
+//! belong together, and how a request is logged stand in one place:
+//!
+//! ```
+//! use softtoken::{Context, Error, Mfa, UnixTime};
+//!
+//! struct User {
+//!     is_admin: bool,
+//!     must_by: Option<UnixTime>, // a column of yours
+//!     password_version: u32,
+//! }
+//!
+//! fn view(mfa: &Mfa, user: &User, request_id: u64) -> Result<Mfa, Error> {
+//!     let policy = match user.must_by {
+//!         _ if user.is_admin => mfa.policy().required(),
+//!         Some(time) => mfa.policy().required_from(time),
+//!         None => *mfa.policy(),
+//!     };
+//!     let context = Context::new(format!("web/{}", user.password_version))?;
+//!     Ok(mfa.with_policy(policy)?.with_context(context).with_audit(move |subject, event| {
+//!         println!("{request_id} {subject} {}", event.name());
+//!     }))
+//! }
+//! ```
+//!
+//! - **Requirement.** Take the time of `required_from` from a row of yours, never from now: a time
+//!   that moves with every request never comes.
+//! - **Context.** Put the version of the password in. A new password then ends every flow that
+//!   began with the old one, and every remembered browser. Put the client or the pool in where one
+//!   set of keys serves several.
+//! - **Audit.** Log every event here, with your request's id and address. An outbox in the store
+//!   alone is no audit log: a replay and an attempt that came too early write no record.
+//! - Views of one row may differ, in the middle of a flow too. What the row itself depends on (the
+//!   throttle, the window, the number of tokens, ..) is the same in all; `with_policy` refuses the
+//!   rest.
+//!
+//! # Which verb when
+//!
+//! | moment | verb | then |
+//! |---|---|---|
+//! | the password was right, the code comes on the next page | [`sign_in`] | a [`Challenge`](crate::Challenge) says what to show |
+//! | that page comes back | [`open`], [`respond`] | issue a login, keep [`Grant::from`](crate::Grant) of the evidence |
+//! | password and code came in one request | [`sign_in_with`] | [`SignedIn`](crate::SignedIn) says whether to let the user in |
+//! | the challenge asks to set up | [`associate`] and [`verify`], by the session | the evidence of `verify` ends the sign-in |
+//! | the user adds or changes a phone | [`associate`] and [`verify`], by the grant | keep the new grant |
+//! | before a deletion, a payment, a new e-mail address | [`check`] | where it refuses, [`step_up`], keep the new grant, check again |
+//! | the settings page | [`status`] | tokens by id and name, recovery codes left |
+//! | the user asks for recovery codes | [`issue_recovery_codes`] | show them once |
+//! | codes of a right phone do not fit | [`resynchronise`] | sign in with the next code |
+//!
+//! One text field can take a code and a recovery code: [`Factor::parse`](crate::Factor::parse)
+//! tells them apart.
+//!
+//! `NotRequired` carries no evidence, since nothing was proven: keep
+//! [`Grant::first_factor`](crate::Grant::first_factor) with that login. A
+//! [`Setup`](crate::Challenge::Setup) that says `required_from` may be skipped until then: offer a
+//! link that logs the user in by the first factor.
+//!
+//! # Operation, authority, state
+//!
+//! The matrix has a row for each verb and state, and a column for each authority. *Verified* means
+//! that a token is in force; *not verified*, that none is, whatever is pending. A *password's
+//! grant* has shown no second factor, or none that still counts; a *factor's grant* proves
+//! possession of what is in force. An empty cell cannot be written: the verb takes no such
+//! authority. Of the refusals, *no: step up* is `SecondFactorRequired`, *no: nothing there* is
+//! `NotAssociated`, and *no: session* is `InvalidSession`.
+//!
+//! | verb | state | password's grant | factor's grant | session | administrator |
+//! |---|---|---|---|---|---|
+//! | [`associate`] | not verified | issues (1) | issues | `Setup`: issues | issues |
+//! | | verified | *no: step up* (2) | issues | *no: session* | issues |
+//! | [`verify`] | pending | in force | in force | `SetupPending`: in force | in force |
+//! | | verified, pending beside | *no: step up* (2) | in force | *no: session* (3) | in force |
+//! | | not verified, nothing pending | *no: nothing there* (3) | *no: nothing there* (3) | *no: session* (3) | *no: nothing there* |
+//! | [`finish_setup`] | just verified | | | `SetupDone`: evidence, once | |
+//! | [`respond`] | verified | | | `SoftwareToken`: evidence | |
+//! | [`step_up`] | verified | evidence | evidence | | |
+//! | | not verified | *no: nothing there* | *no: nothing there* | | |
+//! | [`check`] | verified | *no: step up* | yes (1) | | |
+//! | | not verified | yes (1) | yes (1) | | |
+//! | [`resynchronise`] | verified | sets the drift (1) | sets the drift | `SoftwareToken`: sets the drift | sets the drift |
+//! | [`set_enabled`] on, [`prefer`] up | verified | *no: step up* (4) | turned on | *no: session* | turned on |
+//! | [`set_enabled`] off, [`prefer`] down | verified | *no: step up* | turned off (5) | *no: session* | turned off (5) |
+//! | [`rename`] | verified | *no: step up* | renamed | *no: session* | renamed |
+//! | [`remove`] | verified | *no: step up* | removed (5) | *no: session* | removed |
+//! | [`issue_recovery_codes`] | verified | *no: step up* | issued | *no: session* | issued |
+//! | the five above | not verified | *no: nothing there* | *no: nothing there* | *no: session* | *no: nothing there* |
+//! | [`disassociate`] | verified | *no: step up* | removed (5) | *no: session* | removed |
+//! | | not verified | drops what is pending (1) (5) | the same | *no: session* | the same |
+//! | [`forget_browsers`] | verified | *no: step up* | forgotten | *no: session* | forgotten |
+//! | | not verified | forgotten (1) | forgotten | *no: session* | forgotten |
+//! | [`issue_temporary_code`], `export` | verified | | | | issued, handed out |
+//! | | not verified | | | | *no: nothing there* |
+//! | [`import`] | not verified | | | | in force, or pending (6) |
+//! | | verified | | | | replaces all (6) |
+//! | [`reset`], [`unlock`] | any | | | | done |
+//!
+//! 1. The first factor, or where possession is shown the second, must lie within
+//!    [`reauthenticate_within`](crate::Policy::reauthenticate_within) of now, else
+//!    `ReauthenticationRequired`. That holds for every grant in the matrix but in `verify`, in
+//!    `step_up`, and where a preference goes up. `check` has an age of its own; `resynchronise`
+//!    looks at the first factor alone.
+//! 2. [`Policy::COGNITO`](crate::Policy::COGNITO) waives possession of the only token, where no
+//!    sign-in has asked for it since it was last turned off: the new token replaces the old one.
+//! 3. `AlreadyVerified` for the grant or the session that has just verified the token: a double
+//!    click.
+//! 4. Turned on under [`Policy::COGNITO`](crate::Policy::COGNITO), for which the first factor is
+//!    enough.
+//! 5. `MfaRequired` where the policy requires a second factor; for `remove`, where the token is the
+//!    last. An administrator's `set_enabled(false)` then changes nothing, and is no error.
+//! 6. Where nothing is in force but once was, `VerifiedBefore` unless the request says
+//!    [`even_if_verified_before`](crate::mfa::Request::even_if_verified_before); where a token is
+//!    in force, `AlreadyVerified` unless it says
+//!    [`replacing_everything`](crate::mfa::Request::replacing_everything).
+//!
+//! A grant of another subject, of before a reset, or ahead of the clock is `NotAuthorized` in every
+//! row. All of these are told before a code is looked at, and count no guess. [`sign_in`],
+//! [`sign_in_with`], [`status`] and [`reseal`] take no authority: your application calls the first
+//! two once the password was right.
+//!
+//! [`associate`]: crate::Mfa::associate
+//! [`verify`]: crate::Mfa::verify
+//! [`finish_setup`]: crate::Mfa::finish_setup
+//! [`respond`]: crate::Mfa::respond
+//! [`step_up`]: crate::Mfa::step_up
+//! [`check`]: crate::Mfa::check
+//! [`resynchronise`]: crate::Mfa::resynchronise
+//! [`set_enabled`]: crate::Mfa::set_enabled
+//! [`prefer`]: crate::Mfa::prefer
+//! [`rename`]: crate::Mfa::rename
+//! [`remove`]: crate::Mfa::remove
+//! [`issue_recovery_codes`]: crate::Mfa::issue_recovery_codes
+//! [`disassociate`]: crate::Mfa::disassociate
+//! [`forget_browsers`]: crate::Mfa::forget_browsers
+//! [`issue_temporary_code`]: crate::Mfa::issue_temporary_code
+//! [`import`]: crate::Mfa::import
+//! [`reset`]: crate::Mfa::reset
+//! [`unlock`]: crate::Mfa::unlock
+//! [`sign_in`]: crate::Mfa::sign_in
+//! [`sign_in_with`]: crate::Mfa::sign_in_with
+//! [`status`]: crate::Mfa::status
+//! [`reseal`]: crate::Mfa::reseal
+//! [`open`]: crate::Mfa::open
+//!
+//! # Keeping a login
+//!
+//! Keep the [`Grant`](crate::Grant), as bytes, where only your application writes: in the row of
+//! the login, or in a claim of the token that you sign. Replace it after every `verify` and
+//! `step_up`.
+//!
+//! ```
+//! use softtoken::association::GrantError;
+//! use softtoken::{Evidence, Grant};
+//!
+//! struct Login {
+//!     user: String,
+//!     grant: Vec<u8>,
+//! }
+//!
+//! impl Login {
+//!     fn of(evidence: &Evidence) -> Self {
+//!         Self { user: evidence.subject().into(), grant: Grant::from(evidence).to_bytes() }
+//!     }
+//!
+//!     fn grant(&self) -> Result<Grant, GrantError> {
+//!         Grant::from_bytes(&self.grant, &self.user)
+//!     }
+//! }
+//! ```
+//!
+//! - Give a grant made by [`first_factor`](crate::Grant::first_factor) the id of its login
+//!   ([`with_id`](crate::Grant::with_id)), the same after a refresh. The login that sets up a phone
+//!   may then manage it without another code, as long as the policy's freshness lasts.
+//! - A refresh proves nothing: the times of a grant stay those of the authentication.
+//! - End the user's other logins where
+//!   [`should_end_other_logins`](crate::Evidence::should_end_other_logins) says so, and then issue
+//!   the new one.
+//! - Keep no evidence and no challenge session with a login: an evidence is used up by the handler
+//!   that received it, a session goes to the client and comes back.
+//!
+//! ## Cookies
+//!
+//! | cookie | holds | lives |
+//! |---|---|---|
+//! | of the flow, or a hidden field | the text of the challenge session | until the flow ends; it is no login |
+//! | of the login | a random id of a row of yours; a new one when the second factor is shown | as long as you let logins live |
+//! | of the browser | the text of [`remember`](crate::Mfa::remember) | the lifetime given to [`with_browsers`](crate::Mfa::with_browsers); it outlives the login |
+//!
+//! All of them are `HttpOnly`, `Secure` and `SameSite=Lax` or stricter. The browser's cookie stays
+//! when the user logs out. It proves nothing by itself, and is asked for after the password.
+//!
+//! ## When to end the others
+//!
+//! | moment | end |
+//! |---|---|
+//! | [`should_end_other_logins`](crate::Evidence::should_end_other_logins) is true | all logins of the user but the new one |
+//! | the user has a new password | the same; raise the version in the context, which ends flows and remembered browsers |
+//! | a token was removed, or turned off by the user | none: the grants of the removed token prove no possession any more |
+//! | [`reset`](crate::Mfa::reset) by an administrator | all logins; their grants are void at once, the logins are yours |
+//! | the user logs out everywhere | all logins, and [`forget_browsers`](crate::Mfa::forget_browsers) |
+//!
+//! # Roles
+//!
+//! The view says whether a user must have a second factor; the record does not. A user who becomes
+//! an administrator needs no migration: at the next sign-in the policy of the view asks for the
+//! user's token, or answers [`Setup`](crate::Challenge::Setup).
+//!
+//! A login that runs already is not asked again by a new role. Before an action that only the role
+//! allows, require that the login has shown a factor:
+//!
+//! ```
+//! use core::time::Duration;
+//! use softtoken::{Error, Grant, MemoryStore, Mfa, Rejection};
+//!
+//! /// Refuses a login that has shown no second factor, or none within eight hours.
+//! fn may_administrate(mfa: &Mfa, store: &MemoryStore, login: &Grant) -> Result<(), Error> {
+//!     if login.second_factor_at().is_none() {
+//!         return Err(Rejection::SecondFactorRequired.into());
+//!     }
+//!     let shift = Duration::from_secs(8 * 60 * 60);
+//!     mfa.check(login, shift).run_blocking(store, login.subject())
+//! }
+//! # use softtoken::{OsEntropy, Policy, UnixTime};
+//! # let now = UnixTime::from_secs(1_700_000_000);
+//! # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
+//! # let refused = may_administrate(&mfa, &MemoryStore::new(), &Grant::first_factor("alice", now));
+//! # assert_eq!(refused.unwrap_err().name(), "second_factor_required");
+//! ```
+//!
+//! The first line matters: [`check`](crate::Mfa::check) alone accepts a recent password where the
+//! user has no token.
+//!
+//! # Forced set-up
+//!
+//! Under a policy that requires a second factor, a user without one is given
+//! [`Setup`](crate::Challenge::Setup) in place of a login. The flow goes by its sessions: that of
+//! the challenge makes [`associate`](crate::Mfa::associate), that of
+//! [`Issued`](crate::association::Issued) makes [`verify`](crate::Mfa::verify), and the evidence of
+//! `verify` ends the sign-in.
+//!
+//! ```
+//! use softtoken::{Code, Error, Evidence, MemoryStore, Mfa};
+//!
+//! /// Shows the QR code. Returns key URI and next session.
+//! fn scan(mfa: &Mfa, store: &MemoryStore, session: &str) -> Result<(String, String), Error> {
+//!     let session = mfa.open(session)?;
+//!     let issued = mfa.associate(&session).run_blocking(store, session.subject())?;
+//!     let uri = issued.uri("Example", session.subject())?.expose().to_string();
+//!     let next = issued.session().expect("a session made it");
+//!     Ok((uri, next.expose().into()))
+//! }
+//!
+//! /// Takes the first code. The evidence is that of the sign-in: issue the login for it.
+//! fn confirm(
+//!     mfa: &Mfa,
+//!     store: &MemoryStore,
+//!     session: &str,
+//!     typed: &str,
+//! ) -> Result<Evidence, Error> {
+//!     let session = mfa.open(session)?;
+//!     let verify = mfa.verify(&session, Code::parse(typed)?);
+//!     Ok(verify.run_blocking(store, session.subject())?.evidence().clone())
+//! }
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # use softtoken::totp::{KeyUri, Verifier};
+//! # use softtoken::{Challenge, Context, OsEntropy, Policy, SessionKeys, UnixTime};
+//! # let (store, now) = (MemoryStore::new(), UnixTime::from_secs(1_700_000_000));
+//! # let mfa = Mfa::new(Policy::STANDARD.required(), move || Some(now), OsEntropy)
+//! #     .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?);
+//! # let Challenge::Setup { session, .. } = mfa.sign_in().run_blocking(&store, "alice")? else {
+//! #     panic!("alice has no token");
+//! # };
+//! # let (uri, next) = scan(&mfa, &store, session.expose())?;
+//! # let uri = KeyUri::parse(&uri)?;
+//! # let code = Verifier::new(uri.secret(), uri.totp()).code(uri.totp().step(now));
+//! # assert_eq!(confirm(&mfa, &store, &next, &code.expose())?.subject(), "alice");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - A user who loads the page of the QR code again begins with the challenge's session, and is
+//!   issued a new secret; the one before is dead.
+//! - Before the time of `required_from` the page has a second link, "later", which issues a login
+//!   by [`Grant::first_factor`](crate::Grant::first_factor). Ask the crate again there
+//!   ([`sign_in`](crate::Mfa::sign_in)): the time may have come since the page was made.
+//! - Anybody with the password of a user without a token can set one up. Where that is not enough,
+//!   have an administrator hand the first secret out, or ask for another proof before the set-up.
+//! - Recovery codes come after the login is issued, by the grant of that evidence.
+//!
+//! # Answering
+//!
+//! Every request ends in `Ok`, in a [`Rejection`](crate::Rejection), or in an error that is neither
+//! yes nor no. [`may_retry`](crate::Rejection::may_retry) tells in code what the last column tells
+//! here:
+//!
+//! | rejection | status | show | then |
+//! |---|---|---|---|
+//! | `Mismatch` | 401 | "This code is not right." With a `retry_after`: "Wait 5 s." | the same form again |
+//! | `Reused` | 401 | "This code was used. Wait for the next one." | the same form again |
+//! | `CodeLength` | 400 | "A code has 6 digits." | the same form again |
+//! | `Throttled` | 429, `Retry-After` | "Too many wrong codes. Wait 5 s." | the same form again, later |
+//! | `Locked` | 403 | "Locked. Use a recovery code, or ask support." | the same form again, with a recovery code |
+//! | `RecoveryLocked` | 403 | "Recovery codes are locked. Use your phone, or ask support." | the same form again, with a code |
+//! | `InvalidSession` | 401 | "That took too long. Sign in again." | the password again |
+//! | `Expired` | 410 | "That took too long. Set up again." | `associate` again |
+//! | `AlreadyVerified` | 409 | the page of a success: a double click | go on |
+//! | `NotAssociated` | 409 | the settings page, loaded anew | start over |
+//! | `NoSuchToken` | 404 | the settings page, loaded anew | start over |
+//! | `TooManyTokens` | 409 | "Replace or remove a phone first." | `replacing`, or `remove` |
+//! | `ReauthenticationRequired` | 403 | the form of a code; of the password, where no token is in force | `step_up`, or a new login; the request again |
+//! | `SecondFactorRequired` | 403 | the form of a code | `step_up`, and the request again |
+//! | `NotAuthorized` | 401 | "Sign in again." | end the login |
+//! | `MfaRequired` | 403 | "Your organisation requires a second factor." | nothing; an administrator may |
+//! | `SoftwareTokenDisabled` | 403 | nothing: do not offer it | nothing |
+//! | `ClockBehind` | 503 | "Try again later." | tell your operators |
+//! | `VerifiedBefore`, `LastStepInFuture` | | only a [migration](super::migrations) is told | |
+//!
+//! | error | status | show | then |
+//! |---|---|---|---|
+//! | [`Malformed`](crate::Error::Malformed) | 400 | its text, which holds nothing of the input | the same form again |
+//! | the same, of a policy, a context or a grant | 500 | "Try again later." | mend your application: users do not type these |
+//! | [`Fault`](crate::Error::Fault) | 500 | "Try again later." | nothing was accepted |
+//! | [`Store`](crate::Error::Store) | 503 | "Try again later." | nothing was accepted, and a code may be spent |
+//!
+//! Write it once. A wrapper of your own takes whatever the crate refuses, by `?`:
+//!
+//! ```
+//! # #[derive(Debug)]
+//! # struct DbError;
+//! # impl core::fmt::Display for DbError {
+//! #     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+//! #         formatter.write_str("no answer")
+//! #     }
+//! # }
+//! # impl core::error::Error for DbError {}
+//! use softtoken::error::Malformed;
+//! use softtoken::{Code, Error, Rejection};
+//!
+//! /// What your framework makes a response of.
+//! struct Problem {
+//!     status: u16,
+//!     name: &'static str, // for the client, and for translations
+//!     retry_after: Option<core::time::Duration>,
+//! }
+//!
+//! impl<E: Into<Error<DbError>>> From<E> for Problem {
+//!     fn from(error: E) -> Self {
+//!         let error = error.into();
+//!         let status = match &error {
+//!             Error::Malformed(Malformed::Policy(_) | Malformed::Context(_)) => 500,
+//!             Error::Malformed(Malformed::Grant(_)) => 500,
+//!             Error::Malformed(_) => 400,
+//!             Error::Rejected { rejection, .. } => status(*rejection),
+//!             Error::Fault(_) => 500,
+//!             Error::Store(_) => 503,
+//!         };
+//!         Self { status, name: error.name(), retry_after: error.retry_after() }
+//!     }
+//! }
+//!
+//! fn status(rejection: Rejection) -> u16 {
+//!     match rejection {
+//!         Rejection::Mismatch | Rejection::Reused => 401,
+//!         Rejection::InvalidSession | Rejection::NotAuthorized => 401,
+//!         Rejection::Throttled { .. } => 429,
+//!         Rejection::CodeLength { .. } => 400,
+//!         Rejection::Expired => 410,
+//!         Rejection::NoSuchToken => 404,
+//!         Rejection::NotAssociated | Rejection::AlreadyVerified | Rejection::TooManyTokens => 409,
+//!         Rejection::ClockBehind => 503,
+//!         _ => 403,
+//!     }
+//! }
+//!
+//! fn handler(typed: &str) -> Result<(), Problem> {
+//!     let _code = Code::parse(typed)?;
+//!     Ok(())
+//! }
+//!
+//! let problem = handler("12345").unwrap_err();
+//! assert_eq!((problem.status, problem.name), (400, "malformed_code"));
+//! # assert!(problem.retry_after.is_none());
+//! # assert_eq!(status(Rejection::Mismatch), 401);
+//! ```
+//!
+//! Ask the crate only after the password was right: its answers then tell strangers nothing of a
+//! user.
+//!
+//! # Before something dangerous
+//!
+//! ```
+//! use core::time::Duration;
+//! use softtoken::{Error, Factor, Grant, MemoryStore, Mfa, Rejection};
+//!
+//! /// Whether to show the form of a code first.
+//! fn must_step_up(mfa: &Mfa, store: &MemoryStore, login: &Grant) -> Result<bool, Error> {
+//!     let check = mfa.check(login, Duration::from_secs(5 * 60));
+//!     match check.run_blocking(store, login.subject()) {
+//!         Ok(()) => Ok(false),
+//!         Err(error) => match error.rejection() {
+//!             Some(Rejection::SecondFactorRequired) => Ok(true),
+//!             Some(Rejection::ReauthenticationRequired) => Ok(true),
+//!             _ => Err(error),
+//!         },
+//!     }
+//! }
+//!
+//! /// That form: keep the new grant with the login.
+//! fn step_up(mfa: &Mfa, store: &MemoryStore, login: &Grant, typed: &str) -> Result<Grant, Error> {
+//!     let step_up = mfa.step_up(login, Factor::parse(typed)?);
+//!     Ok(Grant::from(&step_up.run_blocking(store, login.subject())?))
+//! }
+//! ```
+//!
+//! A user without a token is asked for nothing but a recent first factor: where `check` answers
+//! `ReauthenticationRequired` and [`status`](crate::Mfa::status) shows no token, ask for the
+//! password.
+//!
+//! # In a transaction of your own
+//!
+//! To write rows of your own with the code that was spent, decide inside your transaction
+//! ([`Request::decide`](crate::mfa::Request::decide) has the loop; the example `own_transaction`
+//! runs it). Three rules:
+//!
+//! 1. **A rejection is committed without your rows.** It counts a guess, and a count that is rolled
+//!    back with a login makes guessing free ([`is_rejection`](crate::mfa::Decision::is_rejection)).
+//! 2. **After a conflict, or a commit that failed, begin again from the load.** A decision is for
+//!    the row that it was made of.
+//! 3. **Take the answer last**, by [`committed`](crate::mfa::Decision::committed): it tells the
+//!    audit.
+//!
+//! Use [`respond`](crate::Mfa::respond) or [`step_up`](crate::Mfa::step_up) there. An answer of
+//! [`sign_in_with`](crate::Mfa::sign_in_with) may be that a factor is still missing, which is no
+//! rejection, and no login either.
+//!
+//! Request, decision and write are owned: they move into a spawned task and onto another thread.
+//!
+//! ## Dropped futures and spawned tasks
+//!
+//! A client that hangs up drops the future of its handler, in most frameworks, at whatever `await`
+//! it stands. Between the load and the commit that is harmless: the transaction is rolled back, and
+//! nobody has learnt the verdict. After the commit it is not: the code is spent, and neither the
+//! user nor the audit was told. A guesser who hangs up before each answer is still counted, since
+//! the commit comes before the answer.
+//!
+//! To have every commit told, and every login of yours finished, run the loop in a task of its own,
+//! and let the handler await that task. Everything that the loop needs moves in:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use softtoken::{Error, Evidence, Factor, MemoryStore, Mfa};
+//! # /// Stands for your executor's `spawn`, which wants a future that is `Send` and `'static`.
+//! # async fn spawn<F: Future<Output: Send> + Send + 'static>(task: F) -> F::Output {
+//! #     task.await
+//! # }
+//!
+//! async fn answer(
+//!     mfa: Mfa, // a clone is a reference
+//!     store: Arc<MemoryStore>,
+//!     session: String,
+//!     factor: Factor,
+//! ) -> Result<Evidence, Error> {
+//!     let session = mfa.open(&session)?;
+//!     // Goes on where the client hangs up.
+//!     spawn(async move {
+//!         let respond = mfa.respond(&session, factor);
+//!         let evidence = respond.run(&*store, session.subject()).await?;
+//!         // yours: issue the login here
+//!         Ok::<_, Error>(evidence)
+//!     })
+//!     .await
+//! }
+//! # fn is_send<T: Send>(_: &T) {}
+//! # let mfa = Mfa::system(softtoken::Policy::STANDARD);
+//! # let factor = Factor::parse("123456")?;
+//! # is_send(&answer(mfa, Arc::default(), String::new(), factor));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! The same holds for the loop around [`decide`](crate::mfa::Request::decide). Two things stay
+//! yours: a pool that rolls back what a dropped future left open ([stores](super::stores#pools)),
+//! and at shutdown a wait for the tasks that still run.
+//!
+//! # When an answer is lost
+//!
+//! A client that repeats a request after its answer was lost is told that the code was used. Where
+//! your own server repeats requests, name the attempt
+//! ([`AttemptKey`](crate::association::AttemptKey)): the same attempt is given the same evidence
+//! again.

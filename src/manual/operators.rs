@@ -1,0 +1,265 @@
+//! Tells operators about keys, clocks, users who are shut out, alerts, and accounts to delete.
+//!
+//! # Keys
+//!
+//! | keys | of what | when they are lost |
+//! |---|---|---|
+//! | [`SessionKeys`](crate::SessionKeys) | challenge sessions, for minutes | users who are in the middle of a flow begin again; nothing else |
+//! | [`BrowserKeys`](crate::association::BrowserKeys) | remembered browsers, for up to 90 days | every browser is asked for a code again |
+//! | `Keyring` (feature `seal`) | [sealed records](crate::record#sealed), for good | no record opens: see below |
+//!
+//! - Give all processes the same keys, from where you keep secrets, each kind its own.
+//! - Rotate in three steps, each on all processes before the next begins: open with the new key as
+//!   well (`also_open`), sign or seal with it (`rotate`), forget the old one (`retire`). Session
+//!   keys retire after the longer of the policy's session and pending lifetimes, browser keys after
+//!   the lifetime that you gave to browsers, seal keys after every record was
+//!   [resealed](crate::Mfa::reseal).
+//! - When a key is stolen, rotate and retire at once. The holder of a session key passes for a user
+//!   whose password was right: as a user without a token that holder can set one up, and as any
+//!   other try codes under the throttle. A browser key waives the question for a code to a thief
+//!   who has the password too. A seal key opens the secrets of every row that the same thief has
+//!   read, so these users have to set up new ones.
+//! - Back seal keys up apart from the database, and try the backup.
+//!
+//! # Records that do not open
+//!
+//! A row that was damaged, or sealed under a key that is lost, shuts its user out:
+//! [`Fault::Record`](crate::Fault::Record), whose name begins with `record_`. Nothing is
+//! overwritten. First look for the key, the label, the table that the row belongs to. Where all of
+//! them are gone, reset the row at the revision that stands in it:
+//!
+//! ```
+//! use softtoken::{Administrator, Error, MemoryStore, Mfa, Revision};
+//!
+//! fn give_up(
+//!     mfa: &Mfa,
+//!     store: &MemoryStore,
+//!     operator: &str,
+//!     user: &str,
+//!     seen: Revision,
+//! ) -> Result<(), Error> {
+//!     let admin = Administrator::named(operator);
+//!     mfa.reset(&admin).unreadable(seen).run_blocking(store, user)
+//! }
+//! ```
+//!
+//! No other verb overwrites what it could not read. A row that opens after all is reset as any is;
+//! a row that does not, and has another revision by now, is left alone, and so is one of a newer
+//! format than this version knows. The user then has no second factor, and every grant of before is
+//! void.
+//!
+//! # A clock that was wrong
+//!
+//! The server's clock decides which codes are valid. Make it say that it does not know
+//! ([`Clock`](crate::time::Clock) returns `None`) before it is synchronised.
+//!
+//! - **It has gone back.** Requests answer [`ClockBehind`](crate::Rejection::ClockBehind): a later
+//!   code was accepted before. Nothing is counted. Mend the clock; no record needs anything.
+//! - **It was ahead, and codes were accepted.** After it is mended these users see `ClockBehind`
+//!   until the time that it showed. Where that is minutes, wait. Where it is years, reset these
+//!   users with [`mending_clock`](crate::mfa::Request::mending_clock), which also lowers the times
+//!   to come that were stored: otherwise a login of today is older than a reset under that clock,
+//!   and authorises nothing.
+//! - **Times of codes and of databases differ.** Only the clock that the [`Mfa`](crate::Mfa) was
+//!   given counts.
+//!
+//! # A user is shut out
+//!
+//! Recognise the caller first, as your policy for recovery asks: an attacker who talks an operator
+//! into a reset needs no code.
+//!
+//! | the user says | status shows | verb | the user then |
+//! |---|---|---|---|
+//! | "It says wait" | `throttled_until` | none; [`unlock`](crate::Mfa::unlock) where somebody else guesses | waits, changes the password |
+//! | "It says locked" | `locked` | [`unlock`](crate::Mfa::unlock), after a new password | signs in with a code |
+//! | "My phone is at home" | a token | [`issue_temporary_code`](crate::Mfa::issue_temporary_code) | signs in with it once |
+//! | "My phone is gone", with recovery codes | `recovery_codes` | none | signs in with one, replaces the phone |
+//! | "My phone is gone", without | a token | [`reset`](crate::Mfa::reset) | signs in, sets up a new phone |
+//! | "My phone was stolen" | a token | [`reset`](crate::Mfa::reset), and end all logins | the same |
+//! | "Codes never fit" | `failures`, no lock | none | [resynchronises](crate::Mfa::resynchronise) with two codes, or sets the phone's clock |
+//! | "I turned it on and never scanned" | `pending` | none | sets up again |
+//!
+//! A temporary code lives for 1 minute to 7 days, is good once, and ends with a newer one, with a
+//! new set of recovery codes and with any change of what is in force. It needs a token in force:
+//! after a reset there is nothing to stand in for. Spent codes stay spent after an `unlock`.
+//!
+//! After a `reset` the password is enough to enrol. Where it may be known to somebody else, change
+//! it first.
+//!
+//! ```
+//! use core::time::Duration;
+//! use softtoken::{Administrator, Error, MemoryStore, Mfa, RecoveryCode};
+//!
+//! /// The view of the operator's request logs who did it, and from where.
+//! fn phone_at_home(
+//!     mfa: &Mfa,
+//!     store: &MemoryStore,
+//!     operator: &str,
+//!     user: &str,
+//! ) -> Result<RecoveryCode, Error> {
+//!     let admin = Administrator::named(operator);
+//!     let day = Duration::from_secs(24 * 60 * 60);
+//!     mfa.issue_temporary_code(&admin, day).run_blocking(store, user)
+//! }
+//! ```
+//!
+//! # Events to alert on
+//!
+//! Log every [`Event`](crate::Event), by its [`name`](crate::Event::name), with the subject and
+//! your request's id.
+//!
+//! | event | means | do |
+//! |---|---|---|
+//! | `password_probably_known` | five failures in a row, or ten that no success has paid off | tell the user; have the password changed |
+//! | `locked` | a hundred failures, or an attempt at locked tokens | the same, then `unlock` |
+//! | `signed_in` with many `failures` before it | the user at last, or a guess that was right | ask the user |
+//! | `reused_code`, often for one subject | a replay, or an impatient user | look at the addresses |
+//! | `recovery_code_used`, `vouched` | a sign-in without the phone | tell the user |
+//! | `replaced`, `removed`, `disassociated`, `preference_changed` | a factor was changed | tell the user, at an address that did not change with it |
+//! | the same with `possession_waived` | changed by the password alone, as the policy allows | tell the user |
+//! | `reset`, `imported`, `exported`, `temporary_code_issued` | an administrator | compare with your tickets |
+//! | `refused` with the flaw `forged` or `other_context` | a session that this view never made | keys or views that differ between processes; else an attack |
+//! | `clock_behind` | the server's clock has gone back | mend the clock |
+//!
+//! [`is_warning`](crate::Event::is_warning) is true of the first two, which feature `tracing` emits
+//! at `WARN`. Faults have no events: alert on `record_damaged`, `record_does_not_open`,
+//! `rolled_back` and `contended` where your application logs errors.
+//!
+//! # Metrics
+//!
+//! Count events by [`name`](crate::Event::name), and refusals by the rejection's name as well. No
+//! label holds a subject: a metric for each user is a list of users.
+//!
+//! | metric | alert |
+//! |---|---|
+//! | `refused` with `mismatch`, by `signed_in` | twice its value of last week: guessing, or a clock that is off |
+//! | `throttled`, `locked`, distinct subjects an hour | ten times the usual: passwords of many users are known |
+//! | `refused` with `invalid_session` | a step at a deployment: keys that differ between processes |
+//! | `recovery_code_used`, by `signed_in` | a rise after an app's release: users lose their tokens |
+//! | errors `contended` | more than a few an hour: a store that is slow, or a client that repeats |
+//! | errors of the store; time of a load and of a swap | as for any database on the way in |
+//! | any `record_` error, `rolled_back`, `clock_behind` | the first one |
+//!
+//! # An audit table
+//!
+//! The audit is called within the request, after the write was stored: let it hand the event on,
+//! and write from elsewhere.
+//!
+//! ```sql
+//! CREATE TABLE mfa_audit (
+//!     at            BIGINT NOT NULL, -- Unix time
+//!     subject       TEXT   NOT NULL, -- empty for a session that nobody signed
+//!     name          TEXT   NOT NULL,
+//!     operation     TEXT   NOT NULL,
+//!     actor         TEXT   NOT NULL,
+//!     administrator TEXT,
+//!     token         TEXT,
+//!     request       BIGINT NOT NULL  -- leads to address and browser, which your own log has
+//! );
+//! CREATE INDEX mfa_audit_subject ON mfa_audit (subject, at);
+//! CREATE INDEX mfa_audit_name ON mfa_audit (name, at);
+//! ```
+//!
+//! ```
+//! use std::sync::mpsc::Sender;
+//! use softtoken::association::Actor;
+//! use softtoken::{Event, Mfa};
+//!
+//! struct Row {
+//!     at: u64,
+//!     subject: String,
+//!     name: &'static str,
+//!     operation: &'static str,
+//!     actor: &'static str,
+//!     administrator: Option<String>,
+//!     token: Option<String>,
+//!     request: u64,
+//! }
+//!
+//! impl Row {
+//!     fn new(subject: &str, event: &Event, request: u64) -> Self {
+//!         let administrator = match &event.actor {
+//!             Actor::Administrator { name, .. } => Some(name.to_string()),
+//!             _ => None,
+//!         };
+//!         Self {
+//!             at: event.at.as_secs(),
+//!             subject: subject.into(),
+//!             name: event.name(),
+//!             operation: event.operation,
+//!             actor: event.actor.name(),
+//!             administrator,
+//!             token: event.token.as_ref().map(|token| token.id.to_string()),
+//!             request,
+//!         }
+//!     }
+//! }
+//!
+//! fn audited(mfa: &Mfa, request: u64, rows: Sender<Row>) -> Mfa {
+//!     mfa.with_audit(move |subject, event| {
+//!         // A writer that is gone is an alert of its own, and no reason to refuse users.
+//!         let _ = rows.send(Row::new(subject, event, request));
+//!     })
+//! }
+//! # use softtoken::{Administrator, MemoryStore, Policy};
+//! # let (sender, rows) = std::sync::mpsc::channel();
+//! # let mfa = audited(&Mfa::system(Policy::STANDARD), 7, sender);
+//! # mfa.reset(&Administrator::named("ops")).run_blocking(&MemoryStore::new(), "alice")?;
+//! # let row = rows.recv()?;
+//! # assert_eq!((row.name, row.administrator.as_deref(), row.request), ("reset", Some("ops"), 7));
+//! # assert_eq!((&*row.subject, row.operation, row.actor), ("alice", "reset", "administrator"));
+//! # assert!(row.at > 0 && row.token.is_none());
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! Feature `serde` writes an event with all of its fields, for a column of JSON. A process that is
+//! killed between commit and audit leaves no row: where that must not be, write
+//! [`Write::events`](crate::store::Write::events) in the statement's own transaction as well
+//! ([an outbox](super::stores#a-column-of-your-own)).
+//!
+//! # Several servers
+//!
+//! - All of them ask one primary, by whichever process: the swap decides between two servers as it
+//!   does between two threads. Nothing is kept in a process, so no request has to come back to the
+//!   one it began at.
+//! - All have the same session keys, browser keys, seal keys and seal label, and policies that
+//!   agree in what the row depends on ([`with_policy`](crate::Mfa::with_policy) lists it). During a
+//!   deployment two policies serve at once: change the throttle, the window or the number of tokens
+//!   as you would a schema.
+//! - All have synchronised clocks. A server that is behind answers `ClockBehind` to the users who
+//!   have just signed in at another one.
+//! - Two regions with a primary each are two sets of users. One user's row has one primary, or a
+//!   code signs in twice.
+//!
+//! # A backup is put back
+//!
+//! The rows are those of the time of the backup, and nothing in them says so:
+//!
+//! 1. Keep sign-ins shut for two minutes after the database is back. Codes that were spent since
+//!    the backup are then no longer valid.
+//! 2. Read the events since the backup in the audit table, which another database must hold.
+//!    [`reset`](crate::Mfa::reset) the users with `replaced`, `removed`, `disassociated` or
+//!    `reset`, whose old tokens are in force again. Have those with `recovery_code_used` or
+//!    `recovery_codes_issued` take a new set: used codes are unused, and an older set is good.
+//! 3. Users with `verified` or `added` since have a phone whose secret is gone: they set up again.
+//! 4. Locks and counts since are forgotten. Have the users of `password_probably_known` change
+//!    their passwords.
+//! 5. End the logins that were issued since the backup, or all of them.
+//!
+//! A service that remembers the newest revision of a subject elsewhere finds the rows that went
+//! back by itself ([`at_least`](crate::mfa::Request::at_least)), and a column that says "enrolled"
+//! finds those that lost their token ([`expect_enrolled`](crate::mfa::Request::expect_enrolled)).
+//!
+//! # Deleting accounts
+//!
+//! 1. [`disassociate`](crate::Mfa::disassociate) by an administrator, or
+//!    [`reset`](crate::Mfa::reset): the secrets are gone from the row, and every grant of before a
+//!    reset is void.
+//! 2. Delete the account. Keep the row until the longest challenge session, login and remembered
+//!    browser have run out.
+//! 3. Delete the row, if the subject never comes back. An id that may be given to somebody else, or
+//!    that the same user may get back, keeps its row: without it a grant of before would count
+//!    again.
+//!
+//! Backups hold the secrets for as long as you keep them; sealed rows without their key hold
+//! nothing.
