@@ -763,7 +763,7 @@ impl Mfa {
     /// - [`TooManyTokens`](Rejection::TooManyTokens), [`NoSuchToken`](Rejection::NoSuchToken):
     ///   there is no room, or nothing to replace.
     ///
-    /// By none of these is a secret issued; one that waited before still waits.
+    /// None of these issues a secret; one that waited before still waits.
     ///
     /// # Examples
     ///
@@ -809,7 +809,7 @@ impl Mfa {
     ///   [`TooManyTokens`](Rejection::TooManyTokens), [`NoSuchToken`](Rejection::NoSuchToken): the
     ///   policy or the tokens in force have changed since. No code was judged.
     ///
-    /// By none of these does a token come into force.
+    /// None of these puts a token in force.
     ///
     /// # Examples
     ///
@@ -873,7 +873,7 @@ impl Mfa {
     /// - [`MfaRequired`](Rejection::MfaRequired): the policy requires a second factor, so the user
     ///   cannot turn it off.
     ///
-    /// By none of these does the preference change.
+    /// None of these changes the preference.
     ///
     /// # Examples
     ///
@@ -907,7 +907,7 @@ impl Mfa {
     /// - [`MfaRequired`](Rejection::MfaRequired): the policy requires a second factor, so the user
     ///   cannot turn it off.
     ///
-    /// By none of these does the preference change.
+    /// None of these changes the preference.
     ///
     /// # Examples
     ///
@@ -938,7 +938,7 @@ impl Mfa {
     /// - [`NotAssociated`](Rejection::NotAssociated): no token is in force.
     /// - [`NoSuchToken`](Rejection::NoSuchToken): the token is not in force.
     ///
-    /// By none of these does a name change.
+    /// None of these changes a name.
     ///
     /// # Examples
     ///
@@ -976,7 +976,7 @@ impl Mfa {
     /// - [`MfaRequired`](Rejection::MfaRequired): the policy requires a second factor, and the
     ///   token is the last.
     ///
-    /// By none of these is a token removed.
+    /// None of these removes a token.
     ///
     /// # Examples
     ///
@@ -1011,7 +1011,7 @@ impl Mfa {
     ///   [`InvalidSession`](Rejection::InvalidSession): the authority does not suffice.
     /// - [`MfaRequired`](Rejection::MfaRequired): the policy requires a second factor.
     ///
-    /// By none of these is anything removed.
+    /// None of these removes anything.
     ///
     /// # Examples
     ///
@@ -1042,7 +1042,7 @@ impl Mfa {
     ///   [`InvalidSession`](Rejection::InvalidSession): the authority does not suffice.
     /// - [`NotAssociated`](Rejection::NotAssociated): no token is in force.
     ///
-    /// By none of these are codes issued; an old set stays good.
+    /// None of these issues codes; an old set stays good.
     ///
     /// # Examples
     ///
@@ -1076,7 +1076,7 @@ impl Mfa {
     ///   [`SecondFactorRequired`](Rejection::SecondFactorRequired),
     ///   [`InvalidSession`](Rejection::InvalidSession): the authority does not suffice.
     ///
-    /// By none of these is a browser forgotten.
+    /// None of these forgets a browser.
     ///
     /// # Examples
     ///
@@ -1112,7 +1112,7 @@ impl Mfa {
     /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked),
     ///   [`ClockBehind`](Rejection::ClockBehind): nothing was judged, nothing counted.
     ///
-    /// By none of these does the drift change.
+    /// None of these changes the drift.
     ///
     /// # Examples
     ///
@@ -1249,7 +1249,7 @@ impl Mfa {
     ///   [`SoftwareTokenDisabled`](Rejection::SoftwareTokenDisabled).
     /// - [`Fault::Import`]: the list contradicts itself.
     ///
-    /// By none of these is a token imported.
+    /// None of these imports a token.
     ///
     /// # Examples
     ///

@@ -862,6 +862,23 @@ fn a_preference_goes_down_by_possession_always() {
 }
 
 #[test]
+fn the_same_preference_again_is_a_read_by_a_login_that_has_just_stepped_up() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let password = world.password("alice");
+    world.time.advance(3600);
+    let step_up = world.mfa.step_up(&password, device.code(world.now()));
+    let evidence = step_up.run_blocking(&world.store, "alice").unwrap();
+    let grant = Grant::from(&evidence);
+    assert_eq!(prefer(&world, &grant, Preference::Disabled), Ok(()));
+    assert_eq!(
+        prefer(&world, &grant, Preference::Disabled),
+        Ok(()),
+        "a double click"
+    );
+}
+
+#[test]
 fn the_same_preference_again_is_a_read_by_a_fresh_password() {
     let world = World::standard();
     add(&world);

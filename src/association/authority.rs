@@ -344,7 +344,7 @@ impl Grant {
 }
 
 /// Allows for clocks of your servers that lie apart.
-const CLOCKS_APART: Duration = Duration::from_secs(60);
+pub(super) const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 fn is_fresh(shown: UnixTime, now: UnixTime, within: Option<Duration>) -> Result<(), Rejection> {
     if within.is_some_and(|within| now.since(shown) > within) {

@@ -79,7 +79,7 @@
 //! | the time of the sign-in, not of the code | nothing: leave `last_step` out |
 //! | -1, 0 or nothing for "never" | nothing: leave `last_step` out |
 //!
-//! By name, as their sources have it:
+//! The systems by name, as their sources have it:
 //!
 //! | system | column | unit | never used | secret |
 //! |---|---|---|---|---|

@@ -1,6 +1,6 @@
 //! Helps a user who is shut out, by an administrator: reset, unlock.
 
-use crate::association::authority::Administrator;
+use crate::association::authority::{Administrator, CLOCKS_APART};
 use crate::association::draft::Draft;
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{Actor, EventKind, Refusal};
@@ -46,9 +46,6 @@ impl Reset {
         self
     }
 }
-
-/// Allows for clocks of your servers that lie apart.
-const CLOCKS_APART: core::time::Duration = core::time::Duration::from_secs(60);
 
 impl sealed::Sealed for Reset {}
 impl Operation for Reset {
