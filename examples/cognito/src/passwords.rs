@@ -1,5 +1,9 @@
 //! Passwords: which are accepted, and what is kept of them.
 
+#[cfg(test)]
+mod tests;
+
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use argon2::password_hash::{
@@ -33,7 +37,8 @@ impl PasswordHash {
         Ok(Self(hashed.map_err(Exception::internal)?.to_string()))
     }
 
-    fn is_of(&self, password: &str) -> bool {
+    fn is_of(&self, password: &str, compared: &AtomicU64) -> bool {
+        compared.fetch_add(1, Ordering::Relaxed);
         // The parameters are those of the kept hash.
         Phc::new(&self.0).is_ok_and(|phc| {
             Argon2::default()
@@ -50,6 +55,8 @@ pub(crate) struct Passwords {
     /// What the password of nobody is compared with, so that an unknown user takes as long as a
     /// known one.
     nobody: PasswordHash,
+    /// How many passwords were hashed for a comparison so far.
+    compared: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -58,6 +65,7 @@ impl Passwords {
         Ok(Self {
             at_once: Arc::new(Semaphore::new(cores)),
             nobody: PasswordHash::of("nobody")?,
+            compared: Arc::default(),
         })
     }
 
@@ -73,7 +81,9 @@ impl Passwords {
     ) -> Answer<bool> {
         let known = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.nobody.clone());
-        Ok(self.apart(move || kept.is_of(&password)).await? && known)
+        let compared = self.compared.clone();
+        let right = self.apart(move || kept.is_of(&password, &compared));
+        Ok(right.await? && known)
     }
 
     async fn apart<T: Send + 'static>(

@@ -4,6 +4,7 @@
 mod faults;
 mod first_factor;
 mod flows;
+mod meanwhile;
 mod process;
 mod protocol;
 mod races;

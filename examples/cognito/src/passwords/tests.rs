@@ -1,0 +1,65 @@
+//! Holds a wrong name to the price of a wrong password: the same hash.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use argon2::Params;
+use argon2::password_hash::PasswordHash as Phc;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::PasswordHash;
+use crate::operations;
+use crate::server::Server;
+
+const CLIENT: &str = "optional1client00000000000";
+
+fn hashes(server: &Server) -> u64 {
+    server.passwords().compared.load(Relaxed)
+}
+
+/// Signs in with a wrong password, and returns how many passwords were hashed for it.
+async fn cost_of_a_refusal(server: &Server, operation: &str, flow: &str, user: &str) -> u64 {
+    let before = hashes(server);
+    let body = json!({
+        "UserPoolId": "local_optional1", "ClientId": CLIENT, "AuthFlow": flow,
+        "AuthParameters": { "USERNAME": user, "PASSWORD": "Wrong-Horse-1" },
+    });
+    let target = format!("AWSCognitoIdentityProviderService.{operation}");
+    let answered = operations::answer(server, &target, body.to_string().as_bytes(), "id").await;
+    assert!(answered.is_err(), "the password is wrong");
+    hashes(server) - before
+}
+
+#[test]
+fn an_unknown_user_costs_as_many_hashes_as_a_wrong_password() {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let server = Server::builder().build().expect("it starts");
+    for (operation, flow) in [
+        ("InitiateAuth", "USER_PASSWORD_AUTH"),
+        ("AdminInitiateAuth", "ADMIN_USER_PASSWORD_AUTH"),
+    ] {
+        for user in ["otto", "nobody", "somebody-else"] {
+            let cost = runtime.block_on(cost_of_a_refusal(&server, operation, flow, user));
+            assert_eq!(cost, 1, "{operation} of {user}");
+        }
+    }
+}
+
+#[test]
+fn the_password_of_nobody_lets_nobody_in() {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let server = Server::builder().build().expect("it starts");
+    let verify = server.passwords().verify("nobody".into(), None);
+    assert!(!runtime.block_on(verify).expect("it is compared"));
+}
+
+#[test]
+fn the_hash_of_nobody_is_as_expensive_as_that_of_a_user() {
+    let server = Server::builder().build().expect("it starts");
+    let of_a_user = PasswordHash::of("Correct-Horse-1").expect("it is hashed");
+    let cost = |hash: &PasswordHash| {
+        let hash = Phc::new(&hash.0).expect("a PHC string");
+        Params::try_from(&hash).expect("Argon2's parameters")
+    };
+    assert_eq!(cost(&server.passwords().nobody), cost(&of_a_user));
+}
