@@ -405,6 +405,26 @@ fn what_is_vouched_for_waits_for_no_lock_and_ends_it() {
 }
 
 #[test]
+fn a_vouched_factor_that_names_mfa_itself_has_it_named_once() {
+    let world = World::standard();
+    world.enrol("alice");
+    let evidence = sign_in_with(&world, Vouched::factor(&["mfa", "hwk"])).unwrap();
+    assert_eq!(evidence.amr(), ["mfa", "hwk"]);
+}
+
+#[test]
+fn a_code_is_told_from_a_recovery_code_by_its_length_without_white_space_and_hyphens() {
+    for typed in ["081-804", "0-8-1-8-0-4", "08 18 04   ", "1234\u{2003}5678"] {
+        assert!(
+            matches!(Factor::parse(typed), Ok(Factor::Code(_))),
+            "{typed}"
+        );
+    }
+    let recovery_code = Factor::parse("01234-56789-ABCDE-FGHJK-MNPQR");
+    assert!(matches!(recovery_code, Ok(Factor::RecoveryCode(_))));
+}
+
+#[test]
 fn a_vouched_recovery_code_is_counted_where_it_was_wrong_and_ends_other_logins_where_right() {
     let world = World::standard();
     world.enrol("alice");

@@ -35,6 +35,7 @@ use crate::revision::Revision;
 #[derive(Clone)]
 pub struct Write(Arc<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     subject: Box<str>,
     expected: Option<Revision>,
@@ -71,10 +72,10 @@ impl Write {
     /// Says what is in force once this write is stored, for a store that keeps a marker of its own.
     #[must_use]
     pub fn leaving(mut self, state: State, is_enabled: bool) -> Self {
-        if let Some(parts) = Arc::get_mut(&mut self.0) {
-            parts.state = state;
-            parts.is_enabled = is_enabled;
-        }
+        // Its own parts from here on, where a clone shares them.
+        let parts = Arc::make_mut(&mut self.0);
+        parts.state = state;
+        parts.is_enabled = is_enabled;
         self
     }
 
@@ -151,7 +152,7 @@ impl fmt::Debug for Write {
 mod tests {
     use alloc::format;
 
-    use super::{Events, Revision, Write};
+    use super::{Events, Revision, State, Write};
 
     fn write(expected: Option<Revision>) -> Option<Write> {
         let record = b"JBSWY3DPEHPK3PXP".to_vec();
@@ -185,5 +186,17 @@ mod tests {
         assert!(write(last).is_none());
         let one_before = Revision::from_i64(i64::MAX - 1);
         assert_eq!(write(one_before).map(|write| write.next()), last);
+    }
+
+    #[test]
+    fn a_clone_leaves_what_is_said_of_it_and_the_other_what_was_said_before() {
+        let write = write(None).expect("the first");
+        let clone = write.clone().leaving(State::Verified, true);
+        assert_eq!((clone.state(), clone.is_enabled()), (State::Verified, true));
+        assert_eq!(
+            (write.state(), write.is_enabled()),
+            (State::Unassociated, false)
+        );
+        assert_eq!(clone.record(), write.record());
     }
 }

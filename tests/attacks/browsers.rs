@@ -44,6 +44,26 @@ fn world_of(policy: Policy) -> World {
     world
 }
 
+/// A token of a browser names the context that ends it: where a sign-in had none, there is none.
+#[test]
+fn a_sign_in_without_a_context_has_no_browser_remembered() {
+    let world = world_of(Policy::STANDARD);
+    let device = world.enrol("alice");
+    world.time.advance(60);
+    let clock = world.time.clone();
+    let without = Mfa::new(Policy::STANDARD, move || Some(clock.now()), OsEntropy);
+    for (mfa, is_remembered) in [(&without, false), (&world.mfa, true)] {
+        let sign_in = mfa.sign_in_with(Some(device.code(world.now()).into()));
+        let signed_in = sign_in.run_blocking(&world.store, "alice").unwrap();
+        let SignedIn::Proven(evidence) = signed_in else {
+            panic!("a code was shown");
+        };
+        let browser = world.mfa.remember(&evidence).unwrap();
+        assert_eq!(browser.is_some(), is_remembered);
+        world.time.advance(60);
+    }
+}
+
 /// Holds what a user has who enrolled, and was remembered as a challenge was answered.
 struct Remembered {
     device: Device,
