@@ -92,7 +92,7 @@
 //! | write sign-in, set-up and settings | [`manual::handlers`], beside [`Mfa`] |
 //! | keep records in your database | [`manual::stores`], beside [`Store`] |
 //! | know what to say on the screen | [`manual::users`] |
-//! | bring users from another system | [`manual::migrations`] |
+//! | bring users from another system | [`manual::migrations`], [`rows`] |
 //! | take password and code in one field | [`manual::one_field`] |
 //! | run it: keys, locked users, alerts | [`manual::operators`] |
 //! | look a word up | the [glossary](manual#glossary) |
@@ -143,6 +143,7 @@ extern crate alloc;
 pub mod cognito;
 pub mod design;
 pub mod manual;
+pub mod rows;
 
 pub mod mfa;
 

@@ -1231,8 +1231,8 @@ impl Mfa {
     /// Takes over tokens that another system has issued: 1 to [`Policy::max_tokens`] proven ones,
     /// or one alone that waits for its first code. Gives nothing.
     ///
-    /// Use it to move users in; [the manual](crate::manual::migrations) names the units of other
-    /// systems. Proven tokens are enabled, unless [`enabled`](Request::enabled) says otherwise. Say
+    /// Use it to move users in, a whole table by [`Rows::move_in`](crate::rows::Rows::move_in); [the
+    /// manual](crate::manual::migrations) names the units of other systems. Proven tokens are enabled, unless [`enabled`](Request::enabled) says otherwise. Say
     /// the last step that the other system accepted ([`ImportedToken::last_step`], in steps, not
     /// seconds): without it every code that is valid now counts as spent. A migration may run
     /// twice: a second run is refused. See the
@@ -1303,8 +1303,9 @@ impl Mfa {
 
     /// Writes a record again as it is, sealed under the current key and label. Gives nothing.
     ///
-    /// Use it for each subject in turn after a key was rotated, and before the old one is retired;
-    /// after a label was changed; and to seal the rows of before there was a seal. A record that is
+    /// Use it for each subject after a key was rotated, and before the old one is retired; after a
+    /// label was changed; and to seal the rows of before there was a seal.
+    /// [`Rows::reseal`](crate::rows::Rows::reseal) goes over a whole table. A record that is
     /// sealed under the current key already is sealed anew. There is no event, and a subject
     /// without a row is left without one. See the
     /// [matrix](crate::manual::handlers#operation-authority-state).
@@ -1335,6 +1336,12 @@ impl Mfa {
     /// ```
     pub fn reseal(&self) -> Request<Reseal> {
         self.request(Reseal)
+    }
+
+    /// Returns whether this row is sealed under the current key and label.
+    pub(crate) fn is_sealed_anew(&self, subject: &str, row: &Snapshot) -> bool {
+        let at_rest = &self.view.shared.at_rest;
+        at_rest.is_current(Place::new(subject, row.revision), &row.record)
     }
 }
 
@@ -1563,7 +1570,7 @@ impl<O: Operation> Request<O> {
     }
 
     /// Checks what can be told before anything is read.
-    fn check(&self, subject: &str) -> Result<&O, Fault> {
+    pub(crate) fn check(&self, subject: &str) -> Result<&O, Fault> {
         let operation = self.operation.as_ref().map_err(|fault| *fault)?;
         if subject.is_empty() || subject.len() > MAX_SUBJECT_BYTES {
             return Err(Fault::Subject);
@@ -1743,6 +1750,11 @@ impl<T> Decision<T> {
             rejection,
             retry_after,
         })
+    }
+
+    /// Returns the answer of a decision that nobody stores, and tells of no event.
+    pub(crate) fn untold<E>(self) -> Result<T, Error<E>> {
+        self.outcome.map_err(Error::from)
     }
 
     fn subject(&self) -> &str {

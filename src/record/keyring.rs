@@ -44,8 +44,8 @@ use crate::keys::{Key, Keys};
 /// 1. Let all processes open with the new key ([`also_open`](Self::also_open)).
 /// 2. Once they do, let all of them seal with it ([`rotate`](Self::rotate)). Every write from now
 ///    on is sealed with the new key.
-/// 3. For each subject whose row still names the old key, run [`Mfa::reseal`](crate::Mfa::reseal),
-///    while others sign in, too.
+/// 3. Reseal all rows by [`Rows::reseal`](crate::rows::Rows::reseal), while users sign in. It leaves
+///    those as they are that are under the new key already.
 /// 4. Once no row names the old key, [`retire`](Self::retire) it. An old row that somebody puts
 ///    back is refused from then on.
 ///
@@ -175,6 +175,11 @@ impl Seal for Keyring {
             )
             .map_err(|_| does_not_open)?;
         Ok(plain)
+    }
+
+    fn is_current(&self, sealed: &[u8]) -> bool {
+        let current = self.0.current().id().to_be_bytes();
+        sealed.first_chunk() == Some(&current)
     }
 }
 

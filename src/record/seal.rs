@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{RecordError, decode, encode};
+use super::{FORMAT, RecordError, decode, encode};
 use crate::association::Record;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::revision::Revision;
@@ -139,6 +139,10 @@ impl<'a> Place<'a> {
 ///         let keyring = self.0.read().map_err(|_| RecordError::SealFailed)?;
 ///         keyring.open(place, sealed)
 ///     }
+///
+///     fn is_current(&self, sealed: &[u8]) -> bool {
+///         self.0.read().is_ok_and(|keyring| keyring.is_current(sealed))
+///     }
 /// }
 /// # }
 /// ```
@@ -165,6 +169,14 @@ pub trait Seal: Send + Sync {
     /// will pass with one of the first two: an administrator may overwrite a record for which they
     /// are answered ([`Reset::unreadable`](crate::association::Reset::unreadable)).
     fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecordError>;
+
+    /// Returns whether these bytes name the key that seals now, so that
+    /// [`Rows::reseal`](crate::rows::Rows::reseal) may leave a record as it is that opens. `false`
+    /// where that is not known: the record is then sealed anew.
+    fn is_current(&self, sealed: &[u8]) -> bool {
+        let _ = sealed;
+        false
+    }
 }
 
 /// Reports a record that could not be sealed. It is not stored, neither sealed nor in the clear.
@@ -228,6 +240,19 @@ impl AtRest {
             (Some(_), [1..=0x7f, ..]) if !self.adopts_plain => Err(RecordError::NotSealed),
             _ => decode(row),
         }
+    }
+
+    /// Returns whether writing this row again would change neither its key nor its label nor its
+    /// format; `false` where that is not known.
+    pub(crate) fn is_current(&self, place: Place<'_>, row: &[u8]) -> bool {
+        let (Some(seal), [SEALED, sealed @ ..]) = (&self.seal, row) else {
+            return false;
+        };
+        if !seal.is_current(sealed) {
+            return false;
+        }
+        let opened = seal.open(place.labelled(&self.label), sealed);
+        opened.is_ok_and(|plain| plain.first() == Some(&FORMAT) && decode(&plain).is_ok())
     }
 
     /// Writes the row for a record that is to stand at this place.

@@ -29,6 +29,7 @@
 mod base32;
 mod code;
 mod hash;
+mod hex;
 mod hmac;
 mod legacy_uri;
 mod parameters;

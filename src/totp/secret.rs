@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::base32::{self, Leftover};
+use super::hex;
 use crate::entropy::{Entropy, NoEntropy};
 
 /// Holds a TOTP key of 10 to 128 bytes, shared with one authenticator.
@@ -133,9 +134,34 @@ impl Secret {
         Self::decode(text, Leftover::Dropped)
     }
 
+    /// Reads a secret that another system keeps in hexadecimal, without regard to case, white space
+    /// and hyphens. Wiping the text is left to the caller.
+    ///
+    /// ```
+    /// use softtoken::totp::Secret;
+    ///
+    /// let secret = Secret::from_hex("3132333435363738393031323334353637383930")?;
+    /// assert_eq!(secret.expose(), b"12345678901234567890");
+    /// # Ok::<(), softtoken::totp::SecretError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SecretError::Hexadecimal`] if a character is no digit, or one digit is left over.
+    /// Fails otherwise as [`from_bytes`](Self::from_bytes) does.
+    pub fn from_hex(text: &str) -> Result<Self, SecretError> {
+        let mut bytes = Zeroizing::new([0; Self::MAX_READ_BYTES]);
+        let length = hex::decode(text, &mut *bytes);
+        Self::decoded(length.ok_or(SecretError::Hexadecimal)?, &*bytes)
+    }
+
     fn decode(text: &str, leftover: Leftover) -> Result<Self, SecretError> {
         let mut bytes = Zeroizing::new([0; Self::MAX_READ_BYTES]);
-        let length = base32::decode(text, leftover, &mut *bytes).ok_or(SecretError::Base32)?;
+        let length = base32::decode(text, leftover, &mut *bytes);
+        Self::decoded(length.ok_or(SecretError::Base32)?, &*bytes)
+    }
+
+    fn decoded(length: usize, bytes: &[u8]) -> Result<Self, SecretError> {
         let bytes = bytes.get(..length);
         Self::from_bytes(bytes.ok_or(SecretError::TooLong { bytes: length })?)
     }
@@ -205,6 +231,9 @@ pub enum SecretError {
     /// The text is no base32.
     #[error("the secret is not base32")]
     Base32,
+    /// The text is no hexadecimal.
+    #[error("the secret is not hexadecimal")]
+    Hexadecimal,
 }
 
 /// Reports why no new secret was drawn.
