@@ -1231,11 +1231,12 @@ impl Mfa {
     /// Takes over tokens that another system has issued: 1 to [`Policy::max_tokens`] proven ones,
     /// or one alone that waits for its first code. Gives nothing.
     ///
-    /// Use it to move users in, a whole table by [`Rows::move_in`](crate::rows::Rows::move_in); [the
-    /// manual](crate::manual::migrations) names the units of other systems. Proven tokens are enabled, unless [`enabled`](Request::enabled) says otherwise. Say
-    /// the last step that the other system accepted ([`ImportedToken::last_step`], in steps, not
-    /// seconds): without it every code that is valid now counts as spent. A migration may run
-    /// twice: a second run is refused. See the
+    /// Use it to move users in, a whole table by [`Rows::move_in`](crate::rows::Rows::move_in);
+    /// [the manual](crate::manual::migrations) names the units of other systems. Proven tokens are
+    /// enabled, unless [`enabled`](Request::enabled) says otherwise. Say the last step that the
+    /// other system accepted ([`ImportedToken::last_step`], in steps, not seconds): without it
+    /// every code that is valid now counts as spent. A migration may run twice: a second run is
+    /// refused. See the
     /// [matrix](crate::manual::handlers#operation-authority-state).
     ///
     /// # Errors
@@ -1304,8 +1305,8 @@ impl Mfa {
     /// Writes a record again as it is, sealed under the current key and label. Gives nothing.
     ///
     /// Use it for each subject after a key was rotated, and before the old one is retired; after a
-    /// label was changed; and to seal the rows of before there was a seal.
-    /// [`Rows::reseal`](crate::rows::Rows::reseal) goes over a whole table. A record that is
+    /// label was changed; and to seal the rows of before there was a seal. The whole table is gone
+    /// over by [`Rows::reseal`](crate::rows::Rows::reseal). A record that is
     /// sealed under the current key already is sealed anew. There is no event, and a subject
     /// without a row is left without one. See the
     /// [matrix](crate::manual::handlers#operation-authority-state).

@@ -24,6 +24,7 @@ mod randomness;
 mod recovery;
 mod requests;
 mod rfc_vectors;
+mod rows;
 #[cfg(feature = "seal")]
 mod sealing;
 mod shown;

@@ -1,39 +1,40 @@
 //! Tells how users, secrets and backup codes move in from another system, and back.
 //!
-//! # One row at a time
+//! # A whole table
 //!
-//! Import by an administrator with a name of its own, so that events say where tokens came from.
-//! Run the migration as often as it takes: a user who is there already is refused, and stays as
-//! they are.
+//! Hand the rows of the old table to [`Rows::move_in`](crate::rows::Rows::move_in), as the columns
+//! have them. Try it without writing, until nothing is refused that you do not mean to leave
+//! behind; then run it, as often as it takes: a user who is there already stays as they are.
 //!
 //! ```
-//! use softtoken::association::ImportedToken;
-//! use softtoken::time::Step;
-//! use softtoken::totp::{Secret, Totp};
-//! use softtoken::{Administrator, Error, MemoryStore, Mfa, Rejection};
+//! use core::convert::Infallible;
+//! use softtoken::rows::{OldRow, OldToken, Report, Rows, Verdict};
+//! use softtoken::{Administrator, MemoryStore, Mfa};
 //!
-//! struct OldRow {
+//! struct Old {
 //!     user: String,
-//!     secret: String,            // base32, as it was typed
-//!     last_counter: Option<u64>, // in steps
+//!     secret: String,    // base32, as it was typed
+//!     last_counter: i64, // in steps; -1 for never
 //! }
 //!
-//! /// Returns whether the user was imported by this run.
-//! fn migrate(mfa: &Mfa, store: &MemoryStore, row: &OldRow) -> Result<bool, Error> {
-//!     let secret = Secret::from_base32_legacy(&row.secret)?;
-//!     let mut token = ImportedToken::proven(secret, Totp::STANDARD).named("phone");
-//!     if let Some(counter) = row.last_counter {
-//!         token = token.last_step(Step::new(counter));
-//!     }
-//!     let import = mfa.import(&Administrator::named("migration"), [token]);
-//!     match import.run_blocking(store, &row.user) {
-//!         Ok(()) => Ok(true),
-//!         Err(error) => match error.rejection() {
-//!             // In force already, by an earlier run or by the user; or removed by the user since.
-//!             Some(Rejection::AlreadyVerified | Rejection::VerifiedBefore) => Ok(false),
-//!             _ => Err(error),
-//!         },
-//!     }
+//! fn migrate(mfa: &Mfa, store: &MemoryStore, table: &[Old], dry: bool) -> Report {
+//!     // SELECT .. FROM old WHERE confirmed AND user > $1 ORDER BY user LIMIT 500
+//!     let pages = |after: Option<&str>| {
+//!         let rest = table.iter().filter(|old| after.is_none_or(|after| *old.user > *after));
+//!         let rows = rest.take(500).map(|old| {
+//!             let token = OldToken::legacy_base32(&*old.secret).last_step(old.last_counter);
+//!             OldRow::new(&*old.user).token(token.named("phone"))
+//!         });
+//!         Ok::<_, Infallible>(rows.collect())
+//!     };
+//!     let rows = Rows::move_in(mfa, &Administrator::named("migration"));
+//!     let rows = if dry { rows.dry_run() } else { rows };
+//!     let report = rows.run_blocking(store, pages, |user, verdict| {
+//!         if let Verdict::Refused(refusal) = verdict {
+//!             println!("{user}: {refusal}"); // a list to mend the table by
+//!         }
+//!     });
+//!     report.unwrap_or_else(|stopped| panic!("{stopped}"))
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -41,26 +42,48 @@
 //! # let now = UnixTime::from_secs(1_700_000_000);
 //! # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy);
 //! # let store = MemoryStore::new();
-//! let mut row = OldRow {
-//!     user: "user-1".into(),
-//!     secret: "jbsw y3dp ehpk 3pxp".into(),
-//!     last_counter: Some(1_699_999_980), // seconds: the wrong unit
-//! };
-//! assert_eq!(migrate(&mfa, &store, &row).unwrap_err().name(), "last_step_in_future");
-//! row.last_counter = Some(1_699_999_980 / 30);
-//! assert!(migrate(&mfa, &store, &row)?);
-//! assert!(!migrate(&mfa, &store, &row)?);
+//! # let mut table = ["user-1", "user-2"].map(|user| Old {
+//! #     user: user.into(),
+//! #     secret: "jbsw y3dp ehpk 3pxp jbsw y3dp ee".into(),
+//! #     last_counter: -1,
+//! # });
+//! table[1].last_counter = 1_699_999_980; // seconds: the wrong unit
+//! let tried = migrate(&mfa, &store, &table, true);
+//! assert_eq!((tried.changed(), tried.count("last_step_in_future")), (1, 1));
+//!
+//! table[1].last_counter = 1_699_999_980 / 30;
+//! assert_eq!(migrate(&mfa, &store, &table, false).count("moved_in"), 2);
+//! assert_eq!(migrate(&mfa, &store, &table, false).count("already_verified"), 2);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! | the report says | means | do |
+//! |---|---|---|
+//! | `moved_in` | in force, and the phone of before signs in | ask this crate for the user |
+//! | `moved_in_weak` | the same, with a [secret under 128 bits](#short-and-long-secrets) | have the user set up anew, in time |
+//! | `already_verified` | a token is in force here, by an earlier run or by the user | nothing |
+//! | `verified_before` | the user has removed it here since | nothing |
+//! | `malformed_..` | the reader does not take secret, URI or parameters | mend the row, or let the user set up anew |
+//! | `parameters_differ` | the key URI and the columns beside it differ | find out which the app has |
+//! | `last_step_in_future` | [seconds for steps](#counters-are-steps-not-seconds), as a rule | divide |
+//! | `too_many_tokens`, `listed_twice` | more phones than the policy allows; phones of a user in two rows | [`max_tokens`](crate::policy::PolicyBuilder::max_tokens); one [`OldRow`](crate::rows::OldRow) for each user |
+//! | `import` | the row has no token, one secret twice, or a drift out of range | mend the row |
+//! | `record_..` | the row here does not open | see [operators](super::operators#records-that-do-not-open) |
+//! | `store` | the store failed for this row alone | look at the row, run again |
+//!
+//! A run that was interrupted is started anew, from the beginning or from the last subject that it
+//! told of ([cursor](crate::rows#again-and-from-where-it-stopped)). In the repository
+//! `examples/sqlite` has a program that does all of this, with a progress bar. One user by hand is
+//! [`Mfa::import`](crate::Mfa::import).
+//!
 //! A whole key URI (`otpauth://..`) that another system has kept is read by
-//! [`KeyUri::parse_legacy`](crate::totp::KeyUri::parse_legacy), parameters included.
+//! [`OldToken::key_uri`](crate::rows::OldToken::key_uri), parameters included.
 //!
 //! | the other system | here |
 //! |---|---|
 //! | has a flag "confirmed" or "enabled" | [`proven`](crate::association::ImportedToken::proven): in force, and asked for |
-//! | has confirmed it, and the user has turned it off | the same, with `.enabled(false)` on the request |
+//! | has confirmed it, and the user has turned it off | the same, with `.enabled(false)` on the row or the request |
 //! | has not confirmed it | leave it out: the user scans a new one |
 //! | keeps several phones of one user | all of them in one import, with a policy of so many [`max_tokens`](crate::policy::PolicyBuilder::max_tokens) |
 //! | keeps SHA-256, 8 digits, 60 s | [`Totp::new`](crate::totp::Totp::new): a token keeps its own parameters |
@@ -90,22 +113,10 @@
 //!
 //! A counter of the sign-in may lie a step or two before the code that was accepted, which would
 //! then be accepted again. A `t0` other than 0 (django-otp has a column for it) cannot be imported.
-//! Read the column as a signed number: -1 read as an unsigned one is the last step of all, and is
-//! refused.
-//!
-//! ```
-//! use softtoken::time::Step;
-//!
-//! /// Returns the last step of a column, of which so many make a step: 1 or, of seconds, 30.
-//! fn last_step(column: Option<i64>, a_step: u64) -> Option<Step> {
-//!     let counter = u64::try_from(column?).ok()?; // -1 is none
-//!     (counter > 0).then(|| Step::new(counter / a_step))
-//! }
-//!
-//! assert_eq!(last_step(Some(56_666_666), 1), Some(Step::new(56_666_666)));
-//! assert_eq!(last_step(Some(1_699_999_980), 30), Some(Step::new(56_666_666)));
-//! assert_eq!(last_step(Some(-1), 1), None);
-//! ```
+//! Read the column as a signed number: [`OldToken`](crate::rows::OldToken) takes 0 and less as
+//! none, in [`last_step`](crate::rows::OldToken::last_step) for steps and in
+//! [`last_used`](crate::rows::OldToken::last_used) for seconds. -1 read as an unsigned number is
+//! the last step of all, and is refused.
 //!
 //! A system with a wider window than the policy's may have accepted a code of some steps ahead
 //! (Nextcloud 3, WordPress 4). Its user is refused as `LastStepInFuture` for as many steps: run the
@@ -123,7 +134,8 @@
 //!
 //! Secrets of 10 to 128 bytes are read. One outside of that is refused as
 //! [`SecretError`](crate::totp::SecretError): its user sets up anew. A secret that is kept in
-//! hexadecimal or as bytes is read by [`Secret::from_bytes`](crate::totp::Secret::from_bytes).
+//! hexadecimal is read by [`Secret::from_hex`](crate::totp::Secret::from_hex), one of bytes by
+//! [`from_bytes`](crate::totp::Secret::from_bytes).
 //! [`from_base32_legacy`](crate::totp::Secret::from_base32_legacy) reads texts of odd lengths, as
 //! systems that draw letters have issued them, in the way authenticator apps do; what is left over
 //! of the last letter is not exported again.

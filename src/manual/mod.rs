@@ -7,7 +7,7 @@
 //! | [`handlers`] | write the sign-in, the set-up and the settings of your users |
 //! | [`stores`] | keep records in a database of yours |
 //! | [`users`] | write what the screen says, and the mails |
-//! | [`migrations`] | bring users from another system, or lead them away |
+//! | [`migrations`] | bring users from another system, one or a table full, or lead them away |
 //! | [`one_field`] | have one password field: LDAP, IMAP, HTTP basic authentication |
 //! | [`operators`] | run it: keys, clocks, users who are shut out, alerts, backups, deletions |
 //! | [`standards`] | are asked which clauses of NIST SP 800-63B-4 and OWASP ASVS 5.0 are met |

@@ -13,13 +13,41 @@
 //!   well (`also_open`), sign or seal with it (`rotate`), forget the old one (`retire`). Session
 //!   keys retire after the longer of the policy's session and pending lifetimes, browser keys after
 //!   the lifetime that you gave to browsers, seal keys after every record was
-//!   [resealed](crate::Mfa::reseal).
+//!   [resealed](#a-seal-key-is-rotated).
 //! - When a key is stolen, rotate and retire at once. The holder of a session key passes for a user
 //!   whose password was right: as a user without a token that holder can set one up, and as any
 //!   other try codes under the throttle. A browser key waives the question for a code to a thief
 //!   who has the password too. A seal key opens the secrets of every row that the same thief has
 //!   read, so these users have to set up new ones.
 //! - Back seal keys up apart from the database, and try the backup.
+//!
+//! # A seal key is rotated
+//!
+//! Between "seal with it" and "forget the old one" stands every record that was not written since:
+//! [`Rows::reseal`](crate::rows::Rows::reseal) goes over the table while users sign in.
+//!
+//! 1. Try it ([`dry_run`](crate::rows::Rows::dry_run)): `resealed` is the number of rows to write,
+//!    and each refused row is told of by name. `record_unknown_key` of many rows means that a key
+//!    is missing in the keyring of this process: add it before anything else.
+//! 2. Run it, in an hour of little traffic, with as many rows at once as the pool can spare. Killed
+//!    or stopped, it is started anew: rows that are done are `current`.
+//! 3. Run it once more. Where the report is [clean](crate::rows::Report::is_clean) and every row is
+//!    `current` or `no_row`, no record that this table lists needs the old key: retire it. Rows
+//!    that were refused open no more afterwards; settle them first, as the next section says.
+//!
+//! | the report says | means | do |
+//! |---|---|---|
+//! | `resealed`, `current`, `no_row` | done; done before; there is no record | nothing |
+//! | `record_does_not_open`, `record_damaged` | the row was changed, or is of another subject or label | look for the label; else see below |
+//! | `record_unknown_key` | sealed under a key that this keyring lacks | add the key (`also_open`), run again |
+//! | `record_unknown_format` | written by a newer version | run the newer version |
+//! | `record_not_sealed` | in the clear | [`adopting_plain_records`](crate::Mfa::adopting_plain_records), where such rows are from before there was a seal |
+//! | `contended` | lost every race against its user | run again |
+//! | `no_seal`, `seal_failed`, `no_entropy` | the process has no seal; key or generator failed | mend that, run again |
+//! | `store` | the store failed for this row alone | look at the row, run again |
+//!
+//! Backups hold records under the old key: keep the key with them, apart from the database, for as
+//! long as you keep a backup.
 //!
 //! # Records that do not open
 //!

@@ -276,48 +276,18 @@
 //!
 //! A store has nothing to do for a seal: the bytes are opaque already. Run the suite and the kills
 //! without a seal, and the sign-ins with one, by [`Mfa::sealed`](crate::Mfa::sealed). The two
-//! migrations that a seal brings are lists of subjects that you make, and
-//! [`reseal`](crate::Mfa::reseal) for each:
+//! migrations that a seal brings, of rows in the clear and of rows under an old key, are
+//! [`Rows::reseal`](crate::rows::Rows::reseal) over pages of subjects; the
+//! [operators'](super::operators#a-seal-key-is-rotated) page leads through them. How far they are,
+//! the table says by itself:
 //!
 //! ```sql
+//! -- the next page:
+//! SELECT subject FROM mfa WHERE subject > $1 ORDER BY subject LIMIT 500;
 //! -- in the clear, to be adopted (in SQLite and MySQL: <> x'81'):
-//! SELECT subject FROM mfa WHERE substr(record, 1, 1) <> '\x81';
+//! SELECT count(*) FROM mfa WHERE substr(record, 1, 1) <> '\x81';
 //! -- under key 1, to be retired (in SQLite and MySQL: = x'8100000001'):
-//! SELECT subject FROM mfa WHERE substr(record, 1, 5) = '\x8100000001';
-//! ```
-//!
-//! ```
-//! # #[cfg(feature = "seal")]
-//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
-//! use softtoken::record::Keyring;
-//! use softtoken::{Error, MemoryStore, Mfa, Policy};
-//!
-//! /// Runs while the server serves: a subject that signs in meanwhile is resealed by that, or
-//! /// loses the race and is loaded again.
-//! fn reseal(mfa: &Mfa, store: &MemoryStore, listed: &[&str]) -> Result<(), Error> {
-//!     for subject in listed {
-//!         mfa.reseal().run_blocking(store, subject)?;
-//!     }
-//!     Ok(())
-//! }
-//!
-//! # let store = MemoryStore::new();
-//! # let before = Mfa::system(Policy::STANDARD);
-//! # for subject in ["alice", "bob"] {
-//! #     before.reset(&softtoken::Administrator::named("ops")).run_blocking(&store, subject)?;
-//! # }
-//! # let key = [1; 32];
-//! let keyring = || Keyring::from_bytes(1, &key);
-//! let mfa = Mfa::system(Policy::STANDARD).sealed(keyring()).adopting_plain_records();
-//! reseal(&mfa, &store, &["alice", "bob"])?;
-//!
-//! // From now on nothing else is read.
-//! let mfa = Mfa::system(Policy::STANDARD).sealed(keyring());
-//! assert!(mfa.status().run_blocking(&store, "bob").is_ok());
-//! # Ok(())
-//! # }
-//! # #[cfg(not(feature = "seal"))]
-//! # fn main() {}
+//! SELECT count(*) FROM mfa WHERE substr(record, 1, 5) = '\x8100000001';
 //! ```
 //!
 //! # Before it goes live

@@ -44,8 +44,8 @@ use crate::keys::{Key, Keys};
 /// 1. Let all processes open with the new key ([`also_open`](Self::also_open)).
 /// 2. Once they do, let all of them seal with it ([`rotate`](Self::rotate)). Every write from now
 ///    on is sealed with the new key.
-/// 3. Reseal all rows by [`Rows::reseal`](crate::rows::Rows::reseal), while users sign in. It leaves
-///    those as they are that are under the new key already.
+/// 3. Reseal all rows by [`Rows::reseal`](crate::rows::Rows::reseal), while users sign in. Rows
+///    that are under the new key already are left as they are.
 /// 4. Once no row names the old key, [`retire`](Self::retire) it. An old row that somebody puts
 ///    back is refused from then on.
 ///

@@ -59,7 +59,9 @@ impl OldRow {
         self
     }
 
-    pub(super) fn subject(&self) -> &str {
+    /// Returns the subject.
+    #[must_use]
+    pub fn subject(&self) -> &str {
         &self.subject
     }
 
@@ -84,9 +86,11 @@ impl OldRow {
 /// ```
 /// use softtoken::rows::OldToken;
 ///
-/// // A TOTPDevice of django-otp
-/// let (key, step, digits, last_t, drift) = ("3132333435363738393031323334353637383930", 30, 6, -1, 0);
-/// let token = OldToken::hexadecimal(key).period(step).digits(digits).last_step(last_t).drift(drift);
+/// // Hexadecimal, never used
+/// let token = OldToken::hexadecimal("3132333435363738393031323334353637383930")
+///     .period(30)
+///     .digits(6)
+///     .last_step(-1);
 /// // A whole URI
 /// let token = OldToken::key_uri("otpauth://totp/alice?secret=JBSWY3DPEHPK3PXP").named("phone");
 /// assert!(!format!("{token:?}").contains("JBSW"));

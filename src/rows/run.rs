@@ -47,7 +47,7 @@ pub(super) mod sealed {
     pub trait Sealed {}
 }
 
-/// Goes over every row that your application lists. See the [module](self) for the whole.
+/// Goes over every row that your application lists. The [module](crate::rows) has examples.
 ///
 /// `pages` gives the rows after a subject, the first ones for `None`, as many as your application
 /// likes (a few hundred); an empty page is the end. Order the rows by subject, as the database does

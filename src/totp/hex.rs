@@ -50,7 +50,10 @@ mod tests {
             let digit = char::from(byte).to_digit(16);
             let (value, is_known) = value(byte);
             assert_eq!(bool::from(is_known), digit.is_some(), "{byte}");
-            assert!(digit.is_none_or(|digit| digit == value.into()), "{byte}");
+            assert!(
+                digit.is_none_or(|digit| digit == u32::from(value)),
+                "{byte}"
+            );
         }
     }
 

@@ -4,8 +4,8 @@ use crate::association::draft::Draft;
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{Actor, Refusal};
 
-/// Writes the record again as it is, so that it is sealed under the current key: for each subject
-/// in turn after a rotation, before the old key is retired.
+/// Writes the record again as it is, so that it is sealed under the current key: after a rotation,
+/// before the old key is retired.
 ///
 /// Nothing in the record changes, and there is no event. The operation needs no authority. Your
 /// application lists the subjects, since a [`Store`](crate::Store) does not. A subject without a
