@@ -1570,6 +1570,13 @@ impl<O: Operation> Request<O> {
         self
     }
 
+    /// Returns how often a decision is to be attempted before the request fails as
+    /// [`Fault::Contended`]: what the policy of this request's view says.
+    #[must_use]
+    pub fn swap_attempts(&self) -> u32 {
+        self.mfa.view.policy.swap_attempts()
+    }
+
     /// Checks what can be told before anything is read.
     pub(crate) fn check(&self, subject: &str) -> Result<&O, Fault> {
         let operation = self.operation.as_ref().map_err(|fault| *fault)?;
@@ -1734,6 +1741,14 @@ impl<T> Decision<T> {
     #[must_use]
     pub fn is_rejection(&self) -> bool {
         self.outcome.is_err()
+    }
+
+    /// Returns what success will give, to write rows of your own by it in the same transaction;
+    /// `None` where the answer is no. Nothing is accepted before the commit: issue no login by it,
+    /// and take the answer by [`committed`](Self::committed).
+    #[must_use]
+    pub fn output(&self) -> Option<&T> {
+        self.outcome.as_ref().ok()
     }
 
     /// Returns the answer. You owe that the write is committed; the events are told of now.

@@ -1,0 +1,117 @@
+//! Says what each engine is asked, in its own SQL.
+
+use softtoken::Revision;
+use softtoken::store::{Snapshot, Swap, Write};
+use sqlx::Database;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Error, SqlSafeStr as _};
+
+use crate::SqlxError;
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+/// Is a database that this crate has SQL for: `Sqlite`, `Postgres` and `MySql` of sqlx, each with
+/// the feature of its name.
+pub trait Engine: Database + Sealed {}
+
+/// Keeps [`Engine`] to this crate.
+pub trait Sealed: Database {
+    /// Begins a transaction, where the driver's own statement will not do.
+    const BEGIN: Option<&'static str> = None;
+    /// Says that a second writer would wait for the first one's whole transaction.
+    const ONE_WRITER: bool = false;
+
+    /// Makes the table.
+    fn migrate(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), SqlxError>> + Send;
+
+    /// Fails where the engine acknowledges what a crash would take back.
+    fn durable(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), SqlxError>> + Send;
+
+    /// Reads the row of a subject, outside of a transaction, from a server that does not lag.
+    fn load(
+        connection: &mut Self::Connection,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<Row>, SqlxError>> + Send;
+
+    /// Reads the row of a subject in a transaction, as it is now, and keeps others from writing it.
+    fn load_locked(
+        connection: &mut Self::Connection,
+        subject: &str,
+    ) -> impl Future<Output = Result<Option<Row>, Error>> + Send;
+
+    /// Writes a row on its condition. Returns how many rows that were.
+    fn swap(
+        connection: &mut Self::Connection,
+        write: &Write,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Says what an error that the engine has answered with leaves behind.
+    fn verdict(error: &Error) -> Verdict;
+}
+
+/// Says what an error leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Nothing was stored, for another transaction's sake.
+    Conflict,
+    /// Nothing was stored.
+    Refused,
+    /// It is not known.
+    Unknown,
+}
+
+/// Is a row as the table holds it.
+pub(crate) type Row = (i64, Vec<u8>);
+
+/// Says what the columns of a row mean.
+pub(crate) fn snapshot(row: Option<Row>) -> Result<Option<Snapshot>, SqlxError> {
+    let Some((revision, record)) = row else {
+        return Ok(None);
+    };
+    // A revision that was never written is an error, not a row to begin anew.
+    let revision = Revision::from_i64(revision).ok_or(SqlxError::Revision(revision))?;
+    Ok(Some(Snapshot { revision, record }))
+}
+
+/// Says what a swap came to, by the rows that it wrote. Everything else is an error: a connection
+/// that is lost has stored it, or has not.
+pub(crate) fn swapped<DB: Sealed>(rows: Result<u64, Error>) -> Result<Swap, SqlxError> {
+    match rows {
+        Ok(1) => Ok(Swap::Stored),
+        Ok(_) => Ok(Swap::Conflict),
+        Err(error) if DB::verdict(&error) == Verdict::Conflict => Ok(Swap::Conflict),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what a transaction has come to whose statement or commit failed.
+pub(crate) fn ended<DB: Sealed>(error: Error) -> SqlxError {
+    match DB::verdict(&error) {
+        Verdict::Conflict => SqlxError::Conflict(error),
+        Verdict::Refused => SqlxError::Refused(error),
+        Verdict::Unknown => SqlxError::Database(error),
+    }
+}
+
+/// Keeps its own table of what was applied, beside the application's.
+fn migrator(sql: &'static str) -> Migrator {
+    let migration = Migration::new(
+        1,
+        "softtoken".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    );
+    let mut migrator = Migrator::with_migrations(vec![migration]);
+    migrator.dangerous_set_table_name("_softtoken_migrations");
+    migrator
+}

@@ -1,0 +1,99 @@
+//! SQLite.
+
+use softtoken::store::Write;
+use sqlx::{Connection as _, Error, Sqlite, SqliteConnection};
+
+use super::{Engine, Row, Sealed, Verdict, migrator};
+use crate::SqlxError;
+
+const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_softtoken.sql");
+
+// The condition and the write are one statement. A SELECT and then an UPDATE accept a code twice.
+const INSERT: &str =
+    "INSERT INTO softtoken (subject, revision, record) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+const UPDATE: &str =
+    "UPDATE softtoken SET revision = ?2, record = ?3 WHERE subject = ?1 AND revision = ?4";
+const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = ?1";
+
+// A transaction that reads first and then writes fails at once where another has written in between,
+// whatever the timeout; so the write lock is taken at the beginning.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+impl Engine for Sqlite {}
+
+impl Sealed for Sqlite {
+    const BEGIN: Option<&'static str> = Some(BEGIN);
+    const ONE_WRITER: bool = true;
+
+    async fn migrate(connection: &mut SqliteConnection) -> Result<(), SqlxError> {
+        // The migrator has no lock of its own here: two processes that start at once take turns.
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let migrator = migrator(MIGRATION);
+        migrator.run_direct(None, &mut *transaction, false).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn durable(connection: &mut SqliteConnection) -> Result<(), SqlxError> {
+        let file = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+        let file: Option<String> = sqlx::query_scalar(file).fetch_one(&mut *connection).await?;
+        if file.is_none_or(|file| file.is_empty()) {
+            // In memory: rows and users are gone together.
+            return Ok(());
+        }
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut *connection)
+            .await?;
+        if matches!(&*journal, "off" | "memory") {
+            return Err(SqlxError::NotDurable("journal_mode is off or memory"));
+        }
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(connection)
+            .await?;
+        // 2 is FULL, 3 is EXTRA.
+        if synchronous < 2 {
+            return Err(SqlxError::NotDurable("synchronous is less than FULL"));
+        }
+        Ok(())
+    }
+
+    async fn load(
+        connection: &mut SqliteConnection,
+        subject: &str,
+    ) -> Result<Option<Row>, SqlxError> {
+        Ok(Self::load_locked(connection, subject).await?)
+    }
+
+    async fn load_locked(
+        connection: &mut SqliteConnection,
+        subject: &str,
+    ) -> Result<Option<Row>, Error> {
+        let select = sqlx::query_as(SELECT).bind(subject);
+        select.fetch_optional(connection).await
+    }
+
+    async fn swap(connection: &mut SqliteConnection, write: &Write) -> Result<u64, Error> {
+        let (subject, next) = (write.subject(), write.next().as_i64());
+        let query = match write.expected() {
+            None => sqlx::query(INSERT)
+                .bind(subject)
+                .bind(next)
+                .bind(write.record()),
+            Some(expected) => sqlx::query(UPDATE)
+                .bind(subject)
+                .bind(next)
+                .bind(write.record())
+                .bind(expected.as_i64()),
+        };
+        Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    fn verdict(error: &Error) -> Verdict {
+        const CONSTRAINT: u32 = 19;
+        let code = error.as_database_error().and_then(|error| error.code());
+        // The low byte is the error, what stands above it says more.
+        match code.and_then(|code| code.parse::<u32>().ok()) {
+            Some(code) if code & 0xff == CONSTRAINT => Verdict::Refused,
+            _ => Verdict::Unknown,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Says why the database did not answer, and what that leaves behind.
+
+/// Says why a store could not answer, or a transaction did not end as it should. What the driver
+/// said is the [`source`](core::error::Error::source), whole.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlxError {
+    /// No connection was to be had, the statement failed, or the connection while the statement
+    /// ran. Where a swap or a commit was under way, it is not known whether the database has stored
+    /// it.
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+    /// Another transaction was in the way, and the database has rolled this one back: a
+    /// serialization failure, a deadlock. Nothing was stored, neither the record nor a row of your
+    /// own, and the code is not spent: begin the same request again.
+    #[error("the database rolled the transaction back for another one")]
+    Conflict(#[source] sqlx::Error),
+    /// The database has refused the commit, for a deferred constraint say, and has rolled the
+    /// transaction back. Nothing was stored, neither the record nor a row of your own, and the code
+    /// is not spent.
+    #[error("the database refused the commit")]
+    Refused(#[source] sqlx::Error),
+    /// The transaction that was to be committed no longer holds the record that was swapped in it:
+    /// the database, or a statement of the application's own, had rolled it back. What was left of
+    /// the transaction was rolled back as well; nothing is accepted.
+    #[error("the transaction had been rolled back before its commit")]
+    Undone(#[source] sqlx::Error),
+    /// The row holds a revision that no store has written. Nothing was judged.
+    #[error("the table holds revision {0}, which no store has written")]
+    Revision(i64),
+    /// The server is a standby, which lags behind its primary. Nothing was judged.
+    #[error("the server is a standby")]
+    Standby,
+    /// The database acknowledges what a crash takes back, by this setting. Nothing was judged, see
+    /// [`SqlxStore::durable_otherwise`](crate::SqlxStore::durable_otherwise).
+    #[error("a crash would take back what the database acknowledges: {0}")]
+    NotDurable(&'static str),
+    /// The table could not be made.
+    #[error("the table could not be made")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// No runtime of Tokio's was there to run the statement. Nothing was asked.
+    #[error("there is no runtime of Tokio's")]
+    NoRuntime,
+    /// The runtime was shut down while the statement ran. It is not known whether the database has
+    /// stored it.
+    #[error("the runtime was shut down")]
+    ShutDown,
+}

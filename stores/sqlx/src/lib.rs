@@ -1,0 +1,179 @@
+//! Keeps second factors in SQLite, over a pool of sqlx.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use softtoken::Store;
+use softtoken::store::{Snapshot, Swap, Write};
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+mod engine;
+mod error;
+mod login;
+mod task;
+mod transaction;
+
+pub use engine::Engine;
+pub use error::SqlxError;
+pub use login::Accepted;
+
+use task::uncut;
+use transaction::Open;
+
+/// Keeps records in SQLite.
+#[cfg(feature = "sqlite")]
+pub type SqliteStore = SqlxStore<sqlx::Sqlite>;
+/// Keeps records in PostgreSQL.
+#[cfg(feature = "postgres")]
+pub type PostgresStore = SqlxStore<sqlx::Postgres>;
+/// Keeps records in MySQL or MariaDB.
+#[cfg(feature = "mysql")]
+pub type MySqlStore = SqlxStore<sqlx::MySql>;
+
+/// Keeps records in the table `softtoken` of a database, over your application's own pool.
+///
+/// A clone is the same store, and as cheap as a clone of the pool.
+pub struct SqlxStore<DB: Engine> {
+    pool: Pool<DB>,
+    shared: Arc<Shared>,
+}
+
+/// Is what clones of a store share.
+struct Shared {
+    /// Whether the engine was found to keep what it acknowledges, or is not to be asked.
+    durable: AtomicBool,
+    /// The turns to write, of which SQLite has one: its writers queue here, in order, instead of
+    /// polling the engine's lock until their time is up. Elsewhere there is one for each connection,
+    /// so that a client who hangs up while waiting for one costs nothing.
+    turns: Arc<Semaphore>,
+}
+
+impl<DB: Engine> SqlxStore<DB> {
+    /// Creates a store over a pool. [`migrate`](Self::migrate) makes the table.
+    ///
+    /// Make one store at the start, and clone it.
+    #[must_use]
+    pub fn new(pool: Pool<DB>) -> Self {
+        let connections = pool.options().get_max_connections();
+        let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let turns = if DB::ONE_WRITER { 1 } else { connections };
+        let shared = Shared {
+            durable: AtomicBool::new(false),
+            turns: Arc::new(Semaphore::new(turns.min(Semaphore::MAX_PERMITS))),
+        };
+        Self {
+            pool,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Takes the database as it is set, where a crash may take back what was acknowledged: its codes
+    /// sign in again, and its failures were free. For tests, which need no disk, and for a cluster
+    /// whose members do not fall together.
+    #[must_use]
+    pub fn durable_otherwise(self) -> Self {
+        self.shared.durable.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Returns the pool, for your application's own tables.
+    #[must_use]
+    pub fn pool(&self) -> &Pool<DB> {
+        &self.pool
+    }
+
+    /// Makes the table where there is none, and remembers so in the table `_softtoken_migrations`.
+    /// It may be run again, and by several processes at once.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlxError::Migration`], [`SqlxError::Database`]: there is no database, or it does not let
+    /// this user make a table.
+    pub async fn migrate(&self) -> Result<(), SqlxError> {
+        let turn = self.turn().await?;
+        let mut connection = self.pool.acquire().await?;
+        uncut(async move {
+            let _turn = turn;
+            DB::migrate(&mut connection).await
+        })
+        .await?
+    }
+
+    /// Waits for a turn to write. Whoever drops this future has left the queue.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlxError> {
+        let turn = Arc::clone(&self.shared.turns).acquire_owned();
+        let waited = timeout(self.pool.options().get_acquire_timeout(), turn).await;
+        let closed = |_| sqlx::Error::PoolClosed;
+        Ok(waited.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(closed)?)
+    }
+
+    /// Takes a connection whose engine keeps what it acknowledges. The connections of a pool are
+    /// made alike, so one of them is asked, once.
+    async fn connection(&self) -> Result<PoolConnection<DB>, SqlxError> {
+        let mut connection = self.pool.acquire().await?;
+        if !self.shared.durable.load(Ordering::Relaxed) {
+            connection = uncut(async move {
+                DB::durable(&mut connection).await.map(|()| connection)
+            })
+            .await??;
+            self.shared.durable.store(true, Ordering::Relaxed);
+        }
+        Ok(connection)
+    }
+
+    /// Begins a transaction.
+    async fn open(&self) -> Result<Open<DB>, SqlxError> {
+        if !self.shared.durable.load(Ordering::Relaxed) {
+            drop(self.connection().await?);
+        }
+        Open::begin(&self.pool).await
+    }
+}
+
+// Every statement runs in a task of its own: a driver whose future is dropped amid an exchange with
+// the server has to find its place again, and not every one does.
+impl<DB: Engine> Store for SqlxStore<DB> {
+    type Error = SqlxError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxError> {
+        let (mut connection, subject) = (self.connection().await?, subject.to_owned());
+        uncut(async move {
+            engine::snapshot(DB::load(&mut connection, &subject).await?)
+        })
+        .await?
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxError> {
+        let turn = self.turn().await?;
+        let mut connection = self.connection().await?;
+        uncut(async move {
+            let rows = DB::swap(&mut connection, &write).await;
+            drop(turn);
+            engine::swapped::<DB>(rows)
+        })
+        .await?
+    }
+}
+
+impl<DB: Engine> Clone for SqlxStore<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<DB: Engine> fmt::Debug for SqlxStore<DB> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SqlxStore")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}

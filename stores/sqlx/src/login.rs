@@ -1,0 +1,158 @@
+//! Decides a request in a transaction that your application's own rows share.
+
+use core::fmt;
+
+use softtoken::association::Operation;
+use softtoken::mfa::{Decision, Request};
+use softtoken::store::Swap;
+use softtoken::{Error, Fault};
+use sqlx::Transaction;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::engine::{self, Engine};
+use crate::task::uncut;
+use crate::transaction::Open;
+use crate::{SqlxError, SqlxStore};
+
+impl<DB: Engine> SqlxStore<DB> {
+    /// Decides a request in a transaction, and leaves that open for rows of your application's,
+    /// which are committed with the record or not at all.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Rejected`]: the answer is no. What it had to count is committed, and no
+    ///   transaction is open.
+    /// - [`Error::Fault`]: there is no answer, and nothing was stored. [`Fault::Contended`] where
+    ///   other transactions were faster every time.
+    /// - [`Error::Store`]: the database failed. Nothing was accepted; a guess may be counted.
+    pub async fn begin<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+    ) -> Result<Accepted<DB, O::Output>, Error<SqlxError>> {
+        let turn = self.turn().await.map_err(Error::Store)?;
+        let (store, subject) = (self.clone(), subject.to_owned());
+        let work = async move {
+            for _ in 0..request.swap_attempts() {
+                let mut open = store.open().await.map_err(Error::Store)?;
+                match attempt(&mut open, &subject, &request).await {
+                    Ok(Some(decision)) if decision.is_rejection() => match open.commit().await {
+                        // The count is stored, and no transaction is open.
+                        Ok(()) => drop(decision.committed()?),
+                        Err(SqlxError::Conflict(_)) => {}
+                        Err(error) => return Err(Error::Store(error)),
+                    },
+                    Ok(Some(decision)) => {
+                        return Ok(Accepted {
+                            open,
+                            decision,
+                            subject,
+                            _turn: turn,
+                        });
+                    }
+                    // Another request was faster: decide again, on the row as it is now.
+                    Ok(None) | Err(Error::Store(SqlxError::Conflict(_))) => {
+                        open.rollback().await.map_err(Error::Store)?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(Fault::Contended.into())
+        };
+        uncut(work).await.map_err(Error::Store)?
+    }
+}
+
+/// Loads, decides and swaps. Returns `None` where the condition of the swap did not hold.
+async fn attempt<DB: Engine, O: Operation>(
+    open: &mut Open<DB>,
+    subject: &str,
+    request: &Request<O>,
+) -> Result<Option<Decision<O::Output>>, Error<SqlxError>> {
+    let row = DB::load_locked(open.transaction(), subject).await;
+    let row = row.map_err(|error| Error::Store(engine::ended::<DB>(error)))?;
+    let found = engine::snapshot(row).map_err(Error::Store)?;
+    let decision = request.decide(subject, found)?;
+    if let Some(write) = decision.write() {
+        let swap = engine::swapped::<DB>(DB::swap(open.transaction(), write).await);
+        if swap.map_err(Error::Store)? == Swap::Conflict {
+            return Ok(None);
+        }
+    }
+    Ok(Some(decision))
+}
+
+/// Holds a login that is accepted and not yet committed: the answer, and the transaction in which
+/// the code is spent. Dropped, it is rolled back: nobody is let in, and the code is not spent.
+#[must_use = "what is dropped is rolled back"]
+pub struct Accepted<DB: Engine, T> {
+    open: Open<DB>,
+    decision: Decision<T>,
+    subject: String,
+    /// Given up after the transaction.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
+    /// Returns what success gives, to write rows by it. Nothing is accepted before the commit.
+    #[must_use]
+    pub fn output(&self) -> &T {
+        match self.decision.output() {
+            Some(output) => output,
+            None => unreachable!("it was accepted"),
+        }
+    }
+
+    /// Lends the transaction, for rows of your application's own.
+    ///
+    /// Where one of its statements fails, drop this and begin again: the failure may have taken the
+    /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock), and then
+    /// [`commit`](Self::commit) fails as [`SqlxError::Undone`]. What may fail by itself goes into a
+    /// savepoint, `accepted.transaction().begin().await?`.
+    pub fn transaction(&mut self) -> &mut Transaction<'static, DB> {
+        self.open.transaction()
+    }
+
+    /// Commits the record and the rows together, and returns the answer. It is told to the audit
+    /// even where the caller no longer waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`], and nobody is let in. By [`SqlxError::Conflict`], [`SqlxError::Refused`]
+    /// and [`SqlxError::Undone`] nothing was stored: the code is not spent, and the same request may
+    /// begin again. By any other it is not known whether all was stored or nothing.
+    pub async fn commit(self) -> Result<T, Error<SqlxError>> {
+        let Self {
+            mut open,
+            decision,
+            subject,
+            _turn: turn,
+        } = self;
+        let work = async move {
+            let expected = decision.write().map(|write| write.next());
+            open.holds(&subject, expected).await.map_err(Error::Store)?;
+            open.commit().await.map_err(Error::Store)?;
+            drop(turn);
+            decision.committed()
+        };
+        uncut(work).await.map_err(Error::Store)?
+    }
+
+    /// Rolls back, and waits for it. To drop this does the same, a little later.
+    ///
+    /// # Errors
+    ///
+    /// The connection was lost; then the database rolls back by itself.
+    pub async fn rollback(self) -> Result<(), SqlxError> {
+        uncut(async move { self.open.rollback().await }).await?
+    }
+}
+
+impl<DB: Engine, T> fmt::Debug for Accepted<DB, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Accepted")
+            .field("decision", &self.decision)
+            .finish_non_exhaustive()
+    }
+}
