@@ -55,8 +55,8 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
     let tally = endure(&store, || {
         for kill in 0..KILLS {
             thread::sleep(Duration::from_millis(500 + 20 * kill));
-            engine.server.kill().expect("it runs");
-            engine.server.restart().expect("it starts again");
+            engine.postgres.server.kill().expect("it runs");
+            engine.postgres.server.restart().expect("it starts again");
         }
     })?;
     println!("{KILLS} kills, {tally}");
@@ -84,7 +84,7 @@ fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
 fn the_program_enrols_and_signs_in() -> Outcome {
     let engine = Engine::start();
     let program = Command::new(env!("CARGO_BIN_EXE_softtoken-postgres"))
-        .arg(&engine.url)
+        .arg(&engine.postgres.url)
         .output()?;
     let said = String::from_utf8(program.stdout)?;
     assert!(program.status.success(), "{said}");

@@ -12,6 +12,8 @@ mod blocked;
 mod check;
 mod history;
 mod load;
+mod mariadb;
+mod postgres;
 mod server;
 
 pub use bench::bench;
@@ -19,4 +21,6 @@ pub use blocked::Blocked;
 pub use check::{Broken, Violation};
 pub use history::Tally;
 pub use load::endure;
+pub use mariadb::MariaDb;
+pub use postgres::Postgres;
 pub use server::{Server, free_port};
