@@ -124,7 +124,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`SystemClock`](time::SystemClock), [`MemoryStore`] |
 //! | `getrandom` | yes | [`OsEntropy`] |
-//! | `conformance` | | the suite that a store must pass, `store::conformance` |
+//! | `conformance` | | the suites that a store must pass, `store::conformance`, and a transaction of your own, `own_transaction` |
 //! | `seal` | | `Keyring`, the keys that [seal records](record#sealed) at rest |
 //! | `cognito` | | the operations and challenges of Amazon Cognito, as JSON 1.1 |
 //! | `export` | | `Mfa::export`, which hands secrets out again |
@@ -144,6 +144,9 @@ pub mod cognito;
 pub mod design;
 pub mod manual;
 pub mod rows;
+
+#[cfg(feature = "conformance")]
+pub mod own_transaction;
 
 pub mod mfa;
 

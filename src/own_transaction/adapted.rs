@@ -1,0 +1,106 @@
+//! Makes an async implementation a blocking one, by the caller's executor.
+
+use alloc::boxed::Box;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+
+use super::{BlockingLogins, Login, Logins};
+use crate::association::Operation;
+use crate::error::Error;
+use crate::mfa::Request;
+use crate::store::{BlockingStore, Snapshot, Swap, Write};
+
+pub(super) struct Adapted<'b, L, B> {
+    logins: L,
+    block_on: &'b B,
+}
+
+impl<'b, L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Adapted<'b, L, B> {
+    pub(super) fn new(logins: L, block_on: &'b B) -> Self {
+        Self { logins, block_on }
+    }
+
+    fn run<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        let mut slot = None;
+        (self.block_on)(Box::pin(async { slot = Some(future.await) }));
+        slot.expect("block_on runs a future to its end")
+    }
+}
+
+/// Is a blocking implementation whose clients may hang up.
+pub(super) trait HangUp: BlockingLogins {
+    /// Hangs up after so many polls. Returns what was answered, if it came to that.
+    fn hang_up_after<O: Operation>(
+        &self,
+        polls: u32,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Option<Result<Option<O::Output>, Error<Self::Error>>>;
+}
+
+impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> HangUp
+    for Adapted<'_, L, B>
+{
+    fn hang_up_after<O: Operation>(
+        &self,
+        polls: u32,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Option<Result<Option<O::Output>, Error<L::Error>>> {
+        self.run(dropped_after(
+            polls,
+            self.logins.log_in(subject, request, login),
+        ))
+    }
+}
+
+async fn dropped_after<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> BlockingLogins
+    for Adapted<'_, L, B>
+{
+    fn log_in_blocking<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<L::Error>> {
+        self.run(self.logins.log_in(subject, request, login))
+    }
+
+    fn has_row_blocking(&self, row: &str) -> Result<bool, L::Error> {
+        self.run(self.logins.has_row(row))
+    }
+}
+
+impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> BlockingStore
+    for Adapted<'_, L, B>
+{
+    type Error = L::Error;
+
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, L::Error> {
+        self.run(self.logins.load(subject))
+    }
+
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, L::Error> {
+        self.run(self.logins.compare_and_swap(write))
+    }
+}
