@@ -31,16 +31,11 @@ pub enum SqlxError {
     /// The server is a standby, which lags behind its primary. Nothing was judged.
     #[error("the server is a standby")]
     Standby,
-    /// The database acknowledges what a crash takes back, by this setting. Nothing was judged, see
+    /// A setting of the connection or of the server would have a swap lost that was acknowledged, or
+    /// a row read that was not committed. Nothing was judged. See
     /// [`SqlxStore::durable_otherwise`](crate::SqlxStore::durable_otherwise).
-    #[error("a crash would take back what the database acknowledges: {0}")]
-    NotDurable(&'static str),
-    /// The table could not be made.
-    #[error("the table could not be made")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-    /// No runtime of Tokio's was there to run the statement. Nothing was asked.
-    #[error("there is no runtime of Tokio's")]
-    NoRuntime,
+    #[error("the database is not set for second factors: {0}")]
+    Setting(&'static str),
     /// The runtime was shut down while the statement ran. It is not known whether the database has
     /// stored it.
     #[error("the runtime was shut down")]

@@ -41,12 +41,13 @@ pub type MySqlStore = SqlxStore<sqlx::MySql>;
 pub struct SqlxStore<DB: Engine> {
     pool: Pool<DB>,
     shared: Arc<Shared>,
+    durable_otherwise: bool,
 }
 
 /// Is what clones of a store share.
 struct Shared {
-    /// Whether the engine was found to keep what it acknowledges, or is not to be asked.
-    durable: AtomicBool,
+    /// Whether the settings were found to do.
+    checked: AtomicBool,
     /// The turns to write, of which SQLite has one: its writers queue here, in order, instead of
     /// polling the engine's lock until their time is up. Elsewhere there is one for each connection,
     /// so that a client who hangs up while waiting for one costs nothing.
@@ -63,22 +64,25 @@ impl<DB: Engine> SqlxStore<DB> {
         let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
         let turns = if DB::ONE_WRITER { 1 } else { connections };
         let shared = Shared {
-            durable: AtomicBool::new(false),
+            checked: AtomicBool::new(false),
             turns: Arc::new(Semaphore::new(turns.min(Semaphore::MAX_PERMITS))),
         };
         Self {
             pool,
             shared: Arc::new(shared),
+            durable_otherwise: false,
         }
     }
 
-    /// Takes the database as it is set, where a crash may take back what was acknowledged: its codes
-    /// sign in again, and its failures were free. For tests, which need no disk, and for a cluster
-    /// whose members do not fall together.
+    /// Takes the database with settings by which a crash takes back what was acknowledged, so that
+    /// spent codes sign in again and failures were free. For tests, which need no disk, and for a
+    /// cluster whose members do not fall together.
     #[must_use]
     pub fn durable_otherwise(self) -> Self {
-        self.shared.durable.store(true, Ordering::Relaxed);
-        self
+        Self {
+            durable_otherwise: true,
+            ..self
+        }
     }
 
     /// Returns the pool, for your application's own tables.
@@ -87,21 +91,16 @@ impl<DB: Engine> SqlxStore<DB> {
         &self.pool
     }
 
-    /// Makes the table where there is none, and remembers so in the table `_softtoken_migrations`.
-    /// It may be run again, and by several processes at once.
+    /// Makes the table where there is none. It may be run again, and by several processes at once;
+    /// the statement stands in the package's folder `migrations`, for a tool of yours that runs
+    /// migrations.
     ///
     /// # Errors
     ///
-    /// [`SqlxError::Migration`], [`SqlxError::Database`]: there is no database, or it does not let
-    /// this user make a table.
+    /// [`SqlxError::Database`]: there is no database, or it does not let this user make a table.
     pub async fn migrate(&self) -> Result<(), SqlxError> {
-        let turn = self.turn().await?;
-        let mut connection = self.pool.acquire().await?;
-        uncut(async move {
-            let _turn = turn;
-            DB::migrate(&mut connection).await
-        })
-        .await?
+        let pool = self.pool.clone();
+        uncut(async move { Ok(DB::migrate(&mut *pool.acquire().await?).await?) }).await?
     }
 
     /// Waits for a turn to write. Whoever drops this future has left the queue.
@@ -109,49 +108,50 @@ impl<DB: Engine> SqlxStore<DB> {
         let turn = Arc::clone(&self.shared.turns).acquire_owned();
         let waited = timeout(self.pool.options().get_acquire_timeout(), turn).await;
         let closed = |_| sqlx::Error::PoolClosed;
-        Ok(waited.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(closed)?)
+        Ok(waited
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+            .map_err(closed)?)
     }
 
-    /// Takes a connection whose engine keeps what it acknowledges. The connections of a pool are
-    /// made alike, so one of them is asked, once.
+    /// Takes a connection whose settings do. The connections of a pool are made alike, so one of
+    /// them is asked, once.
     async fn connection(&self) -> Result<PoolConnection<DB>, SqlxError> {
         let mut connection = self.pool.acquire().await?;
-        if !self.shared.durable.load(Ordering::Relaxed) {
-            connection = uncut(async move {
-                DB::durable(&mut connection).await.map(|()| connection)
-            })
-            .await??;
-            self.shared.durable.store(true, Ordering::Relaxed);
+        if !self.shared.checked.load(Ordering::Relaxed) {
+            DB::check(&mut connection, !self.durable_otherwise).await?;
+            self.shared.checked.store(true, Ordering::Relaxed);
         }
         Ok(connection)
     }
 
     /// Begins a transaction.
     async fn open(&self) -> Result<Open<DB>, SqlxError> {
-        if !self.shared.durable.load(Ordering::Relaxed) {
+        if !self.shared.checked.load(Ordering::Relaxed) {
             drop(self.connection().await?);
         }
         Open::begin(&self.pool).await
     }
 }
 
-// Every statement runs in a task of its own: a driver whose future is dropped amid an exchange with
-// the server has to find its place again, and not every one does.
+// Every statement runs in a task of its own. A driver whose future is dropped amid an exchange with
+// the server has to find its place again, and not every one does; and a pool whose future is dropped
+// closes the connection that it was about to give.
 impl<DB: Engine> Store for SqlxStore<DB> {
     type Error = SqlxError;
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxError> {
-        let (mut connection, subject) = (self.connection().await?, subject.to_owned());
+        let (store, subject) = (self.clone(), subject.to_owned());
         uncut(async move {
+            let mut connection = store.connection().await?;
             engine::snapshot(DB::load(&mut connection, &subject).await?)
         })
         .await?
     }
 
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxError> {
-        let turn = self.turn().await?;
-        let mut connection = self.connection().await?;
+        let (store, turn) = (self.clone(), self.turn().await?);
         uncut(async move {
+            let mut connection = store.connection().await?;
             let rows = DB::swap(&mut connection, &write).await;
             drop(turn);
             engine::swapped::<DB>(rows)
@@ -165,6 +165,7 @@ impl<DB: Engine> Clone for SqlxStore<DB> {
         Self {
             pool: self.pool.clone(),
             shared: Arc::clone(&self.shared),
+            durable_otherwise: self.durable_otherwise,
         }
     }
 }

@@ -70,7 +70,7 @@ async fn attempt<DB: Engine, O: Operation>(
     request: &Request<O>,
 ) -> Result<Option<Decision<O::Output>>, Error<SqlxError>> {
     let row = DB::load_locked(open.transaction(), subject).await;
-    let row = row.map_err(|error| Error::Store(engine::ended::<DB>(error)))?;
+    let row = row.map_err(engine::ended::<DB>).map_err(Error::Store)?;
     let found = engine::snapshot(row).map_err(Error::Store)?;
     let decision = request.decide(subject, found)?;
     if let Some(write) = decision.write() {

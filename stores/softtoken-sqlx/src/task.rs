@@ -2,8 +2,6 @@
 
 use std::panic::resume_unwind;
 
-use tokio::runtime::Handle;
-
 use crate::SqlxError;
 
 /// Runs a future in a task of its own, to its end, whatever becomes of the caller. Where nobody
@@ -11,8 +9,7 @@ use crate::SqlxError;
 pub(crate) async fn uncut<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, SqlxError> {
-    let runtime = Handle::try_current().map_err(|_| SqlxError::NoRuntime)?;
-    match runtime.spawn(work).await {
+    match tokio::spawn(work).await {
         Ok(output) => Ok(output),
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -25,7 +25,7 @@ impl<DB: Engine> Open<DB> {
         };
         Ok(Self {
             transaction: Some(transaction),
-            runtime: Handle::try_current().map_err(|_| SqlxError::NoRuntime)?,
+            runtime: Handle::current(),
         })
     }
 
@@ -42,7 +42,11 @@ impl<DB: Engine> Open<DB> {
         revision: Option<Revision>,
     ) -> Result<(), SqlxError> {
         let row = DB::load_locked(self.transaction(), subject).await;
-        let found = engine::snapshot(row.map_err(SqlxError::Undone)?)?;
+        let row = row.map_err(|error| match error {
+            SqlxError::Database(error) => SqlxError::Undone(error),
+            other => other,
+        });
+        let found = engine::snapshot(row?)?;
         if revision.is_some() && found.map(|row| row.revision) != revision {
             return Err(SqlxError::Undone(sqlx::Error::RowNotFound));
         }
@@ -51,7 +55,10 @@ impl<DB: Engine> Open<DB> {
 
     pub(crate) async fn commit(mut self) -> Result<(), SqlxError> {
         match self.transaction.take() {
-            Some(transaction) => transaction.commit().await.map_err(engine::ended::<DB>),
+            Some(transaction) => {
+                let committed = transaction.commit().await;
+                committed.map_err(|error| engine::ended::<DB>(error.into()))
+            }
             None => Ok(()),
         }
     }

@@ -2,9 +2,7 @@
 
 use softtoken::Revision;
 use softtoken::store::{Snapshot, Swap, Write};
-use sqlx::Database;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Error, SqlSafeStr as _};
+use sqlx::{Database, Error};
 
 use crate::SqlxError;
 
@@ -23,17 +21,19 @@ pub trait Engine: Database + Sealed {}
 pub trait Sealed: Database {
     /// Begins a transaction, where the driver's own statement will not do.
     const BEGIN: Option<&'static str> = None;
-    /// Says that a second writer would wait for the first one's whole transaction.
+    /// Says that the whole database has one writer at a time.
     const ONE_WRITER: bool = false;
 
-    /// Makes the table.
-    fn migrate(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), SqlxError>> + Send;
+    /// Makes the table where there is none.
+    fn migrate(connection: &mut Self::Connection)
+    -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Fails where the engine acknowledges what a crash would take back.
-    fn durable(
+    /// Fails where a setting of the connection or of the server would have a swap lost that was
+    /// acknowledged, or a row read that was not committed. `durability`: whether the settings count
+    /// that a crash puts to the test.
+    fn check(
         connection: &mut Self::Connection,
+        durability: bool,
     ) -> impl Future<Output = Result<(), SqlxError>> + Send;
 
     /// Reads the row of a subject, outside of a transaction, from a server that does not lag.
@@ -46,7 +46,7 @@ pub trait Sealed: Database {
     fn load_locked(
         connection: &mut Self::Connection,
         subject: &str,
-    ) -> impl Future<Output = Result<Option<Row>, Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Row>, SqlxError>> + Send;
 
     /// Writes a row on its condition. Returns how many rows that were.
     fn swap(
@@ -94,24 +94,13 @@ pub(crate) fn swapped<DB: Sealed>(rows: Result<u64, Error>) -> Result<Swap, Sqlx
 }
 
 /// Says what a transaction has come to whose statement or commit failed.
-pub(crate) fn ended<DB: Sealed>(error: Error) -> SqlxError {
+pub(crate) fn ended<DB: Sealed>(error: SqlxError) -> SqlxError {
+    let SqlxError::Database(error) = error else {
+        return error;
+    };
     match DB::verdict(&error) {
         Verdict::Conflict => SqlxError::Conflict(error),
         Verdict::Refused => SqlxError::Refused(error),
         Verdict::Unknown => SqlxError::Database(error),
     }
-}
-
-/// Keeps its own table of what was applied, beside the application's.
-fn migrator(sql: &'static str) -> Migrator {
-    let migration = Migration::new(
-        1,
-        "softtoken".into(),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![migration]);
-    migrator.dangerous_set_table_name("_softtoken_migrations");
-    migrator
 }

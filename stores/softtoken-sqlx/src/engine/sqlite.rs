@@ -1,9 +1,9 @@
 //! SQLite.
 
 use softtoken::store::Write;
-use sqlx::{Connection as _, Error, Sqlite, SqliteConnection};
+use sqlx::{Error, Sqlite, SqliteConnection};
 
-use super::{Engine, Row, Sealed, Verdict, migrator};
+use super::{Engine, Row, Sealed, Verdict};
 use crate::SqlxError;
 
 const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_softtoken.sql");
@@ -25,33 +25,32 @@ impl Sealed for Sqlite {
     const BEGIN: Option<&'static str> = Some(BEGIN);
     const ONE_WRITER: bool = true;
 
-    async fn migrate(connection: &mut SqliteConnection) -> Result<(), SqlxError> {
-        // The migrator has no lock of its own here: two processes that start at once take turns.
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let migrator = migrator(MIGRATION);
-        migrator.run_direct(None, &mut *transaction, false).await?;
-        Ok(transaction.commit().await?)
+    async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
+        sqlx::raw_sql(MIGRATION).execute(connection).await?;
+        Ok(())
     }
 
-    async fn durable(connection: &mut SqliteConnection) -> Result<(), SqlxError> {
-        let file = "SELECT file FROM pragma_database_list WHERE name = 'main'";
-        let file: Option<String> = sqlx::query_scalar(file).fetch_one(&mut *connection).await?;
-        if file.is_none_or(|file| file.is_empty()) {
-            // In memory: rows and users are gone together.
+    async fn check(connection: &mut SqliteConnection, durability: bool) -> Result<(), SqlxError> {
+        // None: in memory, where rows and users are gone together.
+        let file = "SELECT file FROM pragma_database_list WHERE name = 'main' AND file <> ''";
+        let file: Option<String> = sqlx::query_scalar(file)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if !durability || file.is_none() {
             return Ok(());
         }
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
             .fetch_one(&mut *connection)
             .await?;
         if matches!(&*journal, "off" | "memory") {
-            return Err(SqlxError::NotDurable("journal_mode is off or memory"));
+            return Err(SqlxError::Setting("journal_mode is off or memory"));
         }
         let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
             .fetch_one(connection)
             .await?;
         // 2 is FULL, 3 is EXTRA.
         if synchronous < 2 {
-            return Err(SqlxError::NotDurable("synchronous is less than FULL"));
+            return Err(SqlxError::Setting("synchronous is less than FULL"));
         }
         Ok(())
     }
@@ -60,15 +59,15 @@ impl Sealed for Sqlite {
         connection: &mut SqliteConnection,
         subject: &str,
     ) -> Result<Option<Row>, SqlxError> {
-        Ok(Self::load_locked(connection, subject).await?)
+        let select = sqlx::query_as(SELECT).bind(subject);
+        Ok(select.fetch_optional(connection).await?)
     }
 
     async fn load_locked(
         connection: &mut SqliteConnection,
         subject: &str,
-    ) -> Result<Option<Row>, Error> {
-        let select = sqlx::query_as(SELECT).bind(subject);
-        select.fetch_optional(connection).await
+    ) -> Result<Option<Row>, SqlxError> {
+        Self::load(connection, subject).await
     }
 
     async fn swap(connection: &mut SqliteConnection, write: &Write) -> Result<u64, Error> {

@@ -1,0 +1,117 @@
+//! MySQL and MariaDB.
+
+use softtoken::store::Write;
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::{Error, MySql, MySqlConnection, Row as _};
+
+use super::{Engine, Row, Sealed, Verdict};
+use crate::SqlxError;
+
+const MIGRATION: &str = include_str!("../../migrations/mysql/0001_softtoken.sql");
+
+// The condition and the write are one statement. A SELECT and then an UPDATE accept a code twice.
+// Not INSERT IGNORE, which takes more than a duplicate key for nothing to do.
+const INSERT: &str = "INSERT INTO softtoken (subject, revision, record) VALUES (?, ?, ?)";
+const UPDATE: &str =
+    "UPDATE softtoken SET revision = ?, record = ? WHERE subject = ? AND revision = ?";
+/// A replica lags, and answers a sign-in as things were before an enrolment: each load asks for what
+/// keeps others from writing to it.
+macro_rules! select {
+    () => {
+        "SELECT CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), softtoken.subject IS NOT NULL,
+            revision, record
+        FROM (SELECT 1) AS always LEFT JOIN softtoken ON softtoken.subject = ?"
+    };
+}
+const SELECT: &str = select!();
+// Not what was there when the transaction began, which is what a SELECT alone reads.
+const SELECT_LOCKED: &str = concat!(select!(), " FOR UPDATE");
+
+impl Engine for MySql {}
+
+impl Sealed for MySql {
+    async fn migrate(connection: &mut MySqlConnection) -> Result<(), Error> {
+        sqlx::raw_sql(MIGRATION).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn check(connection: &mut MySqlConnection, durability: bool) -> Result<(), SqlxError> {
+        let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
+        let settings = sqlx::query(settings).fetch_one(&mut *connection).await?;
+        if settings.try_get::<i64, _>(0)? == 0 {
+            return Err(SqlxError::Setting("autocommit is off"));
+        }
+        if durability && settings.try_get::<i64, _>(1)? == 0 {
+            return Err(SqlxError::Setting(
+                "innodb_flush_log_at_trx_commit is not 1",
+            ));
+        }
+        // The one is MariaDB's name, the other MySQL's.
+        let isolation = "SHOW VARIABLES
+            WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')";
+        for level in sqlx::query(isolation).fetch_all(connection).await? {
+            if level.try_get::<String, _>(1)? == "READ-UNCOMMITTED" {
+                return Err(SqlxError::Setting("the isolation is READ UNCOMMITTED"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(
+        connection: &mut MySqlConnection,
+        subject: &str,
+    ) -> Result<Option<Row>, SqlxError> {
+        found(connection, SELECT, subject).await
+    }
+
+    async fn load_locked(
+        connection: &mut MySqlConnection,
+        subject: &str,
+    ) -> Result<Option<Row>, SqlxError> {
+        found(connection, SELECT_LOCKED, subject).await
+    }
+
+    async fn swap(connection: &mut MySqlConnection, write: &Write) -> Result<u64, Error> {
+        let (subject, next) = (write.subject().as_bytes(), write.next().as_i64());
+        let query = match write.expected() {
+            None => sqlx::query(INSERT)
+                .bind(subject)
+                .bind(next)
+                .bind(write.record()),
+            Some(expected) => sqlx::query(UPDATE)
+                .bind(next)
+                .bind(write.record())
+                .bind(subject)
+                .bind(expected.as_i64()),
+        };
+        Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    fn verdict(error: &Error) -> Verdict {
+        const CHANGED_SINCE: u16 = 1020;
+        const DUPLICATE_KEY: u16 = 1062;
+        const DEADLOCK: u16 = 1213;
+        let error = error.as_database_error();
+        let error = error.and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
+        match error.map(MySqlDatabaseError::number) {
+            Some(CHANGED_SINCE | DUPLICATE_KEY | DEADLOCK) => Verdict::Conflict,
+            _ => Verdict::Unknown,
+        }
+    }
+}
+
+async fn found(
+    connection: &mut MySqlConnection,
+    select: &'static str,
+    subject: &str,
+) -> Result<Option<Row>, SqlxError> {
+    let select = sqlx::query(select).bind(subject.as_bytes());
+    let row = select.fetch_one(connection).await?;
+    if row.try_get::<i64, _>(0)? == 0 {
+        return Err(SqlxError::Standby);
+    }
+    if row.try_get::<i64, _>(1)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some((row.try_get(2)?, row.try_get(3)?)))
+}
