@@ -1,0 +1,112 @@
+//! Says why the database did not answer.
+
+use core::error::Error as StdError;
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// Says why a store could not answer, or a transaction did not end as it should. Nothing was
+/// accepted. What the driver said is the [`source`](StdError::source), whole.
+///
+/// No text of an error holds a record. A subject may stand in what the database said.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DieselError {
+    /// The pool gave no connection. Nothing was asked.
+    #[error("no connection")]
+    Pool(#[source] Box<dyn StdError + Send + Sync>),
+    /// The statement failed, or the connection while the statement ran. Where a swap or a commit
+    /// was under way, it is not known whether the database has stored it.
+    #[error("the database did not answer")]
+    Database(#[source] Error),
+    /// Another transaction was in the way, and the database has rolled this one back (`40001`).
+    /// Nothing was stored, neither the record nor a row of your own, and the code is not spent:
+    /// begin the same request again.
+    #[error("the database rolled the transaction back for another one")]
+    Conflict(#[source] Error),
+    /// The database has refused the rows, for a constraint, and has rolled the transaction back.
+    /// Nothing was stored, neither the record nor a row of your own, and the code is not spent.
+    #[error("the database refused the rows")]
+    Refused(#[source] Error),
+    /// The transaction that was to be committed no longer holds the record that was swapped in it:
+    /// the database, or a statement of the application's own, had rolled it back. What was left of
+    /// the transaction was rolled back as well.
+    #[error("the transaction had been rolled back before its commit")]
+    Undone(#[source] Error),
+    /// The row holds a revision that no store has written. Nothing was judged.
+    #[error("the table holds revision {0}, which no store has written")]
+    Revision(i64),
+    /// The statement changed more rows than a subject has: the table has no primary key. What was
+    /// changed in a transaction of your application's own was rolled back.
+    #[error("the statement changed {0} rows of one subject")]
+    Rows(usize),
+    /// The server is a standby, which lags behind its primary. Nothing was judged.
+    #[error("the server is a standby")]
+    Standby,
+    /// No runtime of Tokio's was there to run the statement. Nothing was asked.
+    #[error("there is no runtime of Tokio's")]
+    NoRuntime,
+    /// The runtime was shut down while the statement ran. It is not known whether the database has
+    /// stored it.
+    #[error("the runtime was shut down")]
+    ShutDown,
+}
+
+impl From<Error> for DieselError {
+    fn from(error: Error) -> Self {
+        use DatabaseErrorKind::{
+            CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation,
+            RestrictViolation, SerializationFailure, UniqueViolation,
+        };
+        match &error {
+            Error::DatabaseError(SerializationFailure, _) => Self::Conflict(error),
+            Error::DatabaseError(
+                UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation
+                | RestrictViolation | ExclusionViolation,
+                _,
+            ) => Self::Refused(error),
+            // A connection that is lost at a commit has stored it, or has not.
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl DieselError {
+    /// Returns what to say of a transaction that cannot be read any more, before its commit.
+    pub(crate) fn undone(self) -> Self {
+        match self {
+            Self::Database(error) => Self::Undone(error),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error};
+
+    use super::DieselError;
+
+    #[test]
+    fn only_what_the_database_has_refused_is_known_to_be_undone() {
+        let failed = |kind| {
+            let said = Box::new(String::from("said"));
+            DieselError::from(Error::DatabaseError(kind, said))
+        };
+        assert!(matches!(
+            failed(DatabaseErrorKind::SerializationFailure),
+            DieselError::Conflict(_)
+        ));
+        assert!(matches!(
+            failed(DatabaseErrorKind::ForeignKeyViolation),
+            DieselError::Refused(_)
+        ));
+        for kind in [
+            DatabaseErrorKind::ClosedConnection,
+            DatabaseErrorKind::UnableToSendCommand,
+            DatabaseErrorKind::ReadOnlyTransaction,
+            DatabaseErrorKind::Unknown,
+        ] {
+            assert!(matches!(failed(kind), DieselError::Database(_)));
+        }
+    }
+}

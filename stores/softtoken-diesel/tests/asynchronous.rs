@@ -1,0 +1,589 @@
+//! What holds of the async store, through deadpool's pool, on SQLite and on a PostgreSQL server of
+//! its own.
+#![cfg(all(feature = "async-sqlite", feature = "async-postgres"))]
+
+use core::error::Error;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::thread;
+
+use deadpool::Runtime as Timer;
+use deadpool::managed::Timeouts;
+use diesel::SqliteConnection;
+use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection};
+use softtoken::association::Respond;
+use softtoken::mfa::Request;
+use softtoken::store::conformance;
+use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
+use softtoken_diesel::{
+    Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselError,
+};
+use softtoken_faults::{Blocked, Postgres, endure};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+mod login;
+
+use login::Login;
+
+type Failure = Box<dyn Error + Send + Sync>;
+type Outcome = Result<(), Failure>;
+type Sqlite = SyncConnectionWrapper<SqliteConnection>;
+
+const KILLS: u64 = 20;
+const ISOLATIONS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
+/// Nothing waits for a lock that nobody lets go.
+const PATIENCE: &str = "SET statement_timeout = '20s'";
+const ENFORCED: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+
+/// A table whose rows go with logins; one of them may be forbidden until its commit.
+const LOGINS: &str = "CREATE TABLE allowed (number BIGINT PRIMARY KEY);
+    CREATE TABLE logins (subject TEXT NOT NULL, number BIGINT NOT NULL
+        REFERENCES allowed (number) DEFERRABLE INITIALLY DEFERRED);
+    INSERT INTO allowed VALUES (1)";
+const ALLOWED: &str = "INSERT INTO logins VALUES ('alice', 1)";
+const FORBIDDEN: &str = "INSERT INTO logins VALUES ('alice', 2)";
+const IDLE: &str = "SELECT count(*) AS number FROM pg_stat_activity WHERE state LIKE 'idle in %'";
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// What is asked past the store.
+trait Own: AsyncEngine {
+    /// Counts the transactions that are open.
+    const OPEN: &str;
+
+    /// The column `number` of one row.
+    fn number(&mut self, select: &str) -> impl Future<Output = i64> + Send;
+}
+
+macro_rules! own {
+    ($connection:ty, $open:expr) => {
+        impl Own for $connection {
+            const OPEN: &str = $open;
+
+            async fn number(&mut self, select: &str) -> i64 {
+                let row = sql_query(select).get_result::<Number>(self).await;
+                row.expect("it is a number").number
+            }
+        }
+    };
+}
+
+own!(AsyncPgConnection, IDLE);
+own!(Sqlite, "SELECT 0 AS number");
+
+fn config<C: AsyncConnection + 'static>(settings: &'static str) -> ManagerConfig<C> {
+    let mut config = ManagerConfig::default();
+    config.custom_setup = Box::new(move |url| {
+        let url = url.to_owned();
+        Box::pin(async move {
+            let mut connection = C::establish(&url).await?;
+            let set = connection.batch_execute(settings).await;
+            set.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+            Ok(connection)
+        })
+    });
+    config
+}
+
+const WAITS: Timeouts = Timeouts {
+    wait: Some(Duration::from_secs(20)),
+    create: Some(Duration::from_secs(20)),
+    recycle: Some(Duration::from_secs(20)),
+};
+
+/// A server, or a file, and a store on it.
+struct Engine<C: AsyncEngine, K> {
+    store: AsyncDieselStore<C>,
+    runtime: Runtime,
+    kept: K,
+}
+
+fn postgres(server: Postgres, connections: usize) -> Engine<AsyncPgConnection, Postgres> {
+    let config = config(PATIENCE);
+    let manager = AsyncDieselConnectionManager::new_with_config(&server.url, config);
+    let pool = deadpool::managed::Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Timer::Tokio1)
+        .timeouts(WAITS)
+        .build()
+        .expect("it has a runtime");
+    let (store, runtime) = (AsyncPostgresStore::new(pool), Runtime::new().expect("one"));
+    runtime.block_on(store.migrate()).expect("a table");
+    Engine {
+        store,
+        runtime,
+        kept: server,
+    }
+}
+
+fn sqlite(connections: usize) -> Engine<Sqlite, TempDir> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("records.sqlite3");
+    let file = file.to_str().expect("it is UTF-8");
+    let manager = AsyncDieselConnectionManager::new_with_config(file, config(ENFORCED));
+    let pool = deadpool::managed::Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Timer::Tokio1)
+        .timeouts(WAITS)
+        .build()
+        .expect("it has a runtime");
+    let (store, runtime) = (AsyncSqliteStore::new(pool), Runtime::new().expect("one"));
+    runtime.block_on(store.migrate()).expect("a table");
+    Engine {
+        store,
+        runtime,
+        kept: folder,
+    }
+}
+
+/// A server whose connections have another isolation by default.
+fn isolated(isolation: &str) -> Postgres {
+    let server = Postgres::start();
+    let role = format!("ALTER ROLE postgres SET default_transaction_isolation = '{isolation}'");
+    Runtime::new().expect("a runtime").block_on(async {
+        let connection = AsyncPgConnection::establish(&server.url).await;
+        let set = connection.expect("it answers").batch_execute(&role).await;
+        set.expect("it may");
+    });
+    server
+}
+
+#[test]
+fn sqlite_keeps_every_rule() -> Outcome {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(8);
+    conformance::check(|| &store, |future| runtime.block_on(future))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn postgresql_keeps_every_rule_at_every_isolation() -> Outcome {
+    for isolation in ISOLATIONS {
+        let Engine {
+            store,
+            runtime,
+            kept: _server,
+        } = postgres(isolated(isolation), 8);
+        conformance::check(|| &store, |future| runtime.block_on(future))?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn nothing_acknowledged_is_lost_when_postgresql_is_killed() -> Outcome {
+    let Engine {
+        store,
+        runtime,
+        kept: mut server,
+    } = postgres(Postgres::start(), 24);
+    let blocked = Blocked::new(store, |future| runtime.block_on(future));
+    let tally = endure(&blocked, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            server.server.kill().expect("it runs");
+            server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
+    assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+async fn number<C: Own>(store: &AsyncDieselStore<C>, select: &str) -> i64 {
+    let mut connection = store.pool().get().await.expect("a connection");
+    connection.number(select).await
+}
+
+async fn logins<C: Own>(store: &AsyncDieselStore<C>) -> i64 {
+    number(store, "SELECT count(*) AS number FROM logins").await
+}
+
+/// An answer to a challenge, whose password was right.
+async fn respond<C: Own>(
+    store: &AsyncDieselStore<C>,
+    login: &Login,
+    code: Code,
+) -> Request<Respond> {
+    let challenge = login.mfa.sign_in().run(store, "alice").await;
+    login.respond(challenge.expect("it answers"), code)
+}
+
+/// A transaction of a right code's, not yet committed.
+async fn begun<C: Own>(store: &AsyncDieselStore<C>, login: &Login) -> Accepted<C, Evidence> {
+    let request = respond(store, login, login.code()).await;
+    let accepted = store
+        .begin("alice", request)
+        .await
+        .expect("the code is not spent");
+    assert_eq!(accepted.output().subject(), "alice");
+    accepted
+}
+
+/// A whole login.
+async fn log_in<C: Own>(
+    store: &AsyncDieselStore<C>,
+    login: &Login,
+    code: Code,
+    row: &str,
+) -> Result<Evidence, MfaError<DieselError>> {
+    let request = respond(store, login, code).await;
+    let mut accepted = store.begin("alice", request).await?;
+    let written = accepted.transaction().batch_execute(row).await;
+    written.map_err(|error| MfaError::Store(error.into()))?;
+    accepted.commit().await
+}
+
+async fn enrolled<C: Own>(store: &AsyncDieselStore<C>) -> Arc<Login> {
+    let login = Login::new();
+    login
+        .import()
+        .run(store, "alice")
+        .await
+        .expect("she is new");
+    let mut connection = store.pool().get().await.expect("a connection");
+    connection
+        .batch_execute(LOGINS)
+        .await
+        .expect("they are new");
+    login.later();
+    Arc::new(login)
+}
+
+/// The code of now is not spent, and is accepted, with a login, which makes so many.
+async fn accepted<C: Own>(store: &AsyncDieselStore<C>, login: &Login, number: i64) {
+    let answer = log_in(store, login, login.code(), ALLOWED).await;
+    assert!(answer.is_ok(), "the code is not spent: {answer:?}");
+    assert_eq!(logins(store).await, number);
+    login.later();
+}
+
+/// As soon as what was dropped has ended.
+async fn nothing_is_open<C: Own>(store: &AsyncDieselStore<C>) {
+    for _ in 0..1000 {
+        if number(store, C::OPEN).await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("a transaction is open");
+}
+
+async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
+    let login = enrolled(store).await;
+    let refused = async |code| {
+        let answer = log_in(store, &login, code, ALLOWED).await;
+        answer.expect_err("nobody is let in")
+    };
+    let answer = log_in(store, &login, login.code(), ALLOWED).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(
+        refused(login.code()).await.rejection(),
+        Some(Rejection::Reused)
+    );
+    for _ in 0..3 {
+        assert_eq!(
+            refused(login.wrong()).await.rejection(),
+            Some(Rejection::Mismatch)
+        );
+    }
+    assert_eq!(
+        refused(login.code()).await.name(),
+        "throttled",
+        "three were counted"
+    );
+    assert_eq!(logins(store).await, 1, "no rejection has a login");
+    login.later();
+
+    let mut begun_one = begun(store, &login).await;
+    begun_one
+        .transaction()
+        .batch_execute(ALLOWED)
+        .await
+        .expect("it may");
+    begun_one.rollback().await.expect("it answers");
+    accepted(store, &login, 2).await;
+
+    let mut begun_one = begun(store, &login).await;
+    begun_one
+        .transaction()
+        .batch_execute(ALLOWED)
+        .await
+        .expect("it may");
+    drop(begun_one);
+    accepted(store, &login, 3).await;
+
+    // It fails at the commit, and takes the code back with it.
+    let answer = log_in(store, &login, login.code(), FORBIDDEN).await;
+    let error = answer.expect_err("it is forbidden");
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Refused(_))),
+        "{error:?}"
+    );
+    accepted(store, &login, 4).await;
+
+    // A transaction that was ended, and one that was left open within.
+    let answer = log_in(store, &login, login.code(), "ROLLBACK").await;
+    let error = answer.expect_err("it is not there any more");
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        "{error:?}"
+    );
+    accepted(store, &login, 5).await;
+    let mut begun_one = begun(store, &login).await;
+    let nested = <C::TransactionManager as diesel_async::TransactionManager<C>>::begin_transaction(
+        begun_one.transaction(),
+    );
+    nested.await.expect("it may");
+    let error = begun_one
+        .commit()
+        .await
+        .expect_err("it is not the last one");
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        "{error:?}"
+    );
+    accepted(store, &login, 6).await;
+
+    let panicked = {
+        let (store, login) = (store.clone(), Arc::clone(&login));
+        tokio::spawn(async move {
+            let mut begun_one = begun(&store, &login).await;
+            begun_one
+                .transaction()
+                .batch_execute(ALLOWED)
+                .await
+                .expect("it may");
+            panic!("in a login");
+        })
+    };
+    assert!(panicked.await.expect_err("it panics").is_panic());
+    accepted(store, &login, 7).await;
+    nothing_is_open(store).await;
+}
+
+#[test]
+fn login_and_code_share_their_fate_in_sqlite() {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(4);
+    runtime.block_on(login_and_code_share_their_fate(&store));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn login_and_code_share_their_fate_in_postgresql_at_every_isolation() {
+    for isolation in ISOLATIONS {
+        let Engine {
+            store,
+            runtime,
+            kept: _server,
+        } = postgres(isolated(isolation), 4);
+        runtime.block_on(login_and_code_share_their_fate(&store));
+    }
+}
+
+/// Polls a future so often, and drops it.
+async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(true);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn a_login_that_is_dropped_is_whole_or_not_there<C: Own>(store: &AsyncDieselStore<C>) {
+    let login = enrolled(store).await;
+    let mut number = 0;
+    let mut ended = false;
+    for polls in 0..64 {
+        let request = respond(store, &login, login.code()).await;
+        let whole = async {
+            let mut accepted = store.begin("alice", request).await.expect("it answers");
+            let own = accepted.transaction();
+            own.batch_execute(ALLOWED).await.expect("it may");
+            accepted.commit().await.expect("it answers")
+        };
+        ended = !dropped_after(polls, whole).await;
+        nothing_is_open(store).await;
+        // Where it was committed the code is spent, and the login is there; else neither.
+        let again = log_in(store, &login, login.code(), ALLOWED).await;
+        match again {
+            Ok(_) => assert!(!ended, "the code was accepted twice"),
+            Err(error) => assert_eq!(error.rejection(), Some(Rejection::Reused), "{error:?}"),
+        }
+        number += 1;
+        assert_eq!(logins(store).await, number, "after {polls} polls");
+        login.later();
+        if ended {
+            break;
+        }
+    }
+    assert!(ended, "it was polled to its end at last");
+}
+
+#[test]
+fn a_login_that_is_dropped_is_whole_or_not_there_in_sqlite() {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(4);
+    runtime.block_on(a_login_that_is_dropped_is_whole_or_not_there(&store));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_that_is_dropped_is_whole_or_not_there_in_postgresql() {
+    let Engine {
+        store,
+        runtime,
+        kept: _server,
+    } = postgres(Postgres::start(), 4);
+    runtime.block_on(a_login_that_is_dropped_is_whole_or_not_there(&store));
+}
+
+/// Clients that hang up in the middle of a login, which shut nobody out.
+async fn clients_hang_up<C: Own>(store: &AsyncDieselStore<C>, clients: u64) {
+    let login = enrolled(store).await;
+    let request = |code| respond(store, &login, code);
+    let mut tasks = JoinSet::new();
+    for client in 0..clients {
+        let (store, request) = (store.clone(), request(login.code()).await);
+        let mut connected = tasks.spawn(async move {
+            let mut accepted = store.begin("alice", request).await?;
+            let written = accepted.transaction().batch_execute(ALLOWED).await;
+            written.map_err(|error| MfaError::Store(error.into()))?;
+            // Nobody comes as far as to a commit.
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            Ok::<_, MfaError<DieselError>>(())
+        });
+        let _ = &mut connected;
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_micros(client * 37 % 5000)).await;
+            connected.abort();
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    nothing_is_open(store).await;
+    assert_eq!(logins(store).await, 0, "nobody has logged in");
+    accepted(store, &login, 1).await;
+}
+
+#[test]
+fn fifteen_hundred_clients_that_hang_up_shut_nobody_out_of_sqlite() {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(4);
+    runtime.block_on(clients_hang_up(&store, 1500));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn fifteen_hundred_clients_that_hang_up_shut_nobody_out_of_postgresql() {
+    let Engine {
+        store,
+        runtime,
+        kept: _server,
+    } = postgres(Postgres::start(), 8);
+    runtime.block_on(clients_hang_up(&store, 1500));
+}
+
+/// 64 at once, with one code of one subject: one is accepted.
+async fn one_of_64<C: Own>(store: &AsyncDieselStore<C>) {
+    let login = enrolled(store).await;
+    for round in 1..=4 {
+        let mut tasks = JoinSet::new();
+        for _ in 0..64 {
+            let (store, login) = (store.clone(), Arc::clone(&login));
+            tasks.spawn(async move { log_in(&store, &login, login.code(), ALLOWED).await });
+        }
+        let mut accepted = 0;
+        for answer in tasks.join_all().await {
+            match answer {
+                Ok(_) => accepted += 1,
+                Err(error) => assert_eq!(error.rejection(), Some(Rejection::Reused), "{error:?}"),
+            }
+        }
+        assert_eq!((accepted, logins(store).await), (1, round));
+        login.later();
+    }
+}
+
+#[test]
+fn of_64_at_once_one_is_accepted_in_sqlite() {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(16);
+    runtime.block_on(one_of_64(&store));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn of_64_at_once_one_is_accepted_in_postgresql_at_every_isolation() {
+    for isolation in ISOLATIONS {
+        let Engine {
+            store,
+            runtime,
+            kept: _server,
+        } = postgres(isolated(isolation), 16);
+        runtime.block_on(one_of_64(&store));
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_standby_is_refused() -> Outcome {
+    let Engine {
+        store,
+        runtime,
+        kept: mut server,
+    } = postgres(Postgres::start(), 1);
+    server.become_standby()?;
+    for subject in ["alice", "nobody"] {
+        let refused = runtime
+            .block_on(Store::load(&store, subject))
+            .expect_err("it lags");
+        assert!(matches!(refused, DieselError::Standby), "{refused:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn without_a_runtime_nothing_is_asked() {
+    let engine = sqlite(1);
+    let answer = pollster::block_on(Store::load(&engine.store, "alice"));
+    assert!(matches!(answer, Err(DieselError::NoRuntime)), "{answer:?}");
+}

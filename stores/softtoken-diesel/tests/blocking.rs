@@ -1,0 +1,553 @@
+//! What holds of the blocking store, through r2d2's pool, on SQLite and on a PostgreSQL server of
+//! its own.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
+
+use core::error::Error;
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Barrier;
+use std::thread;
+
+use diesel::connection::{
+    AnsiTransactionManager, Connection as _, SimpleConnection, TransactionManager as _,
+};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, R2D2Connection};
+use diesel::sql_types::{BigInt, Text};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
+use diesel_migrations::MigrationHarness as _;
+use softtoken::association::Events;
+use softtoken::store::{Swap, Write, conformance};
+use softtoken::{BlockingStore as _, Code, Error as MfaError, Evidence, Rejection, Revision};
+use softtoken_diesel::{
+    DieselError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
+    SQLITE_SETTINGS, SqliteStore,
+};
+use softtoken_faults::{Postgres, endure};
+use tempfile::TempDir;
+
+mod login;
+
+use login::Login;
+
+type Failure = Box<dyn Error + Send + Sync>;
+type Outcome = Result<(), Failure>;
+
+const KILLS: u64 = 20;
+/// Nothing waits for a lock that nobody lets go.
+const PATIENCE: &str = "SET statement_timeout = '20s'";
+const ISOLATIONS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
+
+/// A table whose rows go with logins; one of them may be forbidden until its commit.
+const LOGINS: &str = "CREATE TABLE allowed (number BIGINT PRIMARY KEY);
+    CREATE TABLE logins (subject TEXT NOT NULL, number BIGINT NOT NULL
+        REFERENCES allowed (number) DEFERRABLE INITIALLY DEFERRED);
+    INSERT INTO allowed VALUES (1)";
+const ALLOWED: &str = "INSERT INTO logins VALUES ('alice', 1)";
+const FORBIDDEN: &str = "INSERT INTO logins VALUES ('alice', 2)";
+
+#[derive(Debug)]
+struct Settings(&'static str);
+
+impl<C: SimpleConnection + 'static> CustomizeConnection<C, diesel::r2d2::Error> for Settings {
+    fn on_acquire(&self, connection: &mut C) -> Result<(), diesel::r2d2::Error> {
+        Ok(connection.batch_execute(self.0)?)
+    }
+}
+
+fn pool<C: R2D2Connection + 'static>(
+    url: &str,
+    connections: u32,
+    settings: &'static str,
+) -> Pool<ConnectionManager<C>> {
+    Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(1))
+        .connection_timeout(Duration::from_secs(20))
+        .connection_customizer(Box::new(Settings(settings)))
+        .build(ConnectionManager::new(url))
+        .expect("it answers")
+}
+
+fn postgres(server: &Postgres, connections: u32) -> PostgresStore {
+    let store = PostgresStore::new(pool(&server.url, connections, PATIENCE));
+    store.migrate().expect("a table");
+    store
+}
+
+fn sqlite(folder: &TempDir, connections: u32, settings: &'static str) -> SqliteStore {
+    let file = folder.path().join("records.sqlite3");
+    let file = file.to_str().expect("it is UTF-8");
+    let store = SqliteStore::new(pool(file, connections, settings));
+    store.migrate().expect("a table");
+    store
+}
+
+const ENFORCED: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+
+/// Makes another isolation the default of new connections.
+fn isolate(server: &Postgres, isolation: &str) -> Outcome {
+    let mut connection = PgConnection::establish(&server.url)?;
+    let role = format!("ALTER ROLE postgres SET default_transaction_isolation = '{isolation}'");
+    Ok(connection.batch_execute(&role)?)
+}
+
+#[test]
+fn sqlite_keeps_every_rule() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let shared = sqlite(&folder, 8, SQLITE_SETTINGS);
+    conformance::check_blocking(|| &shared)?;
+    Ok(())
+}
+
+#[test]
+fn pools_on_one_sqlite_file_keep_every_rule() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    conformance::check_blocking(|| sqlite(&folder, 2, SQLITE_SETTINGS))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn postgresql_keeps_every_rule_at_every_isolation() -> Outcome {
+    let server = Postgres::start();
+    for isolation in ISOLATIONS {
+        isolate(&server, isolation)?;
+        let shared = postgres(&server, 8);
+        conformance::check_blocking(|| &shared)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn nothing_acknowledged_is_lost_when_postgresql_is_killed() -> Outcome {
+    let mut server = Postgres::start();
+    let store = postgres(&server, 24);
+    let tally = endure(&store, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            server.server.kill().expect("it runs");
+            server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
+    assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+/// 64 at once, on one subject: of swaps one is stored, of one code's logins one is accepted.
+fn one_of_64<C: Own>(store: &DieselStore<C>) -> Outcome {
+    let at_once = |work: &(dyn Fn() -> bool + Sync)| {
+        let all = Barrier::new(64);
+        let one = || {
+            all.wait();
+            work()
+        };
+        thread::scope(|scope| {
+            let tasks: Vec<_> = (0..64).map(|_| scope.spawn(one)).collect();
+            let tasks = tasks.into_iter().map(|task| task.join().expect("no panic"));
+            tasks.filter(|done| *done).count()
+        })
+    };
+    let mut expected = None;
+    for _ in 0..4 {
+        let write = Write::new("bob", expected, b"record".to_vec(), Events::default());
+        let write = write.ok_or("there is a next one")?;
+        let stored = at_once(&|| {
+            let swap = store.compare_and_swap_blocking(write.clone());
+            swap.expect("it answers") == Swap::Stored
+        });
+        assert_eq!(stored, 1);
+        expected = Some(write.next());
+    }
+
+    let login = Login::new();
+    login.import().run_blocking(store, "alice")?;
+    store.pool().get()?.batch_execute(LOGINS)?;
+    for round in 1..=4 {
+        login.later();
+        let accepted = at_once(&|| {
+            let challenge = login.mfa.sign_in().run_blocking(store, "alice");
+            let request = login.respond(challenge.expect("it answers"), login.code());
+            let answer = store.transaction("alice", &request, |own, _: &Evidence| {
+                Ok::<_, Failure>(own.batch_execute(ALLOWED)?)
+            });
+            match answer {
+                Ok(_) => true,
+                Err(error) => {
+                    let error = error.downcast_ref::<MfaError<DieselError>>();
+                    let rejection = error.and_then(MfaError::rejection);
+                    assert_eq!(rejection, Some(Rejection::Reused), "{error:?}");
+                    false
+                }
+            }
+        });
+        assert_eq!((accepted, logins(store)?), (1, round));
+    }
+    Ok(())
+}
+
+#[test]
+fn of_64_at_once_one_is_accepted_in_sqlite() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    one_of_64(&sqlite(&folder, 64, ENFORCED))
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn of_64_at_once_one_is_accepted_in_postgresql_at_every_isolation() -> Outcome {
+    for isolation in ISOLATIONS {
+        let server = Postgres::start();
+        isolate(&server, isolation)?;
+        one_of_64(&postgres(&server, 64))?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// What is asked past the store.
+trait Own: Engine + R2D2Connection + Send + 'static {
+    /// The column `number` of one row.
+    fn number(&mut self, select: &str) -> i64;
+}
+
+macro_rules! own {
+    ($($connection:ty),*) => {$(
+        impl Own for $connection {
+            fn number(&mut self, select: &str) -> i64 {
+                let row: Number = sql_query(select).get_result(self).expect("it is a number");
+                row.number
+            }
+        }
+    )*};
+}
+
+own!(PgConnection, SqliteConnection);
+
+fn logins<C: Own>(store: &DieselStore<C>) -> Result<i64, Failure> {
+    Ok(store
+        .pool()
+        .get()?
+        .number("SELECT count(*) AS number FROM logins"))
+}
+
+/// A login, whose rows `own` writes, and whether it was called.
+fn log_in<C: Own>(
+    store: &DieselStore<C>,
+    login: &Login,
+    code: Code,
+    own: impl Fn(&mut C) -> Outcome,
+) -> (Result<Evidence, Failure>, bool) {
+    let challenge = login.mfa.sign_in().run_blocking(store, "alice");
+    let request = login.respond(challenge.expect("it answers"), code);
+    let mut called = false;
+    let answer = store.transaction("alice", &request, |connection, evidence: &Evidence| {
+        called = true;
+        assert_eq!(evidence.subject(), "alice");
+        own(connection)
+    });
+    (answer.map(|(evidence, ())| evidence), called)
+}
+
+/// The error of a login that was not accepted, as the store has it.
+fn failure(answer: Result<Evidence, Failure>) -> MfaError<DieselError> {
+    let error = answer.expect_err("nobody is let in");
+    *error.downcast().expect("it is the request's")
+}
+
+fn login_and_code_share_their_fate<C: Own>(store: &DieselStore<C>, is_closed: &str) -> Outcome {
+    let login = Login::new();
+    login.import().run_blocking(store, "alice")?;
+    store.pool().get()?.batch_execute(LOGINS)?;
+    let allowed = |own: &mut C| Ok(own.batch_execute(ALLOWED)?);
+    let accepted = |number| {
+        let (answer, called) = log_in(store, &login, login.code(), allowed);
+        assert!(
+            answer.is_ok() && called,
+            "the code is not spent: {answer:?}"
+        );
+        assert_eq!(logins(store)?, number, "the login is there once");
+        Ok::<_, Failure>(login.later())
+    };
+    login.later();
+
+    let (answer, called) = log_in(store, &login, login.code(), allowed);
+    assert!(answer.is_ok() && called, "{answer:?}");
+    let (answer, called) = log_in(store, &login, login.code(), allowed);
+    assert_eq!(
+        (failure(answer).rejection(), called),
+        (Some(Rejection::Reused), false)
+    );
+    for _ in 0..3 {
+        let (answer, called) = log_in(store, &login, login.wrong(), allowed);
+        assert_eq!(
+            (failure(answer).rejection(), called),
+            (Some(Rejection::Mismatch), false)
+        );
+    }
+    let (answer, called) = log_in(store, &login, login.code(), allowed);
+    assert_eq!(
+        (failure(answer).name(), called),
+        ("throttled", false),
+        "three were counted"
+    );
+    assert_eq!(logins(store)?, 1, "no rejection has a login");
+    login.later();
+
+    let (answer, _) = log_in(store, &login, login.code(), |own| {
+        own.batch_execute(ALLOWED)?;
+        Err("too many logins".into())
+    });
+    let error = answer.expect_err("it is the application's");
+    assert_eq!(error.to_string(), "too many logins");
+    accepted(2)?;
+
+    let panics = |own: &mut C| {
+        own.batch_execute(ALLOWED)?;
+        panic!("in a login")
+    };
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        log_in(store, &login, login.code(), panics)
+    }));
+    assert!(panicked.is_err());
+    accepted(3)?;
+
+    // It fails at the commit, and takes the code back with it.
+    let forbidden = |own: &mut C| Ok(own.batch_execute(FORBIDDEN)?);
+    let (answer, _) = log_in(store, &login, login.code(), forbidden);
+    let error = failure(answer);
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Refused(_))),
+        "{error:?}"
+    );
+    accepted(4)?;
+
+    // A transaction that was ended, and one that was left open within.
+    let (answer, _) = log_in(store, &login, login.code(), |own| {
+        Ok(own.batch_execute("ROLLBACK")?)
+    });
+    let error = failure(answer);
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        "{error:?}"
+    );
+    accepted(5)?;
+    let (answer, _) = log_in(store, &login, login.code(), |own| {
+        Ok(AnsiTransactionManager::begin_transaction(own)?)
+    });
+    let error = failure(answer);
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        "{error:?}"
+    );
+    accepted(6)?;
+
+    assert_eq!(
+        store.pool().get()?.number(is_closed),
+        0,
+        "no transaction is open"
+    );
+    Ok(())
+}
+
+#[test]
+fn login_and_code_share_their_fate_in_sqlite() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 4, ENFORCED);
+    // An open one that has written would be found by the next one that writes.
+    login_and_code_share_their_fate(&store, "SELECT 0 AS number")?;
+    store
+        .pool()
+        .get()?
+        .batch_execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; COMMIT")?;
+    Ok(())
+}
+
+const IDLE: &str = "SELECT count(*) AS number FROM pg_stat_activity WHERE state LIKE 'idle in %'";
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn login_and_code_share_their_fate_in_postgresql_at_every_isolation() -> Outcome {
+    for isolation in ISOLATIONS {
+        let server = Postgres::start();
+        isolate(&server, isolation)?;
+        login_and_code_share_their_fate(&postgres(&server, 4), IDLE)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_failure_that_the_login_keeps_to_itself_lets_nobody_in() -> Outcome {
+    let server = Postgres::start();
+    let store = postgres(&server, 2);
+    let login = Login::new();
+    login.import().run_blocking(&store, "alice")?;
+    login.later();
+    let (answer, called) = log_in(&store, &login, login.code(), |own| {
+        own.batch_execute("INSERT INTO nowhere VALUES (1)")
+            .expect_err("there is no such table");
+        Ok(())
+    });
+    let error = failure(answer);
+    assert!(
+        matches!(error, MfaError::Store(DieselError::Undone(_))) && called,
+        "{error:?}"
+    );
+    let (answer, _) = log_in(&store, &login, login.code(), |_| Ok(()));
+    assert!(answer.is_ok(), "the code is not spent: {answer:?}");
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Said {
+    #[diesel(sql_type = Text)]
+    said: String,
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
+    let server = Postgres::start();
+    let role = "ALTER ROLE postgres SET synchronous_commit = 'off'";
+    PgConnection::establish(&server.url)?.batch_execute(role)?;
+    let store = postgres(&server, 1);
+    let setting = |connection: &mut PgConnection| {
+        let show = sql_query("SELECT current_setting('synchronous_commit') AS said");
+        Ok::<_, Failure>(show.get_result::<Said>(connection)?.said)
+    };
+    assert_eq!(setting(&mut *store.pool().get()?)?, "off");
+    let login = Login::new();
+    // The first row of a subject, and the next one.
+    for request in [login.import(), login.import().replacing_everything()] {
+        let (_, said) = store.transaction("alice", &request, |own, ()| setting(own))?;
+        assert_eq!(said, "on");
+    }
+    assert_eq!(
+        setting(&mut *store.pool().get()?)?,
+        "off",
+        "for the transaction alone"
+    );
+    Ok(())
+}
+
+#[test]
+fn commits_wait_for_the_disk_although_the_pool_says_otherwise() -> Outcome {
+    let lax = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+    let synchronous = "SELECT synchronous AS number FROM pragma_synchronous";
+    let login = Login::new();
+
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 1, lax);
+    assert_eq!(
+        store.pool().get()?.number(synchronous),
+        1,
+        "which is NORMAL"
+    );
+    login.import().run_blocking(&store, "alice")?;
+    assert_eq!(store.pool().get()?.number(synchronous), 2, "which is FULL");
+
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 1, lax);
+    let own = |own: &mut SqliteConnection, (): &()| Ok::<_, Failure>(own.number(synchronous));
+    assert_eq!(store.transaction("alice", &login.import(), own)?.1, 2);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_standby_is_refused() -> Outcome {
+    let mut server = Postgres::start();
+    let store = postgres(&server, 1);
+    let login = Login::new();
+    login.import().run_blocking(&store, "alice")?;
+    server.become_standby().expect("it starts again");
+    for subject in ["alice", "nobody"] {
+        let refused = store.load_blocking(subject).expect_err("it lags");
+        assert!(matches!(refused, DieselError::Standby), "{refused:?}");
+    }
+    let swapped = login.import().run_blocking(&store, "bob");
+    assert_eq!(swapped.expect_err("it lags").name(), "store");
+    Ok(())
+}
+
+#[test]
+fn what_no_store_has_written_is_an_error() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 1, SQLITE_SETTINGS);
+    store
+        .pool()
+        .get()?
+        .batch_execute("INSERT INTO softtoken VALUES ('alice', -1, x'01')")?;
+    let refused = store.load_blocking("alice").expect_err("it is no revision");
+    assert!(matches!(refused, DieselError::Revision(-1)), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn two_rows_of_one_subject_are_an_error() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 1, SQLITE_SETTINGS);
+    // A table of somebody else's making, without the primary key.
+    store.pool().get()?.batch_execute(
+        "DROP TABLE softtoken; CREATE TABLE softtoken (subject TEXT, revision BIGINT, record BLOB);
+         INSERT INTO softtoken VALUES ('alice', 1, x'01'), ('alice', 1, x'01')",
+    )?;
+    let write = Write::new(
+        "alice",
+        Revision::new(1),
+        b"record".to_vec(),
+        Events::default(),
+    );
+    let swapped = store.compare_and_swap_blocking(write.ok_or("there is a next one")?);
+    let refused = swapped.expect_err("two rows are no subject's");
+    assert!(matches!(refused, DieselError::Rows(2)), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn an_application_runs_the_migrations_with_its_own() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("records.sqlite3");
+    let pool = pool::<SqliteConnection>(file.to_str().ok_or("UTF-8")?, 1, SQLITE_SETTINGS);
+    for _ in 0..2 {
+        pool.get()?.run_pending_migrations(SQLITE_MIGRATIONS)?;
+    }
+    let store = SqliteStore::new(pool);
+    store.migrate()?;
+    assert_eq!(store.load_blocking("alice")?, None);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn processes_that_begin_at_once_make_one_table() -> Outcome {
+    let server = Postgres::start();
+    PgConnection::establish(&server.url)?.run_pending_migrations(POSTGRES_MIGRATIONS)?;
+    for _ in 0..8 {
+        PgConnection::establish(&server.url)?.batch_execute("DROP TABLE softtoken")?;
+        let all = Barrier::new(8);
+        let stores: Vec<_> = (0..8).map(|_| pool(&server.url, 1, PATIENCE)).collect();
+        thread::scope(|scope| {
+            let tasks = stores.into_iter().map(|pool| {
+                scope.spawn(|| {
+                    let store = PostgresStore::new(pool);
+                    all.wait();
+                    store.migrate()
+                })
+            });
+            let tasks: Vec<_> = tasks.collect();
+            tasks
+                .into_iter()
+                .try_for_each(|task| task.join().expect("no panic"))
+        })?;
+    }
+    Ok(())
+}
