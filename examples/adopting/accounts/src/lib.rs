@@ -1,0 +1,217 @@
+//! Keeps the users, passwords and logins of a small server: what stays as it is when the server
+//! takes up softtoken.
+
+use std::sync::Arc;
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use sqlx::SqlitePool;
+
+/// Tells the time, in seconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Holds what a user types to sign up or to log in.
+#[derive(Deserialize)]
+pub struct Credentials {
+    user: String,
+    password: String,
+}
+
+impl core::fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds what is kept of a login: the user, and what the server noted of the second factor.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Names the user.
+    pub user: String,
+    /// Holds the server's note.
+    pub note: Vec<u8>,
+}
+
+/// Says why there is no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The request was refused.
+    Refused(StatusCode, &'static str),
+    /// The server failed.
+    Internal(Box<dyn core::error::Error + Send + Sync>),
+}
+
+/// Refuses a request whose password, code or login is not right.
+pub const UNAUTHORIZED: Failure = Failure::Refused(StatusCode::UNAUTHORIZED, "unauthorized");
+
+impl<E: core::error::Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(status, name) => (status, name).into_response(),
+            Self::Internal(error) => {
+                eprintln!("{error}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// Keeps users and logins in a database.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    pool: SqlitePool,
+}
+
+impl Accounts {
+    /// Makes the tables where there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`]: the database fails.
+    pub async fn open(pool: SqlitePool) -> Result<Self, Failure> {
+        sqlx::raw_sql(
+            "create table if not exists users (name text primary key, password text not null);
+             create table if not exists logins
+             (token text primary key, user text not null, note blob not null);",
+        )
+        .execute(&pool)
+        .await?;
+        Ok(Self { pool })
+    }
+
+    /// Returns the database, for the server's other tables.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Refused`] where there is a user of this name already.
+    pub async fn sign_up(&self, new: Credentials) -> Result<(), Failure> {
+        let Credentials { user, password } = new;
+        let password = apart(move || {
+            let salt = SaltString::generate(&mut OsRng);
+            let hash = argon2().hash_password(password.as_bytes(), &salt);
+            hash.map(|hash| hash.to_string()).map_err(|_| WRONG_HASH)
+        })
+        .await??;
+        let created = sqlx::query("insert into users values (?, ?) on conflict do nothing")
+            .bind(user)
+            .bind(password)
+            .execute(&self.pool)
+            .await?;
+        if created.rows_affected() == 0 {
+            return Err(Failure::Refused(StatusCode::CONFLICT, "user exists"));
+        }
+        Ok(())
+    }
+
+    /// Returns the user, where the password is right.
+    ///
+    /// # Errors
+    ///
+    /// [`UNAUTHORIZED`] where the password is wrong, or there is no such user.
+    pub async fn check(&self, given: Credentials) -> Result<String, Failure> {
+        let Credentials { user, password } = given;
+        let kept: Option<String> = sqlx::query_scalar("select password from users where name = ?")
+            .bind(&user)
+            .fetch_optional(&self.pool)
+            .await?;
+        let kept = kept.ok_or(UNAUTHORIZED)?;
+        let is_right = apart(move || {
+            let hash = PasswordHash::new(&kept).map_err(|_| WRONG_HASH)?;
+            let verified = argon2().verify_password(password.as_bytes(), &hash);
+            Ok::<_, Failure>(verified.is_ok())
+        })
+        .await??;
+        is_right.then_some(user).ok_or(UNAUTHORIZED)
+    }
+
+    /// Begins a login, and returns its token.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`]: the database, or the system's generator, fails.
+    pub async fn begin(&self, user: &str, note: &[u8]) -> Result<String, Failure> {
+        let token = random()?;
+        sqlx::query("insert into logins values (?, ?, ?)")
+            .bind(&token)
+            .bind(user)
+            .bind(note)
+            .execute(&self.pool)
+            .await?;
+        Ok(token)
+    }
+
+    /// Returns the login of a token.
+    ///
+    /// # Errors
+    ///
+    /// [`UNAUTHORIZED`] where there is none.
+    pub async fn login(&self, token: &str) -> Result<Login, Failure> {
+        let row: Option<(String, Vec<u8>)> =
+            sqlx::query_as("select user, note from logins where token = ?")
+                .bind(token)
+                .fetch_optional(&self.pool)
+                .await?;
+        let (user, note) = row.ok_or(UNAUTHORIZED)?;
+        Ok(Login { user, note })
+    }
+
+    /// Replaces the note of a login.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`]: the database fails.
+    pub async fn note(&self, token: &str, note: &[u8]) -> Result<(), Failure> {
+        sqlx::query("update logins set note = ? where token = ?")
+            .bind(note)
+            .bind(token)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Returns 128 random bits as text.
+///
+/// # Errors
+///
+/// [`Failure::Internal`]: the system's generator fails.
+pub fn random() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+const WRONG_HASH: Failure = Failure::Refused(StatusCode::INTERNAL_SERVER_ERROR, "password hash");
+
+/// Hashes quickly, since the logins of this server are the attacks that are played against it. A
+/// server that keeps real passwords takes what OWASP recommends, 19 MiB and two passes.
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(8, 1, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(work).await
+}

@@ -1,0 +1,175 @@
+//! Serves logins with a second factor by softtoken. `../before` is the same server with one that is
+//! written by hand, and `../attacks` plays attacks against both.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use softtoken::{
+    Challenge, Code, Context, Error, Factor, Grant, Mfa, OsEntropy, Policy, SessionKeys, UnixTime,
+};
+use softtoken_adopting_accounts::{Accounts, Clock, Credentials, Failure, UNAUTHORIZED};
+use softtoken_sqlx::{SqliteStore, SqlxError};
+use sqlx::SqlitePool;
+
+#[derive(Clone)]
+struct App {
+    accounts: Accounts,
+    mfa: Mfa,
+    store: SqliteStore,
+}
+
+/// Makes the server, whose challenges are signed with this key: the same in every process.
+///
+/// # Errors
+///
+/// [`Failure`]: the database fails.
+pub async fn app(pool: SqlitePool, clock: Clock, key: &[u8; 32]) -> Result<Router, Failure> {
+    let accounts = Accounts::open(pool.clone()).await?;
+    let store = SqliteStore::new(pool);
+    store.migrate().await?;
+    let clock = move || Some(UnixTime::from_secs(clock()));
+    let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy)
+        .with_sessions(SessionKeys::from_bytes(1, key), Context::new("web")?);
+    Ok(Router::new()
+        .route("/sign-up", post(sign_up))
+        .route("/login", post(log_in))
+        .route("/login/code", post(code))
+        .route("/me", get(me))
+        .route("/second-factor", post(associate).put(verify).delete(remove))
+        .with_state(App {
+            accounts,
+            mfa,
+            store,
+        }))
+}
+
+async fn sign_up(State(app): State<App>, Json(new): Json<Credentials>) -> Result<(), Failure> {
+    app.accounts.sign_up(new).await
+}
+
+async fn log_in(
+    State(app): State<App>,
+    Json(given): Json<Credentials>,
+) -> Result<Json<Value>, Failure> {
+    let user = app.accounts.check(given).await?;
+    let challenge = app.mfa.sign_in().run(&app.store, &user).await;
+    Ok(Json(match challenge.map_err(refused)? {
+        Challenge::NotRequired { .. } => {
+            let grant = Grant::first_factor(&user, app.mfa.now()?);
+            json!({ "login": app.accounts.begin(&user, &grant.to_bytes()).await? })
+        }
+        Challenge::SoftwareToken { session, .. } => json!({ "step": session.expose() }),
+        Challenge::Setup { session, .. } => json!({ "set_up": session.expose() }),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Step {
+    step: String,
+    code: String,
+}
+
+async fn code(
+    State(app): State<App>,
+    Json(Step { step, code }): Json<Step>,
+) -> Result<Json<Value>, Failure> {
+    let session = app.mfa.open(&step).map_err(|_| UNAUTHORIZED)?;
+    let factor = Factor::parse(&code).map_err(|_| UNAUTHORIZED)?;
+    let respond = app.mfa.respond(&session, factor);
+    let evidence = respond
+        .run(&app.store, session.subject())
+        .await
+        .map_err(refused)?;
+    let grant = Grant::from(&evidence);
+    let login = app
+        .accounts
+        .begin(evidence.subject(), &grant.to_bytes())
+        .await?;
+    Ok(Json(json!({ "login": login })))
+}
+
+/// Is the login of a request.
+struct SignedIn {
+    token: String,
+    grant: Grant,
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let header = parts.headers.get(AUTHORIZATION).ok_or(UNAUTHORIZED)?;
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Bearer "));
+        let token = token.ok_or(UNAUTHORIZED)?;
+        let login = app.accounts.login(token).await?;
+        Ok(Self {
+            token: token.into(),
+            grant: Grant::from_bytes(&login.note, &login.user)?,
+        })
+    }
+}
+
+async fn me(login: SignedIn) -> Json<Value> {
+    Json(json!({ "user": login.grant.subject() }))
+}
+
+async fn associate(State(app): State<App>, login: SignedIn) -> Result<Json<Value>, Failure> {
+    let associate = app.mfa.associate(&login.grant);
+    let issued = associate
+        .run(&app.store, login.grant.subject())
+        .await
+        .map_err(refused)?;
+    Ok(Json(
+        json!({ "secret": issued.secret().expose_base32().as_str() }),
+    ))
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    code: String,
+}
+
+async fn verify(
+    State(app): State<App>,
+    login: SignedIn,
+    Json(Typed { code }): Json<Typed>,
+) -> Result<Json<Value>, Failure> {
+    let code = Code::parse(&code).map_err(|_| UNAUTHORIZED)?;
+    let user = login.grant.subject();
+    let verify = app.mfa.verify(&login.grant, code);
+    let enrolled = verify.run(&app.store, user).await.map_err(refused)?;
+    let grant = Grant::from(enrolled.evidence());
+    app.accounts.note(&login.token, &grant.to_bytes()).await?;
+    let issue = app.mfa.issue_recovery_codes(&grant);
+    let codes = issue.run(&app.store, user).await.map_err(refused)?;
+    let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
+    Ok(Json(json!({ "recovery_codes": codes })))
+}
+
+async fn remove(State(app): State<App>, login: SignedIn) -> Result<(), Failure> {
+    let remove = app.mfa.disassociate(&login.grant);
+    remove
+        .run(&app.store, login.grant.subject())
+        .await
+        .map_err(refused)?;
+    Ok(())
+}
+
+/// Answers a rejection: the client learns its name, and when to come back.
+fn refused(error: Error<SqlxError>) -> Failure {
+    match error.rejection() {
+        None => error.into(),
+        Some(_) if error.retry_after().is_some() => {
+            Failure::Refused(StatusCode::TOO_MANY_REQUESTS, error.name())
+        }
+        Some(_) => Failure::Refused(StatusCode::UNAUTHORIZED, error.name()),
+    }
+}
