@@ -301,7 +301,8 @@ fn a_store_that_fails_stops_the_run_and_it_goes_on_from_there_counting_each_row_
     let world = World::standard();
     let table = old_rows()[..5].to_vec();
     let mut store = Faulty::new(&world.store);
-    store.unanswered = HashSet::from(["bob", "carol", "dave", "erin"]);
+    // As many as it takes, and not one more.
+    store.unanswered = HashSet::from(["bob", "carol", "dave"]);
     let move_in = Rows::move_in(&world.mfa, &admin());
     for at_once in [1, 4] {
         let mut told = Vec::new();

@@ -236,6 +236,36 @@
 //! `synchronous_standby_names`, write concern `majority`, a quorum), or keep the newest revision of
 //! each subject elsewhere and say it by [`at_least`](crate::mfa::Request::at_least).
 //!
+//! # More than one machine
+//!
+//! Copies on several machines promise as much as their settings do. `.ci/clusters` in the
+//! repository drives the examples' stores on real engines, each server in a network of its own,
+//! under the load of `tests/faults`: links are cut, leaders killed, standbys promoted, and the
+//! history of all requests is checked. With etcd 3.4, PostgreSQL 15 and Redis 7.0, on 2026-11-26:
+//!
+//! | engine | setting | promised | seen |
+//! |---|---|---|---|
+//! | etcd, three members, partitions, leader killed | linearizable reads (the default) | one order of all reads and writes; a minority answers nothing | held |
+//! | etcd, one member cut off | serializable reads, which no store may ask for | whatever the asked member has | stale: the row of before |
+//! | PostgreSQL, primary cut off and killed, standby promoted | `synchronous_standby_names = '*'`, `synchronous_commit = on` | a commit is on two disks before it is acknowledged | held |
+//! | the same | asynchronous standby (the default) | nothing of the last moments | broken: hundreds of acknowledged swaps lost, failures forgotten |
+//! | PostgreSQL, standby promoted, old primary alive | synchronous | no two commits; nothing about reads | stale: the old primary answers loads with the row of before |
+//! | Redis, primary cut off and killed, replica made primary | `appendfsync always`, `WAIT 1` after each swap, an error where nobody is counted | nothing: `WAIT` is no commit | held, in one failover by hand with one replica |
+//! | the same | `appendfsync always`, replication alone | nothing of the last moments | broken: hundreds of acknowledged swaps lost, failures forgotten |
+//!
+//! - **etcd** is right as it comes. Name all members to the store; each request that meets a member
+//!   without a majority is an error, and the next one goes elsewhere.
+//! - **PostgreSQL** needs a synchronous standby, and a failover that first shuts the old primary
+//!   off: the old one commits nothing any more, and still answers loads. While no standby is there
+//!   a commit waits without an end, since `statement_timeout` does not count during a commit: that
+//!   keeps the promise, and has to be alerted on. An operator who cancels such a wait has the
+//!   commit acknowledged without a copy.
+//! - **Redis** with `WAIT` came through the failover that was tried, and promises nothing: of two
+//!   replicas a failover may choose the one that was not counted, and a primary that is cut off and
+//!   not shut off still answers loads. Keep second factors on one durable server, or in another
+//!   engine.
+//! - **Asynchronous copies** are for backups and reports, whatever the engine.
+//!
 //! # Kills
 //!
 //! No suite in the same process sees what outlives a crash. Start the engine in a temporary folder,

@@ -13,7 +13,7 @@ pub use network::Network;
 pub use postgres::{Postgres, Standby};
 pub use redis::{Redis, Replication};
 
-use softtoken_faults::{Broken, Tally};
+use softtoken_faults::{Broken, Tally, Violation};
 
 /// Prints a row of the table.
 pub fn row(engine: &str, setting: &str, promised: &str, seen: &str) {
@@ -32,9 +32,11 @@ pub fn held(tally: &Tally) -> String {
 /// Says what was seen of a history that does not hold.
 #[must_use]
 pub fn broke(broken: &Broken) -> String {
-    let first = broken.0.first();
-    let first = first.map(|violation| format!("{violation:?}"));
-    let kind = first.unwrap_or_default();
-    let kind = kind.split_whitespace().next().unwrap_or_default();
-    format!("broken: {} violations, such as {kind}", broken.0.len())
+    let count = |is: fn(&&Violation) -> bool| broken.0.iter().filter(is).count();
+    format!(
+        "broken: {} acknowledged swaps lost, {} codes accepted twice, {} users whose failures are forgotten",
+        count(|found| matches!(found, Violation::SwapLost { .. })),
+        count(|found| matches!(found, Violation::AcceptedTwice { .. })),
+        count(|found| matches!(found, Violation::Uncounted { .. })),
+    )
 }

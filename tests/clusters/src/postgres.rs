@@ -180,6 +180,7 @@ fn serve(
         .args(["-c", waits_for])
         .args(["-c", "recovery_init_sync_method=syncfs"])
         .current_dir(folder)
+        .stdout(Stdio::null())
         .stderr(File::create(folder.join(format!("{name}.log"))).expect("a log"));
     let host = network.address(machine).to_string();
     let answers = move || {

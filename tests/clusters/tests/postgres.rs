@@ -20,7 +20,9 @@ fn fail_over(standby: Standby) -> Result<Tally, Broken> {
     endure(&store, || {
         thread::sleep(Duration::from_secs(3));
         postgres.cut();
-        thread::sleep(Duration::from_secs(2));
+        // Longer than the store's limit for a statement, which must not make a commit of one that
+        // still waits for the standby.
+        thread::sleep(Duration::from_secs(12));
         postgres.kill_primary();
         postgres.promote();
         thread::sleep(Duration::from_secs(3));
@@ -48,13 +50,11 @@ fn what_an_asynchronous_standby_has_not_heard_is_lost_by_a_failover() {
     let broken = fail_over(Standby::Asynchronous).expect_err("it was acknowledged, and is lost");
     let lost = |violation: &_| matches!(violation, Violation::SwapLost { .. });
     assert!(broken.0.iter().any(lost), "{broken}");
-    let twice = |violation: &&_| matches!(violation, Violation::AcceptedTwice { .. });
-    let twice = broken.0.iter().filter(twice).count();
     row(
         "PostgreSQL, primary killed, standby promoted",
         "asynchronous standby (the default)",
         "nothing of the last moments",
-        &format!("{}; {twice} codes accepted twice", broke(&broken)),
+        &broke(&broken),
     );
 }
 
