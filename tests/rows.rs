@@ -248,6 +248,31 @@ fn a_table_that_moves_in_twice_overwrites_nothing_and_brings_nothing_back() {
 }
 
 #[test]
+fn a_counter_of_zero_or_less_is_none_so_that_every_code_that_is_valid_now_counts_as_spent() {
+    let token = || OldToken::base32(KEY);
+    for (token, is_spent) in [
+        (token(), true),
+        (token().last_step(0), true),
+        (token().last_step(-1), true),
+        (token().last_used(0), true),
+        (token().last_used(i64::MIN), true),
+        (token().last_step(1), false),
+        (token().last_used(30), false),
+    ] {
+        let world = World::standard();
+        let table = [OldRow::new("alice").token(token)];
+        let move_in = Rows::move_in(&world.mfa, &admin());
+        let report = move_in.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+        assert_eq!(report.unwrap().changed(), 1);
+        let phone = Device::new(&Secret::from_bytes(BYTES).unwrap(), Totp::STANDARD);
+        let sign_in = world.mfa.sign_in_with(Some(phone.code(world.now()).into()));
+        let answer = sign_in.run_blocking(&world.store, "alice");
+        let refused = answer.err().and_then(|error| error.rejection());
+        assert_eq!(refused, is_spent.then_some(Rejection::Reused));
+    }
+}
+
+#[test]
 fn backup_codes_of_before_are_vouched_for_by_the_application() {
     let world = World::standard();
     let table = &old_rows()[..1];

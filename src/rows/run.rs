@@ -110,8 +110,47 @@ impl<W: Work> Rows<W> {
     ///
     /// # Errors
     ///
-    /// [`Stopped`] where the store or the pages fail. The rows that the report counts are done; the
-    /// others are not, or will be found unchanged by the next run.
+    /// [`Stopped`] where the store or the pages fail. The rows that the report counts are settled;
+    /// of the others some may be done, and will be found unchanged by the next run.
+    ///
+    /// # Examples
+    ///
+    /// The future may be spawned where the store, the pages and `told` may.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "std", feature = "getrandom"))]
+    /// # mod example {
+    /// use softtoken::rows::{OldRow, OldToken, Report, Rows, Stopped, Verdict};
+    /// use softtoken::{Administrator, Mfa, Store};
+    ///
+    /// # #[derive(Clone)]
+    /// # pub struct Pool;
+    /// # pub type PoolError = core::convert::Infallible;
+    /// # type Users = Vec<(String, String)>;
+    /// # impl Pool {
+    /// #     async fn users_after(&self, _: Option<String>) -> Result<Users, PoolError> {
+    /// #         Ok(vec![])
+    /// #     }
+    /// # }
+    /// async fn move_in<S: Store>(
+    ///     mfa: Mfa,
+    ///     store: S,
+    ///     old: Pool,
+    /// ) -> Result<Report, Stopped<S::Error, PoolError>> {
+    ///     let pages = |after| {
+    ///         let old = old.clone();
+    ///         async move {
+    ///             let users = old.users_after(after).await?; // ORDER BY id LIMIT 500
+    ///             let row = |(id, base32)| OldRow::new(id).token(OldToken::legacy_base32(base32));
+    ///             Ok(users.into_iter().map(row).collect())
+    ///         }
+    ///     };
+    ///     let rows = Rows::move_in(&mfa, &Administrator::named("migration")).at_once(8);
+    ///     let told = |user: &str, verdict: &Verdict<_>| println!("{user} {}", verdict.name());
+    ///     rows.run(&store, pages, told).await
+    /// }
+    /// # }
+    /// ```
     pub async fn run<S, E, F>(
         &self,
         store: &S,

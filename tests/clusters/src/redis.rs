@@ -142,14 +142,12 @@ impl Redis {
     /// order, so a later write of another connection stands for all before it.
     fn wait(&self) -> Result<(), RedisError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = idle().pop();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => {
-                let client = Client::open(url(&self.network, PRIMARY))?;
-                client.get_connection_with_timeout(Duration::from_secs(2))?
-            }
+        let connect = || {
+            let client = Client::open(url(&self.network, PRIMARY))?;
+            client.get_connection_with_timeout(Duration::from_secs(2))
         };
+        let connection = idle().pop();
+        let mut connection = connection.map_or_else(connect, Ok)?;
         let (replicas,): (u64,) = pipe()
             .cmd("SET")
             .arg(&["waits", ""])
