@@ -31,7 +31,7 @@ impl Etcd {
     #[must_use]
     pub fn start() -> Self {
         let network = Network::new(MEMBERS);
-        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder");
         let peer = |member| format!("http://{}:2380", network.address(member));
         let cluster: Vec<_> = (0..MEMBERS)
             .map(|member| format!("member-{member}={}", peer(member)))

@@ -3,11 +3,11 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use softtoken::BlockingStore;
-use softtoken_faults::{Blocked, Server};
+use softtoken_faults::{Blocked, Server, postgres_program, postgres_user};
 use softtoken_postgres::{PostgresError, PostgresStore};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -51,8 +51,8 @@ impl Postgres {
         let network = Network::new(2);
         // Where the server's own user may go.
         let folder = tempfile::tempdir().expect("a folder");
-        // The server does not run as root, which namespaces need; Debian's package has made a user.
-        let user = (id("-u"), id("-g"));
+        // The server does not run as root, which namespaces need.
+        let user = postgres_user();
         chown(folder.path(), Some(user.0), Some(user.1)).expect("root may");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("root may");
         let data = folder.path().join("primary");
@@ -173,7 +173,7 @@ fn serve(
         // In the place of the command before it, which only root may give.
         .args(["setpriv", "--clear-groups"])
         .args(["--reuid", &user.to_string(), "--regid", &group.to_string()])
-        .arg(program("postgres"))
+        .arg(postgres_program("postgres"))
         .arg("-D")
         .arg(folder.join(name))
         .args(["-h", "*", "-p", "5432", "-c", "unix_socket_directories="])
@@ -184,7 +184,7 @@ fn serve(
         .stderr(File::create(folder.join(format!("{name}.log"))).expect("a log"));
     let host = network.address(machine).to_string();
     let answers = move || {
-        let ready = Command::new(program("pg_isready"))
+        let ready = Command::new(postgres_program("pg_isready"))
             .args(["--quiet", "--host", &host])
             .status();
         ready.is_ok_and(|status| status.success())
@@ -193,32 +193,7 @@ fn serve(
 }
 
 fn as_user(name: &str, (user, group): (u32, u32), folder: &Path) -> Command {
-    let mut command = Command::new(program(name));
+    let mut command = Command::new(postgres_program(name));
     command.uid(user).gid(group).current_dir(folder);
     command
-}
-
-fn id(of: &str) -> u32 {
-    let output = Command::new("id").args([of, "postgres"]).output();
-    let said = output
-        .ok()
-        .and_then(|output| String::from_utf8(output.stdout).ok());
-    said.and_then(|said| said.trim().parse().ok())
-        .expect("PostgreSQL's server is installed: apt-get install postgresql")
-}
-
-/// In the path, or where Debian keeps it: the newest one.
-fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).map(|folder| folder.join(name));
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut debian: Vec<_> = versions
-        .flatten()
-        .map(|version| version.path().join("bin").join(name))
-        .collect();
-    debian.sort();
-    in_path
-        .chain(debian.into_iter().rev())
-        .find(|program| program.is_file())
-        .expect("PostgreSQL's server is installed: apt-get install postgresql")
 }

@@ -64,7 +64,7 @@ impl Redis {
     #[must_use]
     pub fn start(replication: Replication) -> Self {
         let network = Network::new(2);
-        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder");
         let serve = |machine: u8, settings: &[&str]| {
             let own = folder.path().join(machine.to_string());
             std::fs::create_dir(&own).expect("a folder");

@@ -22,5 +22,5 @@ pub use check::{Broken, Violation};
 pub use history::Tally;
 pub use load::endure;
 pub use mariadb::MariaDb;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, postgres_program, postgres_user};
 pub use server::{Server, free_port};

@@ -32,15 +32,12 @@ impl Postgres {
         let folder = tempfile::tempdir().expect("a folder");
         // The server does not run as root; Debian's package has made a user for it.
         let user = (id("-u", None) == Some(0)).then(|| {
-            let user = [id("-u", Some("postgres")), id("-g", Some("postgres"))];
-            let [Some(user), Some(group)] = user else {
-                missing()
-            };
+            let (user, group) = postgres_user();
             chown(folder.path(), Some(user), Some(group)).expect("root may");
             (user, group)
         });
         let command = |name| {
-            let mut command = Command::new(program(name));
+            let mut command = Command::new(postgres_program(name));
             command.current_dir(folder.path());
             if let Some((user, group)) = user {
                 command.uid(user).gid(group);
@@ -71,7 +68,7 @@ impl Postgres {
         postgres.stderr(log);
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         let answers = move || {
-            let ready = Command::new(program("pg_isready"))
+            let ready = Command::new(postgres_program("pg_isready"))
                 .args(["--quiet", "--host=127.0.0.1", "--port", &port])
                 .status();
             ready.is_ok_and(|status| status.success())
@@ -97,13 +94,33 @@ impl Postgres {
     }
 }
 
+/// The user, and the group, that Debian's package has made for the server, which does not run as
+/// root.
+///
+/// # Panics
+///
+/// Where there is none.
+#[must_use]
+pub fn postgres_user() -> (u32, u32) {
+    let user = [id("-u", Some("postgres")), id("-g", Some("postgres"))];
+    let [Some(user), Some(group)] = user else {
+        missing()
+    };
+    (user, group)
+}
+
 fn id(of: &str, user: Option<&str>) -> Option<u32> {
     let output = Command::new("id").arg(of).args(user).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// In the path, or where Debian keeps it: the newest one.
-fn program(name: &str) -> PathBuf {
+/// A program of PostgreSQL's: in the path, or where Debian keeps it, the newest one.
+///
+/// # Panics
+///
+/// Where it is not installed.
+#[must_use]
+pub fn postgres_program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).map(|folder| folder.join(name));
     let versions = std::fs::read_dir("/usr/lib/postgresql")
