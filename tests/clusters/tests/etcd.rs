@@ -41,7 +41,8 @@ fn nothing_acknowledged_is_lost_where_members_are_cut_off_and_the_leader_is_kill
         for (one, other) in [(0, 1), (1, 2), (0, 2)] {
             etcd.network().cut(one, other);
         }
-        pause(4);
+        // Longer than a request waits for a majority.
+        pause(12);
         for (one, other) in [(0, 1), (1, 2), (0, 2)] {
             etcd.network().heal(one, other);
         }
