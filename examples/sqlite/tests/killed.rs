@@ -1,44 +1,21 @@
 //! The process that uses the file is killed, again and again.
 
 use core::error::Error;
-use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use std::env;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use softtoken::association::Events;
-use softtoken::store::{Snapshot, Swap, Write};
-use softtoken::{BlockingStore, Revision};
-use softtoken_faults::{Server, endure, free_port};
+use softtoken_faults::{Remote, endure};
 use softtoken_sqlite::SqliteStore;
 
 const KILLS: u64 = 20;
-/// Where the process that is killed finds its port, and its file.
-const PORT: &str = "SOFTTOKEN_KILLED_PORT";
-const FILE: &str = "SOFTTOKEN_KILLED_FILE";
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_process_is_killed() -> Result<(), Box<dyn Error>> {
-    if let (Ok(port), Some(file)) = (env::var(PORT), env::var_os(FILE)) {
-        return serve(port.parse()?, Path::new(&file));
-    }
     let folder = tempfile::tempdir()?;
-    let port = free_port();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut itself = Command::new(env::current_exe()?);
-    itself
-        .env(PORT, port.to_string())
-        .env(FILE, folder.path().join("records.sqlite3"))
-        .stdout(Stdio::null());
-    let mut server = Server::start(itself, move || TcpStream::connect(address).is_ok())?;
-
-    let tally = endure(&Remote::new(address), || {
+    let file = folder.path().join("records.sqlite3");
+    let open = |file: &_| SqliteStore::open(file).expect("the file opens");
+    let (mut server, store) = Remote::start(&file, open)?;
+    let tally = endure(&store, || {
         for kill in 0..KILLS {
             thread::sleep(Duration::from_millis(300 + 20 * kill));
             server.kill().expect("it runs");
@@ -49,115 +26,4 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() -> Result<(), Box<d
     assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
     assert!(tally.unknown > 0, "it was killed under load");
     Ok(())
-}
-
-#[derive(Serialize, Deserialize)]
-enum Call {
-    Load(String),
-    Swap(String, Option<i64>, Vec<u8>),
-}
-
-#[derive(Serialize, Deserialize)]
-enum Reply {
-    Loaded(Option<(i64, Vec<u8>)>),
-    Swapped(bool),
-    Failed,
-}
-
-fn send(stream: &mut TcpStream, message: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    stream.write_all(&line)
-}
-
-fn receive<T: DeserializeOwned>(lines: &mut BufReader<TcpStream>) -> io::Result<T> {
-    let mut line = String::new();
-    lines.read_line(&mut line)?;
-    // An empty one is the end.
-    Ok(serde_json::from_str(&line)?)
-}
-
-/// What is killed: it has the file, and answers every connection in a thread of its own.
-fn serve(port: u16, file: &Path) -> Result<(), Box<dyn Error>> {
-    let store = Arc::new(SqliteStore::open(file)?);
-    for stream in TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.incoming() {
-        let (mut stream, store) = (stream?, Arc::clone(&store));
-        thread::spawn(move || -> io::Result<()> {
-            let mut calls = BufReader::new(stream.try_clone()?);
-            loop {
-                let reply = answer(&store, receive(&mut calls)?).unwrap_or(Reply::Failed);
-                send(&mut stream, &reply)?;
-            }
-        });
-    }
-    Ok(())
-}
-
-fn answer(store: &SqliteStore, call: Call) -> Result<Reply, rusqlite::Error> {
-    Ok(match call {
-        Call::Load(subject) => {
-            let found = store.load_blocking(&subject)?;
-            Reply::Loaded(found.map(|row| (row.revision.as_i64(), row.record)))
-        }
-        Call::Swap(subject, expected, record) => {
-            let expected = expected.and_then(Revision::from_i64);
-            let write = Write::new(&subject, expected, record, Events::default());
-            let swap = store.compare_and_swap_blocking(write.expect("one of many"))?;
-            Reply::Swapped(swap == Swap::Stored)
-        }
-    })
-}
-
-/// The store, as those see it who survive.
-struct Remote {
-    address: SocketAddr,
-    idle: Mutex<Vec<BufReader<TcpStream>>>,
-}
-
-impl Remote {
-    fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            idle: Mutex::default(),
-        }
-    }
-
-    fn call(&self, call: &Call) -> io::Result<Reply> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = idle().pop();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            None => BufReader::new(TcpStream::connect(self.address)?),
-        };
-        send(connection.get_mut(), call)?;
-        let reply = receive(&mut connection)?;
-        idle().push(connection);
-        Ok(reply)
-    }
-}
-
-impl BlockingStore for Remote {
-    type Error = io::Error;
-
-    fn load_blocking(&self, subject: &str) -> io::Result<Option<Snapshot>> {
-        let Reply::Loaded(found) = self.call(&Call::Load(subject.into()))? else {
-            return Err(ErrorKind::Other.into());
-        };
-        found
-            .map(|(revision, record)| {
-                let revision = Revision::from_i64(revision).ok_or(ErrorKind::InvalidData)?;
-                Ok(Snapshot { revision, record })
-            })
-            .transpose()
-    }
-
-    fn compare_and_swap_blocking(&self, write: Write) -> io::Result<Swap> {
-        let expected = write.expected().map(Revision::as_i64);
-        let call = Call::Swap(write.subject().into(), expected, write.record().to_vec());
-        match self.call(&call)? {
-            Reply::Swapped(true) => Ok(Swap::Stored),
-            Reply::Swapped(false) => Ok(Swap::Conflict),
-            _ => Err(ErrorKind::Other.into()),
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod history;
 mod load;
 mod mariadb;
 mod postgres;
+mod remote;
 mod server;
 
 pub use bench::bench;
@@ -23,4 +24,5 @@ pub use history::Tally;
 pub use load::endure;
 pub use mariadb::MariaDb;
 pub use postgres::{Postgres, postgres_program, postgres_user};
+pub use remote::Remote;
 pub use server::{Server, free_port};

@@ -50,6 +50,7 @@ impl MariaDb {
         }
         let user = user.then_some("--user=mysql");
         let made = Command::new("mariadb-install-db")
+            .env("TMPDIR", folder.path())
             .args([
                 "--no-defaults",
                 "--skip-test-db",
@@ -68,6 +69,7 @@ impl MariaDb {
         let port = free_port();
         let mut mariadb = Command::new("mariadbd");
         mariadb
+            .env("TMPDIR", folder.path())
             .args([
                 "--no-defaults",
                 "--bind-address=127.0.0.1",
