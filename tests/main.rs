@@ -19,6 +19,8 @@ mod import;
 mod lifecycle;
 mod memory_store;
 mod names;
+#[cfg(feature = "conformance")]
+mod own_transaction;
 mod races;
 mod randomness;
 mod recovery;

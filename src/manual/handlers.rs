@@ -440,6 +440,12 @@
 //!
 //! Request, decision and write are owned: they move into a spawned task and onto another thread.
 //!
+//! The packages for SQL (`softtoken-sqlx` and others, see
+//! [stores](super::stores#stores-that-stand-ready)) have this transaction as a value that commits,
+//! or rolls back where it is dropped. For one that you write by hand there is a suite,
+//! `own_transaction` (feature `conformance`): it hangs up at each await, lets commits fail, and
+//! tells what is left.
+//!
 //! ## Dropped futures and spawned tasks
 //!
 //! A client that hangs up drops the future of its handler, in most frameworks, at whatever `await`

@@ -4,6 +4,13 @@
 //! The rules that a store must keep are [listed](crate::store#to-be-correct) with its trait. This
 //! page leads there on a real engine.
 //!
+//! # Stores that stand ready
+//!
+//! `softtoken-sqlx` (SQLite, PostgreSQL, MySQL, MariaDB), `softtoken-diesel` (SQLite, PostgreSQL)
+//! and `softtoken-redis` are dependencies: each is held to what this page asks for, and those for
+//! SQL commit rows of your application's own with a record. The rest of the page is for a store
+//! over another driver.
+//!
 //! # The table
 //!
 //! One row a subject, three columns, never more:
@@ -203,7 +210,9 @@
 //!
 //! To write the login's own rows in the same transaction, call
 //! [`Request::decide`](crate::mfa::Request::decide), where the same holds; see
-//! [handlers](super::handlers#in-a-transaction-of-your-own).
+//! [handlers](super::handlers#in-a-transaction-of-your-own). A commit may answer with success where
+//! the engine has rolled the transaction back before, by itself: in PostgreSQL after any statement
+//! that failed, in MySQL after a deadlock. Read the record in the transaction before you commit.
 //!
 //! # Pools
 //!

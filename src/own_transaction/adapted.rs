@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
-use super::{BlockingLogins, Login, Logins};
+use super::{Answer, BlockingLogins, Login, Logins};
 use crate::association::Operation;
 use crate::error::Error;
 use crate::mfa::Request;
@@ -37,7 +37,7 @@ pub(super) trait HangUp: BlockingLogins {
         subject: &str,
         request: Request<O>,
         login: &Login,
-    ) -> Option<Result<Option<O::Output>, Error<Self::Error>>>;
+    ) -> Option<Answer<O::Output, Self::Error>>;
 }
 
 impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> HangUp
@@ -49,7 +49,7 @@ impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Han
         subject: &str,
         request: Request<O>,
         login: &Login,
-    ) -> Option<Result<Option<O::Output>, Error<L::Error>>> {
+    ) -> Option<Answer<O::Output, L::Error>> {
         self.run(dropped_after(
             polls,
             self.logins.log_in(subject, request, login),

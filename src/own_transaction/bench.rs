@@ -2,14 +2,12 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::hash::BuildHasher as _;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::hash::RandomState;
 
-use super::{BlockingLogins, Ending, Login, Rule, Violation};
+use super::{Answer, BlockingLogins, Ending, Login, Rule, Violation};
 use crate::association::{Administrator, Evidence, Grant, ImportedToken, StepUp};
-use crate::error::Error;
 use crate::mfa::{Mfa, Request};
 use crate::policy::Policy;
 use crate::time::{Step, UnixTime};
@@ -26,20 +24,17 @@ pub(super) struct Bench<'o, L> {
 /// Is a user with a token in force, and a clock of their own.
 pub(super) struct User {
     pub(super) subject: String,
-    mfa: Mfa,
     phone: Verifier,
-    seconds: Arc<AtomicU64>,
+    seconds: AtomicU64,
 }
 
 /// Is what a handle finds of a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
-    /// How often the record was written.
+    /// Counts the writes of the record.
     pub(super) revision: u64,
     pub(super) row: bool,
 }
-
-type Answer<E> = Result<Option<Evidence>, Error<E>>;
 
 impl<'o, L: BlockingLogins> Bench<'o, L> {
     pub(super) fn new(open: &'o (dyn Fn() -> L + Sync)) -> Self {
@@ -70,77 +65,23 @@ impl<'o, L: BlockingLogins> Bench<'o, L> {
 
     /// Enrols a user whom nobody knows, on this handle.
     pub(super) fn user(&self, handle: &L) -> Result<User, Violation> {
-        let seconds = Arc::new(AtomicU64::new(1_700_000_000));
-        let clock = Arc::clone(&seconds);
-        let now = move || Some(UnixTime::from_secs(clock.load(Ordering::Relaxed)));
-        let entropy = |bytes: &mut [u8]| {
-            bytes.fill_with(|| random().to_le_bytes()[0]);
-            Ok(())
-        };
         let secret = Secret::from_bytes(&[7; 20])
             .map_err(|error| Violation::failed(Rule::Answers, "there is no secret", error))?;
         let user = User {
             subject: self.name(),
-            mfa: Mfa::new(Policy::STANDARD, now, entropy),
             phone: Verifier::new(&secret, Totp::STANDARD),
-            seconds,
+            seconds: AtomicU64::new(1_700_000_000),
         };
         let token = ImportedToken::proven(secret, Totp::STANDARD);
         let token = token.last_step(user.step().saturating_offset(-2));
-        let import = user.mfa.import(&Administrator::named("the suite"), [token]);
+        let import = user
+            .mfa()
+            .import(&Administrator::named("the suite"), [token]);
         match import.run_blocking(handle, &user.subject) {
             Ok(()) => Ok(user),
             Err(error) => Err(Violation::failed(
                 Rule::Answers,
                 "nobody could be enrolled",
-                error,
-            )),
-        }
-    }
-
-    /// Logs in with a code.
-    pub(super) fn log_in(
-        &self,
-        handle: &L,
-        user: &User,
-        code: Code,
-        login: &Login,
-    ) -> Answer<L::Error> {
-        handle.log_in_blocking(&user.subject, user.request(code), login)
-    }
-
-    /// Returns what is there of a login.
-    pub(super) fn found(&self, handle: &L, user: &User, login: &Login) -> Result<Found, Violation> {
-        let failed = |error| Violation::failed(Rule::Served, "a row could not be read", error);
-        // Until nothing was committed in between.
-        loop {
-            let before = self.revision(handle, user)?;
-            let row = handle.has_row_blocking(login.row()).map_err(failed)?;
-            let revision = self.revision(handle, user)?;
-            if revision == before {
-                return Ok(Found { revision, row });
-            }
-        }
-    }
-
-    pub(super) fn revision(&self, handle: &L, user: &User) -> Result<u64, Violation> {
-        match handle.load_blocking(&user.subject) {
-            Ok(found) => Ok(found.map_or(0, |row| row.revision.get())),
-            Err(error) => Err(Violation::failed(
-                Rule::Served,
-                "a record could not be read",
-                error,
-            )),
-        }
-    }
-
-    /// Returns how many failures a user's record counts.
-    pub(super) fn failures(&self, handle: &L, user: &User) -> Result<u32, Violation> {
-        match user.mfa.status().run_blocking(handle, &user.subject) {
-            Ok(status) => Ok(status.failures),
-            Err(error) => Err(Violation::failed(
-                Rule::Served,
-                "a status could not be read",
                 error,
             )),
         }
@@ -155,15 +96,15 @@ impl<'o, L: BlockingLogins> Bench<'o, L> {
     /// Logs a user in with a code that is good, whatever was before.
     pub(super) fn served_by(&self, handle: &L, user: &User, code: Code) -> Result<(), Violation> {
         let login = self.login(Ending::Commit);
-        let before = self.revision(handle, user)?;
-        match self.log_in(handle, user, code, &login) {
+        let before = user.revision(handle)?;
+        match user.log_in(handle, code, &login) {
             Ok(Some(_)) => {}
             Ok(None) => return Err(Violation::new(Rule::Served, "a login was left")),
             Err(error) => {
                 return Err(Violation::failed(Rule::Served, "a login failed", error));
             }
         }
-        let found = self.found(handle, user, &login)?;
+        let found = user.found(handle, &login)?;
         if !found.row || found.revision == before {
             return Err(Violation::new(Rule::Both, "a login has left no trace"));
         }
@@ -172,14 +113,73 @@ impl<'o, L: BlockingLogins> Bench<'o, L> {
 }
 
 impl User {
+    /// Logs in with a code.
+    pub(super) fn log_in<L: BlockingLogins>(
+        &self,
+        handle: &L,
+        code: Code,
+        login: &Login,
+    ) -> Answer<Evidence, L::Error> {
+        handle.log_in_blocking(&self.subject, self.request(code), login)
+    }
+
+    /// Returns what is there of a login.
+    pub(super) fn found<L: BlockingLogins>(
+        &self,
+        handle: &L,
+        login: &Login,
+    ) -> Result<Found, Violation> {
+        let failed = |error| Violation::failed(Rule::Served, "a row could not be read", error);
+        // Until nothing was committed in between.
+        loop {
+            let before = self.revision(handle)?;
+            let row = handle.has_row_blocking(login.row()).map_err(failed)?;
+            let revision = self.revision(handle)?;
+            if revision == before {
+                return Ok(Found { revision, row });
+            }
+        }
+    }
+
+    /// Returns how often the record was written.
+    pub(super) fn revision<L: BlockingLogins>(&self, handle: &L) -> Result<u64, Violation> {
+        let found = handle.load_blocking(&self.subject).map_err(|error| {
+            Violation::failed(Rule::Served, "a record could not be read", error)
+        })?;
+        Ok(found.map_or(0, |row| row.revision.get()))
+    }
+
+    /// Returns how many failures the record counts.
+    pub(super) fn failures<L: BlockingLogins>(&self, handle: &L) -> Result<u32, Violation> {
+        let status = self.mfa().status().run_blocking(handle, &self.subject);
+        let status = status.map_err(|error| {
+            Violation::failed(Rule::Served, "a status could not be read", error)
+        })?;
+        Ok(status.failures)
+    }
+
     /// Lets an hour pass: nothing has to wait, and every code is fresh.
     pub(super) fn wait(&self) {
         self.seconds.fetch_add(60 * 60, Ordering::Relaxed);
     }
 
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.seconds.load(Ordering::Relaxed))
+    }
+
+    /// Judges by the time that it is now, however late that comes to pass: a code whose client has
+    /// hung up is not taken for a wrong one an hour later.
+    fn mfa(&self) -> Mfa {
+        let now = self.now();
+        let entropy = |bytes: &mut [u8]| {
+            bytes.fill_with(|| random().to_le_bytes()[0]);
+            Ok(())
+        };
+        Mfa::new(Policy::STANDARD, move || Some(now), entropy)
+    }
+
     fn step(&self) -> Step {
-        let now = UnixTime::from_secs(self.seconds.load(Ordering::Relaxed));
-        Totp::STANDARD.step(now)
+        Totp::STANDARD.step(self.now())
     }
 
     /// Returns the code that is shown now.
@@ -206,9 +206,8 @@ impl User {
     }
 
     pub(super) fn request(&self, code: Code) -> Request<StepUp> {
-        let now = UnixTime::from_secs(self.seconds.load(Ordering::Relaxed));
-        let grant = Grant::first_factor(&self.subject, now);
-        self.mfa.step_up(&grant, code)
+        let grant = Grant::first_factor(&self.subject, self.now());
+        self.mfa().step_up(&grant, code)
     }
 }
 

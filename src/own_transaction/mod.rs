@@ -1,9 +1,10 @@
 //! Checks that a login's own rows and its second factor are committed together, or not at all.
 //!
-//! For whoever writes the [transaction of their own](crate::manual::handlers), by hand or for
-//! others. Implement [`Logins`] over an async driver or [`BlockingLogins`] over one that blocks, on
-//! top of a store that passes [`store::conformance`](crate::store::conformance), and run the suite
-//! on the real engine, through the real pool: [`check`] or [`check_blocking`].
+//! For a [transaction of your own](crate::manual::handlers#in-a-transaction-of-your-own) that is
+//! written by hand, or for others in a package. Implement [`Logins`] over an async driver or
+//! [`BlockingLogins`] over one that blocks, on top of a store that passes
+//! [`store::conformance`](crate::store::conformance), and run the suite on the real engine, through
+//! the real pool: [`check`] or [`check_blocking`].
 //!
 //! ```
 //! use core::convert::Infallible;
@@ -87,7 +88,8 @@
 //!
 //! Each run has subjects and rows of its own, whose names begin with `own-transaction-`; they stay
 //! there. What no suite of this kind can see is a commit that was acknowledged and is lost in a
-//! crash: kill the database under load, as the manual says for [stores](crate::manual::stores#kills).
+//! crash: kill the database under load, as the manual says for
+//! [stores](crate::manual::stores#kills).
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -107,6 +109,9 @@ mod adapted;
 mod bench;
 mod hung_up;
 mod rules;
+
+/// Is the answer of a login, where it was not left.
+type Answer<T, E> = Result<Option<T>, Error<E>>;
 
 /// Logs users in over an async driver, with a row of the application's own in the transaction.
 pub trait Logins: Store {
@@ -332,8 +337,8 @@ pub enum Rule {
     /// A conflict is decided anew: one code signs in once, and parallel guesses are counted one by
     /// one.
     DecidedAnew,
-    /// Whatever became of other logins, the next one is served: else one client who hangs up shuts
-    /// the database for everybody.
+    /// The next login is served, whatever became of others: else one client who hangs up shuts the
+    /// database for everybody.
     Served,
 }
 
@@ -346,7 +351,7 @@ impl fmt::Display for Rule {
             Self::Neither => "a login that was not committed has neither row",
             Self::Counted => "a rejection's count is stored although the login is none",
             Self::DecidedAnew => "a conflict is decided anew",
-            Self::Served => "whatever became of other logins, the next one is served",
+            Self::Served => "the next login is served, whatever became of others",
         })
     }
 }

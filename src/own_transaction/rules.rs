@@ -39,13 +39,13 @@ pub(super) fn check<L: BlockingLogins>(bench: &Bench<'_, L>, rounds: u32) -> Res
 fn ended<L: BlockingLogins>(bench: &Bench<'_, L>, ending: Ending) -> Result<(), Violation> {
     let (handle, other) = (bench.opened(), bench.opened());
     let user = bench.user(&handle)?;
-    let before = bench.revision(&other, &user)?;
+    let before = user.revision(&other)?;
     let login = bench.login(ending);
     let answer = catch_unwind(AssertUnwindSafe(|| {
-        bench.log_in(&handle, &user, user.code(), &login)
+        user.log_in(&handle, user.code(), &login)
     }));
     let accepted = matches!(answer, Ok(Ok(Some(_))));
-    both_or_neither(bench, &other, &user, &login, before, accepted)?;
+    both_or_neither(&other, &user, &login, before, accepted)?;
 
     match (ending, answer) {
         (Ending::Commit | Ending::WriteTwice, Ok(Ok(Some(_))))
@@ -63,14 +63,14 @@ fn ended<L: BlockingLogins>(bench: &Bench<'_, L>, ending: Ending) -> Result<(), 
 
     // The same code: spent with the login, or not at all.
     let again = bench.login(Ending::Commit);
-    match (accepted, bench.log_in(&handle, &user, user.code(), &again)) {
-        (false, Ok(Some(_))) => {}
+    match (accepted, user.log_in(&handle, user.code(), &again)) {
         (false, Ok(None)) => return Err(Violation::new(Rule::Served, "a login was left")),
         (false, Err(error)) => {
             let seen = "the code of a login that was none is not accepted";
             return Err(Violation::failed(Rule::Served, seen, error));
         }
-        (
+        (false, Ok(Some(_)))
+        | (
             true,
             Err(Error::Rejected {
                 rejection: Rejection::Reused,
@@ -87,14 +87,13 @@ fn ended<L: BlockingLogins>(bench: &Bench<'_, L>, ending: Ending) -> Result<(), 
 
 /// Checks that a login's record and row are there where it was accepted, and else not.
 pub(super) fn both_or_neither<L: BlockingLogins>(
-    bench: &Bench<'_, L>,
     handle: &L,
     user: &User,
     login: &Login,
     before: u64,
     accepted: bool,
 ) -> Result<(), Violation> {
-    let found = bench.found(handle, user, login)?;
+    let found = user.found(handle, login)?;
     let rule = if accepted { Rule::Both } else { Rule::Neither };
     let there = |there| if there { "is there" } else { "is not there" };
     if (found.revision > before, found.row) != (accepted, accepted) {
@@ -111,18 +110,18 @@ fn rejected<L: BlockingLogins>(bench: &Bench<'_, L>, ending: Ending) -> Result<(
     let user = bench.user(&handle)?;
     for guesses in 1..=2 {
         let login = bench.login(ending);
-        match bench.log_in(&handle, &user, user.wrong_code(), &login) {
+        match user.log_in(&handle, user.wrong_code(), &login) {
             Err(Error::Rejected { .. }) => {}
             Err(error) => {
                 return Err(Violation::failed(Rule::Answers, "a guess failed", error));
             }
             Ok(_) => return Err(Violation::new(Rule::Counted, "a guess was not refused")),
         }
-        if bench.found(&other, &user, &login)?.row {
+        if user.found(&other, &login)?.row {
             let seen = "the row of a login that was refused is there";
             return Err(Violation::new(Rule::Neither, seen));
         }
-        let counted = bench.failures(&other, &user)?;
+        let counted = user.failures(&other)?;
         if counted != guesses {
             let seen = format!("{counted} are counted of {guesses} that were refused");
             return Err(Violation::new(Rule::Counted, seen));
@@ -143,15 +142,13 @@ fn many_users<L: BlockingLogins>(bench: &Bench<'_, L>) -> Result<(), Violation> 
 fn one_code<L: BlockingLogins>(bench: &Bench<'_, L>) -> Result<(), Violation> {
     let handle = bench.opened();
     let user = bench.user(&handle)?;
-    let before = bench.revision(&handle, &user)?;
+    let before = user.revision(&handle)?;
     let logins: [_; AT_ONCE] = core::array::from_fn(|_| bench.login(Ending::Commit));
-    let answers = at_once(&logins, |login| {
-        bench.log_in(&handle, &user, user.code(), login)
-    });
+    let answers = at_once(&logins, |login| user.log_in(&handle, user.code(), login));
 
     let mut accepted = 0;
     for (login, answer) in logins.iter().zip(answers) {
-        let row = bench.found(&handle, &user, login)?.row;
+        let row = user.found(&handle, login)?.row;
         match answer {
             Ok(Some(_)) if row => accepted += 1,
             Ok(_) => return Err(Violation::new(Rule::Both, "a login has no row")),
@@ -165,7 +162,7 @@ fn one_code<L: BlockingLogins>(bench: &Bench<'_, L>) -> Result<(), Violation> {
             }
         }
     }
-    let written = bench.revision(&handle, &user)? - before;
+    let written = user.revision(&handle)? - before;
     if (accepted, written) != (1, 1) {
         let seen = format!(
             "one code was sent {AT_ONCE} times at once: {accepted} logins, {written} writes"
@@ -181,7 +178,7 @@ fn guesses<L: BlockingLogins>(bench: &Bench<'_, L>) -> Result<(), Violation> {
     let user = bench.user(&handle)?;
     let logins: [_; AT_ONCE] = core::array::from_fn(|_| bench.login(Ending::Commit));
     let answers = at_once(&logins, |login| {
-        bench.log_in(&handle, &user, user.wrong_code(), login)
+        user.log_in(&handle, user.wrong_code(), login)
     });
     let mut refused = 0;
     for answer in answers {
@@ -197,7 +194,7 @@ fn guesses<L: BlockingLogins>(bench: &Bench<'_, L>) -> Result<(), Violation> {
             Ok(_) => return Err(Violation::new(Rule::Counted, "a guess was not refused")),
         }
     }
-    let counted = bench.failures(&handle, &user)?;
+    let counted = user.failures(&handle)?;
     if counted != refused {
         let seen = format!("{counted} are counted of {refused} that were refused at once");
         return Err(Violation::new(Rule::DecidedAnew, seen));

@@ -1,0 +1,431 @@
+//! The suite passes logins whose rows are committed together, and refuses each form that breaks a
+//! rule, by that rule's name.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use core::error::Error as StdError;
+use core::fmt;
+use core::future::poll_fn;
+use core::task::Poll;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use softtoken::association::Operation;
+use softtoken::mfa::{Decision, Request};
+use softtoken::own_transaction::{
+    self, BlockingLogins, Ending, Login, Logins, Rule, Suite, Violation,
+};
+use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::{BlockingStore, Error, Fault, Store};
+
+/// What is wrong with a login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flaw {
+    None,
+    /// A rejection shares the login's fate.
+    CountRolledBack,
+    /// A rejection is no error.
+    RejectionSwallowed,
+    /// The row is written on another connection.
+    RowOutside,
+    /// The record is swapped on another connection.
+    RecordOutside,
+    /// The row is written before the decision, and committed with a rejection.
+    RowBefore,
+    /// The row is forgotten.
+    NoRow,
+    /// What the commit says is not looked at.
+    CommitUnchecked,
+    /// A second error has rolled the transaction back, and the commit says nothing of it.
+    AbortedUnseen,
+    /// The decision is of a row that was read before, and is written without its condition.
+    Blind,
+    /// A transaction that is left stays open.
+    OpenWhereLeft,
+    /// A transaction whose owner panics stays open.
+    OpenWherePanicked,
+    /// Between the BEGIN and the guard that rolls back there is an await.
+    OpenWhereDropped,
+    /// Two commits, and an await in between.
+    TwoCommits,
+}
+
+#[derive(Clone, Default)]
+struct Tables {
+    records: HashMap<String, Snapshot>,
+    logins: HashSet<String>,
+}
+
+impl Tables {
+    fn swap(&mut self, write: &Write, blind: bool) -> Swap {
+        let found = self.records.get(write.subject()).map(|row| row.revision);
+        if found != write.expected() && !blind {
+            return Swap::Conflict;
+        }
+        self.records
+            .insert(write.subject().into(), write.snapshot());
+        Swap::Stored
+    }
+}
+
+/// Who may write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Nobody,
+    Somebody,
+    /// Somebody who is gone.
+    Left,
+}
+
+/// Two tables and one writer at a time.
+struct Database {
+    flaw: Flaw,
+    committed: Mutex<Tables>,
+    writer: Mutex<Writer>,
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+struct Failed(&'static str);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+impl StdError for Failed {}
+
+impl Database {
+    fn new(flaw: Flaw) -> Self {
+        Self {
+            flaw,
+            committed: Mutex::default(),
+            writer: Mutex::new(Writer::Nobody),
+            ended: Condvar::new(),
+        }
+    }
+
+    fn committed(&self) -> MutexGuard<'_, Tables> {
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_turn(&self) -> Result<(), Failed> {
+        let writer = self.writer.lock().unwrap();
+        let busy = |writer: &mut Writer| *writer == Writer::Somebody;
+        let mut writer = self.ended.wait_while(writer, busy).unwrap();
+        if *writer == Writer::Left {
+            return Err(Failed("the database is locked"));
+        }
+        *writer = Writer::Somebody;
+        Ok(())
+    }
+
+    fn end_turn(&self, writer: Writer) {
+        *self.writer.lock().unwrap() = writer;
+        self.ended.notify_all();
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        Transaction {
+            database: self,
+            tables: self.committed().clone(),
+            aborted: false,
+            left_open: self.flaw == Flaw::OpenWhereLeft,
+        }
+    }
+
+    fn begin(&self) -> Result<Transaction<'_>, Failed> {
+        self.take_turn()?;
+        Ok(self.transaction())
+    }
+
+    /// One attempt: `None` where another was faster.
+    fn attempt<O: Operation>(
+        &self,
+        mut transaction: Transaction<'_>,
+        subject: &str,
+        request: &Request<O>,
+        login: &Login,
+        stale: Option<Snapshot>,
+    ) -> Result<Option<Option<O::Output>>, Error<Failed>> {
+        let found = match self.flaw {
+            Flaw::Blind => stale,
+            _ => transaction.tables.records.get(subject).cloned(),
+        };
+        let decision = request.decide(subject, found)?;
+        if self.flaw == Flaw::RowBefore {
+            transaction.tables.logins.insert(login.row().into());
+        }
+        if let Some(write) = decision.write() {
+            let swap = match self.flaw {
+                Flaw::RecordOutside => {
+                    let swap = self.committed().swap(write, false);
+                    transaction.tables = self.committed().clone();
+                    swap
+                }
+                Flaw::Blind => transaction.tables.swap(write, true),
+                _ => transaction.tables.swap(write, false),
+            };
+            if swap == Swap::Conflict {
+                return Ok(None);
+            }
+        }
+        if decision.is_rejection() {
+            return self.reject(transaction, decision);
+        }
+        if self.flaw == Flaw::RowOutside {
+            self.committed().logins.insert(login.row().into());
+        }
+        if self.flaw != Flaw::NoRow {
+            transaction.tables.logins.insert(login.row().into());
+        }
+        match login.ending() {
+            Ending::Commit => {}
+            Ending::Leave => return Ok(Some(None)),
+            Ending::WriteTwice => transaction.aborted = true,
+            Ending::Fail => {
+                if self.flaw == Flaw::CommitUnchecked {
+                    return Ok(Some(Some(decision.committed()?)));
+                }
+                return Err(Error::Store(Failed("a constraint")));
+            }
+            Ending::Panic => {
+                transaction.left_open |= self.flaw == Flaw::OpenWherePanicked;
+                panic!("as the suite asks");
+            }
+        }
+        if transaction.aborted {
+            if self.flaw == Flaw::AbortedUnseen {
+                return Ok(Some(Some(decision.committed()?)));
+            }
+            return Err(Error::Store(Failed("the transaction is aborted")));
+        }
+        transaction.commit();
+        Ok(Some(Some(decision.committed()?)))
+    }
+
+    fn reject<T>(
+        &self,
+        transaction: Transaction<'_>,
+        decision: Decision<T>,
+    ) -> Result<Option<Option<T>>, Error<Failed>> {
+        if self.flaw != Flaw::CountRolledBack {
+            transaction.commit();
+        }
+        match decision.committed() {
+            Err(_) if self.flaw == Flaw::RejectionSwallowed => Ok(Some(None)),
+            answer => Ok(Some(Some(answer?))),
+        }
+    }
+}
+
+/// Is rolled back where it is dropped.
+struct Transaction<'d> {
+    database: &'d Database,
+    tables: Tables,
+    aborted: bool,
+    left_open: bool,
+}
+
+impl Transaction<'_> {
+    fn commit(mut self) {
+        let tables = core::mem::take(&mut self.tables);
+        *self.database.committed() = tables;
+        self.left_open = false;
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        self.database.end_turn(if self.left_open {
+            Writer::Left
+        } else {
+            Writer::Nobody
+        });
+    }
+}
+
+/// What a driver knows of a transaction whose BEGIN was not answered yet.
+struct Begun<'d>(&'d Database, bool);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if self.1 {
+            self.0.end_turn(match self.0.flaw {
+                Flaw::OpenWhereDropped => Writer::Left,
+                _ => Writer::Nobody,
+            });
+        }
+    }
+}
+
+impl BlockingStore for Database {
+    type Error = Failed;
+
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Failed> {
+        Ok(self.committed().records.get(subject).cloned())
+    }
+
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Failed> {
+        let mut transaction = self.begin()?;
+        let swap = transaction.tables.swap(&write, false);
+        transaction.commit();
+        Ok(swap)
+    }
+}
+
+impl BlockingLogins for Database {
+    fn log_in_blocking<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<Failed>> {
+        for _ in 0..request.swap_attempts() {
+            let stale = self.load_blocking(subject).map_err(Error::Store)?;
+            std::thread::yield_now();
+            let transaction = self.begin().map_err(Error::Store)?;
+            if let Some(ended) = self.attempt(transaction, subject, &request, login, stale)? {
+                return Ok(ended);
+            }
+        }
+        Err(Fault::Contended.into())
+    }
+
+    fn has_row_blocking(&self, row: &str) -> Result<bool, Failed> {
+        Ok(self.committed().logins.contains(row))
+    }
+}
+
+/// The same for an executor, with an await at each step.
+struct Awaited(Database);
+
+async fn step() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Store for Awaited {
+    type Error = Failed;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, Failed> {
+        self.0.load_blocking(subject)
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Failed> {
+        self.0.compare_and_swap_blocking(write)
+    }
+}
+
+impl Logins for Awaited {
+    async fn log_in<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<Failed>> {
+        step().await;
+        while self.0.flaw == Flaw::TwoCommits && login.ending() == Ending::Commit {
+            let found = self.0.load_blocking(subject).map_err(Error::Store)?;
+            let decision = request.decide(subject, found)?;
+            if let Some(write) = decision.write() {
+                let swap = self.0.compare_and_swap_blocking(write.clone());
+                if swap.map_err(Error::Store)? == Swap::Conflict {
+                    continue;
+                }
+            }
+            step().await;
+            let output = decision.committed()?;
+            self.0.committed().logins.insert(login.row().into());
+            return Ok(Some(output));
+        }
+        self.0.take_turn().map_err(Error::Store)?;
+        let mut begun = Begun(&self.0, true);
+        step().await;
+        begun.1 = false;
+        let transaction = self.0.transaction();
+        step().await;
+        let ended = self
+            .0
+            .attempt(transaction, subject, &request, login, None)?;
+        step().await;
+        ended.ok_or_else(|| Fault::Contended.into())
+    }
+
+    async fn has_row(&self, row: &str) -> Result<bool, Failed> {
+        self.0.has_row_blocking(row)
+    }
+}
+
+fn checked(flaw: Flaw) -> Result<(), Violation> {
+    let database = Database::new(flaw);
+    Suite::new().rounds(200).check_blocking(|| &database)
+}
+
+fn awaited(flaw: Flaw) -> Result<(), Violation> {
+    let database = Awaited(Database::new(flaw));
+    own_transaction::check(|| &database, |future| pollster::block_on(future))
+}
+
+#[track_caller]
+fn refused_for(rule: Rule, checked: Result<(), Violation>) {
+    let violation = checked.expect_err("it is wrong");
+    assert_eq!(violation.rule(), rule, "{violation}");
+}
+
+#[test]
+fn logins_that_are_committed_with_their_records_pass() -> Result<(), Violation> {
+    checked(Flaw::None)?;
+    awaited(Flaw::None)
+}
+
+#[test]
+fn a_rejection_that_is_not_counted_or_not_told_is_refused() {
+    refused_for(Rule::Counted, checked(Flaw::CountRolledBack));
+    refused_for(Rule::Both, checked(Flaw::RejectionSwallowed));
+}
+
+#[test]
+fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
+    refused_for(Rule::Neither, checked(Flaw::RowOutside));
+    refused_for(Rule::Neither, checked(Flaw::RecordOutside));
+    refused_for(Rule::Both, checked(Flaw::NoRow));
+}
+
+#[test]
+fn a_row_that_is_committed_with_a_rejection_is_refused() {
+    refused_for(Rule::Neither, checked(Flaw::RowBefore));
+}
+
+#[test]
+fn an_answer_before_the_commit_is_refused() {
+    refused_for(Rule::Both, checked(Flaw::CommitUnchecked));
+    refused_for(Rule::Both, checked(Flaw::AbortedUnseen));
+}
+
+#[test]
+fn a_decision_that_is_not_made_anew_is_refused() {
+    refused_for(Rule::DecidedAnew, checked(Flaw::Blind));
+}
+
+#[test]
+fn a_transaction_that_stays_open_is_refused() {
+    refused_for(Rule::Served, checked(Flaw::OpenWhereLeft));
+    refused_for(Rule::Served, checked(Flaw::OpenWherePanicked));
+    refused_for(Rule::Served, awaited(Flaw::OpenWhereDropped));
+}
+
+#[test]
+fn two_commits_with_an_await_in_between_are_refused() {
+    refused_for(Rule::Both, awaited(Flaw::TwoCommits));
+}
