@@ -1,4 +1,35 @@
-//! Keeps second factors in SQLite, over a pool of sqlx.
+//! Keeps second factors in SQLite, PostgreSQL, MySQL or MariaDB, over your application's own pool of
+//! sqlx, and commits rows of yours with them.
+//!
+//! [`SqlxStore`] is a [`Store`](softtoken::Store): every request of
+//! [`softtoken::Mfa`] runs on it. [`SqlxStore::begin`] decides a request in a transaction, which it
+//! lends for rows of your application's own until [`Accepted::commit`].
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `sqlite` | `SqliteStore`, with SQLite compiled in |
+//! | `postgres` | `PostgresStore` |
+//! | `mysql` | `MySqlStore`, for MySQL and MariaDB |
+//!
+//! None is on by default. TLS is for your application's own sqlx to choose. The README says what
+//! each engine needs, and what is refused.
+//!
+//! # Why tasks of their own
+//!
+//! A driver knows of a transaction once it has read the server's answer to the BEGIN. A future that
+//! is dropped in between, since a client has hung up, leaves a transaction open that nobody rolls
+//! back, on a connection that goes home to the pool: the next user's writes are part of it, and are
+//! never committed, or wait for its locks. So what is asked here runs in a task that is spawned on
+//! Tokio's runtime, to its end. That is sound because a [`Request`](softtoken::mfa::Request), its
+//! decision and its write are owned: the task borrows nothing of whoever waits for it. Where nobody
+//! waits any more, the runtime drops what the task returns, and an [`Accepted`] that is dropped
+//! rolls back. A panic in the task goes on in whoever waits; the transaction is dropped on the way.
+//! A runtime that is shut down drops tasks amid their work, and the pool's connections with them, by
+//! which the engine rolls back.
+//!
+//! # Panics
+//!
+//! Outside of a runtime of Tokio's, as sqlx does.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 use core::fmt;
@@ -27,17 +58,22 @@ use transaction::Open;
 
 /// Keeps records in SQLite.
 #[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub type SqliteStore = SqlxStore<sqlx::Sqlite>;
 /// Keeps records in PostgreSQL.
 #[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub type PostgresStore = SqlxStore<sqlx::Postgres>;
 /// Keeps records in MySQL or MariaDB.
 #[cfg(feature = "mysql")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mysql")))]
 pub type MySqlStore = SqlxStore<sqlx::MySql>;
 
 /// Keeps records in the table `softtoken` of a database, over your application's own pool.
 ///
-/// A clone is the same store, and as cheap as a clone of the pool.
+/// A clone is the same store, and as cheap as a clone of the pool. The engine's settings are looked at
+/// once, by the first request, and what would lose acknowledged swaps is refused as
+/// [`SqlxError::Setting`].
 pub struct SqlxStore<DB: Engine> {
     pool: Pool<DB>,
     shared: Arc<Shared>,
@@ -178,3 +214,7 @@ impl<DB: Engine> fmt::Debug for SqlxStore<DB> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

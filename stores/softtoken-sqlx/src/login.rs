@@ -1,6 +1,7 @@
 //! Decides a request in a transaction that your application's own rows share.
 
 use core::fmt;
+use std::sync::Arc;
 
 use softtoken::association::Operation;
 use softtoken::mfa::{Decision, Request};
@@ -18,18 +19,27 @@ impl<DB: Engine> SqlxStore<DB> {
     /// Decides a request in a transaction, and leaves that open for rows of your application's,
     /// which are committed with the record or not at all.
     ///
+    /// Where another transaction was faster, the decision is made anew, as often as the policy's
+    /// [`swap_attempts`](softtoken::Policy::swap_attempts) say; your application has written nothing
+    /// by then. To be able to begin the same request again yourself, pass an [`Arc`] of it.
+    ///
+    /// Until the commit the row is locked: other requests for the subject wait, in SQLite all that
+    /// write. Do what takes long before, or afterwards. Another write over the same store, while this
+    /// transaction is open, waits for it in vain.
+    ///
     /// # Errors
     ///
-    /// - [`Error::Rejected`]: the answer is no. What it had to count is committed, and no
-    ///   transaction is open.
-    /// - [`Error::Fault`]: there is no answer, and nothing was stored. [`Fault::Contended`] where
+    /// - [`Error::Rejected`]: the answer is no. What it had to count is committed, whatever becomes
+    ///   of the login, and no transaction is open.
+    /// - [`Error::Fault`]: there is no answer, and nothing was stored; [`Fault::Contended`] where
     ///   other transactions were faster every time.
-    /// - [`Error::Store`]: the database failed. Nothing was accepted; a guess may be counted.
+    /// - [`Error::Store`]: the database failed. Nothing was accepted; a guess may have been counted.
     pub async fn begin<O: Operation>(
         &self,
         subject: &str,
-        request: Request<O>,
+        request: impl Into<Arc<Request<O>>>,
     ) -> Result<Accepted<DB, O::Output>, Error<SqlxError>> {
+        let request = request.into();
         let turn = self.turn().await.map_err(Error::Store)?;
         let (store, subject) = (self.clone(), subject.to_owned());
         let work = async move {

@@ -1,21 +1,32 @@
 //! Runs the store on SQLite files.
 #![cfg(feature = "sqlite")]
 
-use core::error::Error;
-
-use softtoken::association::{Events, Operation};
-use softtoken::mfa::Request;
-use softtoken::own_transaction::{self, Ending, Login, Logins};
-use softtoken::store::{Snapshot, Store, Swap, Write, conformance};
-use softtoken::{Error as MfaError, Revision};
+use softtoken::Revision;
+use softtoken::association::Events;
+use softtoken::own_transaction;
+use softtoken::store::{Store as _, Write, conformance};
 use softtoken_sqlx::{SqliteStore, SqlxError};
+use sqlx::Sqlite;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-type Outcome = Result<(), Box<dyn Error>>;
+mod application;
+
+use application::{Application, Outcome, application};
+
+application! {
+    Sqlite,
+    insert: "INSERT INTO logins VALUES (?)",
+    rows: "SELECT count(*) FROM logins WHERE login = ?",
+    fail: "INSERT INTO notes VALUES ('nobody')"
+}
+
+const TABLES: &str = "CREATE TABLE logins (login TEXT PRIMARY KEY);
+    CREATE TABLE users (name TEXT PRIMARY KEY);
+    CREATE TABLE notes (name TEXT REFERENCES users DEFERRABLE INITIALLY DEFERRED);";
 
 /// A pool of sqlx's, on a file, as an application makes it.
 struct Engine {
@@ -50,6 +61,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn application(&self) -> Application<Sqlite> {
+        let store = self.store();
+        let tables = sqlx::raw_sql(TABLES).execute(store.pool());
+        self.runtime.block_on(tables).expect("tables of its own");
+        Application { store }
+    }
+}
+
 #[test]
 fn it_keeps_every_rule() -> Outcome {
     let engine = Engine::new();
@@ -75,71 +95,10 @@ fn it_keeps_every_rule_in_memory_by_one_connection() -> Outcome {
     Ok(())
 }
 
-/// The application, with a table of its own.
-#[derive(Clone)]
-struct Application(SqliteStore);
-
-impl Application {
-    async fn new(store: SqliteStore) -> Result<Self, sqlx::Error> {
-        let tables = "CREATE TABLE logins (login TEXT PRIMARY KEY);
-            CREATE TABLE users (name TEXT PRIMARY KEY);
-            CREATE TABLE notes (name TEXT REFERENCES users DEFERRABLE INITIALLY DEFERRED);";
-        sqlx::raw_sql(tables).execute(store.pool()).await?;
-        Ok(Self(store))
-    }
-}
-
-impl Store for Application {
-    type Error = SqlxError;
-
-    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxError> {
-        self.0.load(subject).await
-    }
-
-    async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxError> {
-        self.0.compare_and_swap(write).await
-    }
-}
-
-impl Logins for Application {
-    async fn log_in<O: Operation>(
-        &self,
-        subject: &str,
-        request: Request<O>,
-        login: &Login,
-    ) -> Result<Option<O::Output>, MfaError<SqlxError>> {
-        let mut accepted = self.0.begin(subject, request).await?;
-        let insert = || sqlx::query("INSERT INTO logins VALUES (?)").bind(login.row().to_owned());
-        let written = insert().execute(&mut **accepted.transaction()).await;
-        written.map_err(|error| MfaError::Store(error.into()))?;
-        match login.ending() {
-            Ending::Commit => {}
-            Ending::Leave => return Ok(None),
-            Ending::WriteTwice => {
-                let again = insert().execute(&mut **accepted.transaction()).await;
-                again.expect_err("it is there");
-            }
-            Ending::Fail => {
-                let orphan = sqlx::query("INSERT INTO notes VALUES ('nobody')");
-                let written = orphan.execute(&mut **accepted.transaction()).await;
-                written.map_err(|error| MfaError::Store(error.into()))?;
-            }
-            Ending::Panic => panic!("as the suite asks"),
-        }
-        accepted.commit().await.map(Some)
-    }
-
-    async fn has_row(&self, row: &str) -> Result<bool, SqlxError> {
-        let select = sqlx::query_scalar("SELECT count(*) FROM logins WHERE login = ?").bind(row);
-        let rows: i64 = select.fetch_one(self.0.pool()).await?;
-        Ok(rows == 1)
-    }
-}
-
 #[test]
 fn a_login_and_its_row_are_committed_together_or_not_at_all() -> Outcome {
     let engine = Engine::new();
-    let application = engine.runtime.block_on(Application::new(engine.store()))?;
+    let application = engine.application();
     own_transaction::Suite::new().hang_ups(1500).check(
         || application.clone(),
         |future| engine.runtime.block_on(future),
@@ -192,4 +151,32 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
         }
         Ok(())
     })
+}
+
+#[test]
+fn one_of_sixty_four_logins_with_one_code_is_one() {
+    let engine = Engine::new();
+    let application = engine.application();
+    let logins = application::one_of_sixty_four_logs_in(&application);
+    engine.runtime.block_on(logins);
+}
+
+#[test]
+fn everybody_is_served_after_fifteen_hundred_clients_have_hung_up() {
+    let engine = Engine::new();
+    let application = engine.application();
+    let served = application::everybody_is_served_after_fifteen_hundred_hang_ups(&application);
+    engine.runtime.block_on(served);
+}
+
+#[test]
+fn what_is_dropped_outside_of_the_runtime_is_rolled_back() {
+    let engine = Engine::new();
+    let application = engine.application();
+    let accepted = engine.runtime.block_on(application::accepted(&application));
+    std::thread::spawn(move || drop(accepted))
+        .join()
+        .expect("it does not panic");
+    let served = application::one_of_sixty_four_logs_in(&application);
+    engine.runtime.block_on(served);
 }

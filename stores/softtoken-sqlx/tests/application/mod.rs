@@ -1,0 +1,341 @@
+//! An application with a table of its own, and the claims that hold of it on every engine.
+
+use core::error::Error;
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use softtoken::association::{Administrator, ImportedToken, Operation};
+use softtoken::mfa::Request;
+use softtoken::own_transaction::Login;
+use softtoken::totp::{Code, Secret, Totp, Verifier};
+use softtoken::{Error as MfaError, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime};
+use softtoken_sqlx::{Accepted, Engine, SqlxError, SqlxStore};
+use tokio::task::JoinSet;
+
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// Beside the table `logins`, whose key is `login`.
+pub(crate) struct Application<DB: Engine> {
+    pub(crate) store: SqlxStore<DB>,
+}
+
+/// What an application does in its transaction, in each engine's own SQL.
+pub(crate) trait Own: Engine {
+    /// Writes the login's row, and ends as it is asked to.
+    fn end<T: Send + 'static>(
+        accepted: Accepted<Self, T>,
+        login: &Login,
+    ) -> impl Future<Output = Result<Option<T>, MfaError<SqlxError>>> + Send;
+
+    /// Writes the login's row.
+    fn write<T: Send + 'static>(
+        accepted: &mut Accepted<Self, T>,
+        login: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Counts the rows of this login.
+    fn rows(
+        store: &SqlxStore<Self>,
+        login: &str,
+    ) -> impl Future<Output = Result<i64, sqlx::Error>> + Send;
+}
+
+impl<DB: Own> Application<DB> {
+    pub(crate) async fn log_in<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, MfaError<SqlxError>> {
+        let request = Arc::new(request);
+        // As an application does that runs at SERIALIZABLE.
+        for _ in 0..64 {
+            let accepted = self.store.begin(subject, Arc::clone(&request)).await?;
+            match DB::end(accepted, login).await {
+                Err(MfaError::Store(SqlxError::Conflict(_))) => {}
+                ended => return ended,
+            }
+        }
+        Err(Fault::Contended.into())
+    }
+}
+
+impl<DB: Engine> Clone for Application<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+        }
+    }
+}
+
+/// Implements the suite's trait, by this engine's SQL.
+macro_rules! application {
+    ($database:ty, insert: $insert:expr, rows: $rows:expr, fail: $fail:expr) => {
+        impl application::Own for $database {
+            async fn write<T: Send + 'static>(
+                accepted: &mut softtoken_sqlx::Accepted<Self, T>,
+                login: &str,
+            ) -> Result<(), sqlx::Error> {
+                let insert = sqlx::query($insert).bind(login);
+                insert.execute(&mut **accepted.transaction()).await?;
+                Ok(())
+            }
+
+            async fn end<T: Send + 'static>(
+                mut accepted: softtoken_sqlx::Accepted<Self, T>,
+                login: &softtoken::own_transaction::Login,
+            ) -> Result<Option<T>, softtoken::Error<softtoken_sqlx::SqlxError>> {
+                use softtoken::own_transaction::Ending;
+                let failed = |error| softtoken::Error::Store(application::statement(error));
+                Self::write(&mut accepted, login.row())
+                    .await
+                    .map_err(failed)?;
+                match login.ending() {
+                    Ending::Commit => {}
+                    Ending::Leave => return Ok(None),
+                    Ending::WriteTwice => {
+                        let again = Self::write(&mut accepted, login.row()).await;
+                        again.expect_err("it is there");
+                    }
+                    Ending::Fail => {
+                        // Where the connection is ended by it, that is an error as well.
+                        let spoilt = sqlx::raw_sql($fail);
+                        drop(spoilt.execute(&mut **accepted.transaction()).await);
+                    }
+                    Ending::Panic => panic!("as the suite asks"),
+                }
+                accepted.commit().await.map(Some)
+            }
+
+            async fn rows(
+                store: &softtoken_sqlx::SqlxStore<Self>,
+                login: &str,
+            ) -> Result<i64, sqlx::Error> {
+                let select = sqlx::query_scalar($rows).bind(login);
+                select.fetch_one(store.pool()).await
+            }
+        }
+    };
+}
+pub(crate) use application;
+
+/// What a statement of the application's own came to: SERIALIZABLE and deadlocks are met there too.
+pub(crate) fn statement(error: sqlx::Error) -> SqlxError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        Some("40001" | "40P01") => SqlxError::Conflict(error),
+        _ => SqlxError::Database(error),
+    }
+}
+
+impl<DB: Own> softtoken::Store for Application<DB> {
+    type Error = SqlxError;
+
+    async fn load(&self, subject: &str) -> Result<Option<softtoken::store::Snapshot>, SqlxError> {
+        self.store.load(subject).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        write: softtoken::store::Write,
+    ) -> Result<softtoken::store::Swap, SqlxError> {
+        self.store.compare_and_swap(write).await
+    }
+}
+
+impl<DB: Own> softtoken::own_transaction::Logins for Application<DB> {
+    async fn log_in<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, MfaError<SqlxError>> {
+        self.log_in(subject, request, login).await
+    }
+
+    async fn has_row(&self, row: &str) -> Result<bool, SqlxError> {
+        Ok(DB::rows(&self.store, row).await? == 1)
+    }
+}
+
+/// A user with a token in force, and a clock that stands.
+#[derive(Clone)]
+struct User {
+    subject: String,
+    mfa: Mfa,
+    phone: Verifier,
+}
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+impl User {
+    async fn enrolled<DB: Own>(application: &Application<DB>) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let secret = Secret::from_bytes(&[7; 20]).expect("it is long enough");
+        let user = Self {
+            subject: format!("user-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            mfa: Mfa::new(Policy::STANDARD, || Some(NOW), OsEntropy),
+            phone: Verifier::new(&secret, Totp::STANDARD),
+        };
+        let step = Totp::STANDARD.step(NOW).saturating_offset(-2);
+        let token = ImportedToken::proven(secret, Totp::STANDARD).last_step(step);
+        let import = user.mfa.import(&Administrator::named("tests"), [token]);
+        let imported = import.run(&application.store, &user.subject).await;
+        imported.expect("nobody has the name");
+        user
+    }
+
+    fn request(&self, code: Code) -> Request<softtoken::association::StepUp> {
+        self.mfa
+            .step_up(&Grant::first_factor(&self.subject, NOW), code)
+    }
+
+    fn code(&self, steps: i64) -> Code {
+        self.phone
+            .code(Totp::STANDARD.step(NOW).saturating_offset(steps))
+    }
+
+    /// Logs in with the code of this step; says whether the row was written.
+    async fn log_in<DB: Own>(
+        &self,
+        application: &Application<DB>,
+        code: Code,
+        login: &str,
+    ) -> Result<(), MfaError<SqlxError>> {
+        let request = Arc::new(self.request(code));
+        for _ in 0..64 {
+            let mut accepted = application
+                .store
+                .begin(&self.subject, request.clone())
+                .await?;
+            let written = DB::write(&mut accepted, login).await;
+            let ended = match written.map_err(statement).map_err(MfaError::Store) {
+                Ok(()) => accepted.commit().await.map(drop),
+                Err(error) => Err(error),
+            };
+            match ended {
+                Err(MfaError::Store(SqlxError::Conflict(_))) => {}
+                ended => return ended,
+            }
+        }
+        Err(Fault::Contended.into())
+    }
+}
+
+/// A login that is accepted, and not committed.
+#[allow(dead_code, reason = "asked of one engine")]
+pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> impl Send + use<DB> {
+    let user = User::enrolled(application).await;
+    let request = user.request(user.code(0));
+    let accepted = application.store.begin(&user.subject, request).await;
+    accepted.expect("the code is right")
+}
+
+/// 64 tasks log one user in with one code: one does. 64 tasks guess: as many are counted as were
+/// told that the code is wrong.
+pub(crate) async fn one_of_sixty_four_logs_in<DB: Own>(application: &Application<DB>) {
+    let user = User::enrolled(application).await;
+    let mut logins = JoinSet::new();
+    for number in 0..64 {
+        let (user, application) = (user.clone(), application.clone());
+        logins.spawn(async move {
+            let login = format!("{}-{number}", user.subject);
+            let answer = user.log_in(&application, user.code(0), &login).await;
+            let rows = DB::rows(&application.store, &login)
+                .await
+                .expect("it is read");
+            assert_eq!(rows == 1, answer.is_ok(), "{answer:?}");
+            answer
+        });
+    }
+    let mut accepted = 0;
+    for answer in logins.join_all().await {
+        match answer {
+            Ok(()) => accepted += 1,
+            Err(MfaError::Rejected {
+                rejection: Rejection::Reused,
+                ..
+            }) => {}
+            Err(MfaError::Fault(Fault::Contended)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(accepted, 1);
+
+    let user = User::enrolled(application).await;
+    let mut guesses = JoinSet::new();
+    for _ in 0..64 {
+        let (user, application) = (user.clone(), application.clone());
+        guesses.spawn(async move { user.log_in(&application, user.code(90), "never").await });
+    }
+    let mut refused = 0;
+    for answer in guesses.join_all().await {
+        match answer {
+            Err(MfaError::Rejected {
+                rejection: Rejection::Mismatch,
+                ..
+            }) => refused += 1,
+            Err(MfaError::Rejected { .. } | MfaError::Fault(Fault::Contended)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let status = user
+        .mfa
+        .status()
+        .run(&application.store, &user.subject)
+        .await;
+    assert_eq!(status.expect("it answers").failures, refused);
+    assert!(refused > 0);
+    assert_eq!(
+        DB::rows(&application.store, "never")
+            .await
+            .expect("it is read"),
+        0
+    );
+}
+
+/// 1,500 clients log in at once and hang up, each a little later than the one before; then others
+/// come.
+pub(crate) async fn everybody_is_served_after_fifteen_hundred_hang_ups<DB: Own>(
+    application: &Application<DB>,
+) {
+    let user = User::enrolled(application).await;
+    let mut clients = JoinSet::new();
+    for number in 0..1_500_u64 {
+        let (user, application) = (user.clone(), application.clone());
+        clients.spawn(async move {
+            let login = format!("{}-hung-up-{number}", user.subject);
+            let request = user.request(user.code(0));
+            let client = async {
+                let mut accepted = application.store.begin(&user.subject, request).await?;
+                let written = DB::write(&mut accepted, &login).await;
+                written.map_err(|error| MfaError::Store(error.into()))?;
+                // It waits for something of its own, and is given up there at the latest.
+                tokio::time::sleep(Duration::from_millis(number % 7)).await;
+                core::future::pending::<Result<(), MfaError<SqlxError>>>().await
+            };
+            let patience = Duration::from_micros(100 * (number % 200));
+            // Hung up, or told that something else holds the code.
+            let answer = tokio::time::timeout(patience, client).await;
+            assert!(!matches!(answer, Ok(Ok(()))));
+        });
+    }
+    clients.join_all().await;
+
+    let mut served = JoinSet::new();
+    for _ in 0..32 {
+        let application = application.clone();
+        served.spawn(async move {
+            let user = User::enrolled(&application).await;
+            user.log_in(&application, user.code(0), &user.subject).await
+        });
+    }
+    for answer in served.join_all().await {
+        answer.expect("a client who stays is served");
+    }
+    let login = format!("{}-served", user.subject);
+    user.log_in(application, user.code(0), &login)
+        .await
+        .expect("nobody has used the code");
+}

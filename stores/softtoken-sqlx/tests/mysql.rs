@@ -1,0 +1,237 @@
+//! Runs the store on a MariaDB server of its own.
+#![cfg(feature = "mysql")]
+
+use core::time::Duration;
+use std::str::FromStr as _;
+use std::thread;
+
+use softtoken::association::Events;
+use softtoken::own_transaction;
+use softtoken::store::{Store as _, Swap, Write, conformance};
+use softtoken_faults::{Blocked, MariaDb, endure};
+use softtoken_sqlx::{MySqlStore, SqlxError};
+use sqlx::MySql;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use tokio::runtime::Runtime;
+
+mod application;
+
+use application::{Application, Outcome, application};
+
+application! {
+    MySql,
+    insert: "INSERT INTO logins VALUES (?)",
+    rows: "SELECT count(*) FROM logins WHERE login = ?",
+    fail: "KILL CONNECTION_ID()"
+}
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS logins (login VARCHAR(100) PRIMARY KEY)";
+const LEVELS: [&str; 3] = ["READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
+const KILLS: u64 = 20;
+
+struct Engine {
+    server: MariaDb,
+    runtime: Runtime,
+}
+
+impl Engine {
+    fn start(settings: &[&str]) -> Self {
+        Self {
+            server: MariaDb::start(settings),
+            runtime: Runtime::new().expect("a runtime"),
+        }
+    }
+
+    fn at(level: &str) -> Self {
+        Self::start(&[&format!("--transaction-isolation={level}")])
+    }
+
+    /// A pool of its own, with this setting.
+    fn store_set(&self, setting: &'static str) -> MySqlStore {
+        let _within = self.runtime.enter();
+        let options = MySqlConnectOptions::from_str(&self.server.url).expect("a URL");
+        let pool = MySqlPoolOptions::new()
+            .max_connections(8)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(setting).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        MySqlStore::new(pool)
+    }
+
+    fn store(&self) -> MySqlStore {
+        let store = self.store_set("SELECT 1");
+        self.runtime.block_on(store.migrate()).expect("a table");
+        store
+    }
+
+    fn application(&self) -> Application<MySql> {
+        let store = self.store();
+        let table = sqlx::raw_sql(TABLE).execute(store.pool());
+        self.runtime.block_on(table).expect("a table of its own");
+        Application { store }
+    }
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn it_keeps_every_rule_at_every_isolation() -> Outcome {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let store = engine.store();
+        let checked =
+            conformance::check(|| store.clone(), |future| engine.runtime.block_on(future));
+        checked.map_err(|violation| format!("{level}: {violation:?}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_login_and_its_row_are_committed_together_at_every_isolation() -> Outcome {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let application = engine.application();
+        let checked = own_transaction::Suite::new().hang_ups(1500).check(
+            || application.clone(),
+            |future| engine.runtime.block_on(future),
+        );
+        checked.map_err(|violation| format!("{level}: {violation:?}"))?;
+        let left = "SELECT count(*) FROM information_schema.innodb_trx";
+        let left: i64 = engine.runtime.block_on(async {
+            let left = sqlx::query_scalar(left);
+            left.fetch_one(application.store.pool()).await
+        })?;
+        assert_eq!(left, 0, "{level}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn one_of_sixty_four_logins_with_one_code_is_one() {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let application = engine.application();
+        let logins = application::one_of_sixty_four_logs_in(&application);
+        engine.runtime.block_on(logins);
+    }
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn everybody_is_served_after_fifteen_hundred_clients_have_hung_up() {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let application = engine.application();
+        let served = application::everybody_is_served_after_fifteen_hundred_hang_ups(&application);
+        engine.runtime.block_on(served);
+    }
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
+    let mut engine = Engine::start(&[]);
+    let (store, runtime) = (engine.store(), engine.runtime.handle().clone());
+    let store = Blocked::new(store, move |future| runtime.block_on(future));
+    let tally = endure(&store, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            engine.server.server.kill().expect("it runs");
+            engine.server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
+    assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+/// Whether an UPDATE reports the rows that it found or those that it changed is the client's to
+/// choose. The swap does not rest on it, since a revision always changes.
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn an_update_reports_the_rows_that_it_found_and_a_swap_the_row_that_it_changed() -> Outcome {
+    let engine = Engine::start(&[]);
+    let store = engine.store();
+    engine.runtime.block_on(async {
+        let record = || b"record".to_vec();
+        let first = || Write::new("alice", None, record(), Events::default()).expect("a first");
+        let (next, revision) = (first().next(), first().next());
+        assert_eq!(store.compare_and_swap(first()).await?, Swap::Stored);
+        assert_eq!(store.compare_and_swap(first()).await?, Swap::Conflict);
+
+        let same = sqlx::query("UPDATE softtoken SET revision = revision");
+        assert_eq!(same.execute(store.pool()).await?.rows_affected(), 1);
+
+        let second = || Write::new("alice", Some(next), record(), Events::default());
+        let second = || second().expect("one of many");
+        assert_eq!(store.compare_and_swap(second()).await?, Swap::Stored);
+        assert_eq!(store.compare_and_swap(second()).await?, Swap::Conflict);
+        let found = store.load("alice").await?.map(|row| row.revision);
+        assert_eq!(found, revision.next());
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
+    let engine = Engine::start(&["--innodb-flush-log-at-trx-commit=2"]);
+    let lax = engine.store();
+    let uncommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
+    engine.runtime.block_on(async {
+        let refused = lax.load("alice").await.expect_err("it is lax");
+        assert!(matches!(refused, SqlxError::Setting(_)), "{refused:?}");
+        assert!(
+            lax.clone()
+                .durable_otherwise()
+                .load("alice")
+                .await?
+                .is_none()
+        );
+
+        for setting in ["SET autocommit = 0", uncommitted] {
+            let store = engine.store_set(setting).durable_otherwise();
+            let refused = store
+                .load("alice")
+                .await
+                .expect_err("no durability mends it");
+            assert!(matches!(refused, SqlxError::Setting(_)), "{refused:?}");
+        }
+
+        let replica = sqlx::raw_sql("SET GLOBAL read_only = 1");
+        replica.execute(lax.pool()).await?;
+        let store = lax.durable_otherwise();
+        for subject in ["alice", "nobody"] {
+            let refused = store.load(subject).await.expect_err("it lags");
+            assert!(matches!(refused, SqlxError::Standby), "{refused:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome {
+    let engine = Engine::start(&[]);
+    let store = engine.store();
+    engine.runtime.block_on(async {
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let _ = store.compare_and_swap(first.expect("a first")).await?;
+        for revision in [0, -1, i64::MIN] {
+            let update = sqlx::query("UPDATE softtoken SET revision = ?").bind(revision);
+            update.execute(store.pool()).await?;
+            let refused = store
+                .load("alice")
+                .await
+                .expect_err("no store has written it");
+            assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,246 @@
+//! Runs the store on a PostgreSQL server of its own.
+#![cfg(feature = "postgres")]
+
+use core::time::Duration;
+use std::str::FromStr as _;
+use std::thread;
+
+use softtoken::association::Events;
+use softtoken::own_transaction;
+use softtoken::store::{Store as _, Swap, Write, conformance};
+use softtoken_faults::{Blocked, Postgres as Server, endure};
+use softtoken_sqlx::{PostgresStore, SqlxError};
+use sqlx::Postgres;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::runtime::Runtime;
+
+mod application;
+
+use application::{Application, Outcome, application};
+
+application! {
+    Postgres,
+    insert: "INSERT INTO logins VALUES ($1)",
+    rows: "SELECT count(*) FROM logins WHERE login = $1",
+    fail: "INSERT INTO notes VALUES ('nobody')"
+}
+
+const TABLES: &str = "CREATE TABLE logins (login TEXT PRIMARY KEY);
+    CREATE TABLE users (name TEXT PRIMARY KEY);
+    CREATE TABLE notes (name TEXT REFERENCES users DEFERRABLE INITIALLY DEFERRED);";
+const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
+const KILLS: u64 = 20;
+
+struct Engine {
+    server: Server,
+    runtime: Runtime,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let engine = Self {
+            server: Server::start(),
+            runtime: Runtime::new().expect("a runtime"),
+        };
+        let store = engine.store("");
+        engine.runtime.block_on(async {
+            store.migrate().await.expect("a table");
+            let tables = sqlx::raw_sql(TABLES).execute(store.pool()).await;
+            tables.expect("tables of its own");
+        });
+        engine
+    }
+
+    /// A pool of its own, with this setting.
+    fn store(&self, setting: &'static str) -> PostgresStore {
+        let _within = self.runtime.enter();
+        let options = PgConnectOptions::from_str(&self.server.url).expect("a URL");
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(setting).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        PostgresStore::new(pool)
+    }
+
+    fn at(&self, level: &str) -> PostgresStore {
+        let setting = format!("SET default_transaction_isolation = '{level}'");
+        self.store(setting.leak())
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn it_keeps_every_rule_at_every_isolation() -> Outcome {
+    let engine = Engine::start();
+    for level in LEVELS {
+        let store = engine.at(level);
+        let checked =
+            conformance::check(|| store.clone(), |future| engine.runtime.block_on(future));
+        checked.map_err(|violation| format!("{level}: {violation:?}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_and_its_row_are_committed_together_at_every_isolation() -> Outcome {
+    let engine = Engine::start();
+    for level in LEVELS {
+        let application = Application {
+            store: engine.at(level),
+        };
+        let checked = own_transaction::Suite::new().hang_ups(1500).check(
+            || application.clone(),
+            |future| engine.runtime.block_on(future),
+        );
+        checked.map_err(|violation| format!("{level}: {violation:?}"))?;
+        // Open, and waited for by nobody.
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in %'";
+        let left: i64 = engine.runtime.block_on(async {
+            let left = sqlx::query_scalar(left);
+            left.fetch_one(application.store.pool()).await
+        })?;
+        assert_eq!(left, 0, "{level}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn one_of_sixty_four_logins_with_one_code_is_one() {
+    let engine = Engine::start();
+    for level in LEVELS {
+        let application = Application {
+            store: engine.at(level),
+        };
+        let logins = application::one_of_sixty_four_logs_in(&application);
+        engine.runtime.block_on(logins);
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn everybody_is_served_after_fifteen_hundred_clients_have_hung_up() {
+    let engine = Engine::start();
+    for level in LEVELS {
+        let application = Application {
+            store: engine.at(level),
+        };
+        let served = application::everybody_is_served_after_fifteen_hundred_hang_ups(&application);
+        engine.runtime.block_on(served);
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
+    let mut engine = Engine::start();
+    let (store, runtime) = (engine.store(""), engine.runtime.handle().clone());
+    let store = Blocked::new(store, move |future| runtime.block_on(future));
+    let tally = endure(&store, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            engine.server.server.kill().expect("it runs");
+            engine.server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
+    assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_commit_waits_for_the_disk_although_the_session_does_not() -> Outcome {
+    let mut engine = Engine::start();
+    let lax = "SET synchronous_commit = 'off'";
+    engine.runtime.block_on(async {
+        let slowly = "ALTER SYSTEM SET wal_writer_delay = '10s'; SELECT pg_reload_conf()";
+        for statement in slowly.split("; ") {
+            sqlx::raw_sql(statement)
+                .execute(engine.store("").pool())
+                .await?;
+        }
+        Ok::<_, sqlx::Error>(())
+    })?;
+    thread::sleep(Duration::from_millis(500));
+    let store = engine.store(lax);
+    engine.runtime.block_on(async {
+        // Each has its own row, and all but the swap's are lost.
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        assert_eq!(
+            store.compare_and_swap(first.expect("a first")).await?,
+            Swap::Stored
+        );
+        let lost = sqlx::query("INSERT INTO logins VALUES ('lost')");
+        lost.execute(store.pool()).await?;
+        Ok::<_, Box<dyn core::error::Error>>(())
+    })?;
+    engine.server.server.kill()?;
+    engine.server.server.restart()?;
+    let store = engine.store("");
+    engine.runtime.block_on(async {
+        assert!(store.load("alice").await?.is_some());
+        let select = "SELECT count(*) FROM logins";
+        let kept: i64 = sqlx::query_scalar(select).fetch_one(store.pool()).await?;
+        assert_eq!(kept, 0, "the session was lax");
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_standby_is_refused_and_so_is_a_revision_that_was_never_written() -> Outcome {
+    let mut engine = Engine::start();
+    let store = engine.store("");
+    engine.runtime.block_on(async {
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let _ = store.compare_and_swap(first.expect("a first")).await?;
+        for revision in [0, -1, i64::MIN] {
+            let update = sqlx::query("UPDATE softtoken SET revision = $1").bind(revision);
+            update.execute(store.pool()).await?;
+            let refused = store
+                .load("alice")
+                .await
+                .expect_err("no store has written it");
+            assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
+        }
+        Ok::<_, Box<dyn core::error::Error>>(())
+    })?;
+    engine.server.become_standby()?;
+    let store = engine.store("");
+    engine.runtime.block_on(async {
+        for subject in ["alice", "nobody"] {
+            let refused = store.load(subject).await.expect_err("it lags");
+            assert!(matches!(refused, SqlxError::Standby), "{refused:?}");
+        }
+    });
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn servers_that_start_at_once_make_one_table() {
+    let engine = Engine::start();
+    let store = engine.store("");
+    engine.runtime.block_on(async {
+        let drop = sqlx::raw_sql("DROP TABLE softtoken")
+            .execute(store.pool())
+            .await;
+        drop.expect("it was there");
+        let mut starts = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            starts.spawn(async move { store.migrate().await });
+        }
+        for started in starts.join_all().await {
+            started.expect("it takes its turn");
+        }
+    });
+}
