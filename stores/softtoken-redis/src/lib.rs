@@ -1,21 +1,43 @@
-//! Keeps second factors in Redis, or in Valkey, which works alike.
+//! Keeps the second factors of [`softtoken`] in Redis, or in Valkey, which works alike.
 //!
-//! This file is written to be copied. What must be kept is marked **keep**; names, the prefix and
-//! the timeouts are yours.
+//! ```no_run
+//! # async fn serve(mfa: softtoken::Mfa) -> Result<(), Box<dyn core::error::Error>> {
+//! use softtoken_redis::RedisStore;
+//!
+//! let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+//! let status = mfa.status().run(&store, "user-1").await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! Each subject is a hash at `softtoken:` and the subject, with two fields: `revision`, in decimal,
-//! and `record`. That is its first layout, and needs no migration; a change of it takes another
-//! prefix.
+//! and `record`. That is the first layout, and needs no migration; a change of the layout takes
+//! another prefix. A subject is one key, so that a script has one, and any node of a cluster can
+//! hold it.
+//!
+//! # What the server must keep
+//!
+//! [`RedisStore::connect`] refuses a server that would forget. By default every Redis does: it
+//! needs `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite no` and
+//! `maxmemory-policy noeviction`.
+//!
+//! Redis copies to its replicas after it has answered. When one of them is made primary, by
+//! Sentinel, by Redis Cluster or by hand, acknowledged swaps that it had not received are gone: a
+//! code that was spent signs in again for as long as it is valid, failed guesses are uncounted, and
+//! an enrolment or a reset of the last moment has not been. No setting cures it. If the second
+//! factor must survive the loss of a server, take a store that acknowledges what a majority has.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+use core::fmt;
 use core::time::Duration;
 use std::sync::LazyLock;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, Script, Value, cmd};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Revision, Store};
 
-// Keep: the condition and the write are one script. A HGET and then a HSET accept a code twice.
+// The condition and the write are one script. A HGET and then a HSET accept a code twice.
 // Revisions are compared as text: Lua's numbers are doubles, for which 9007199254740993 is
 // 9007199254740992.
 static SWAP: LazyLock<Script> = LazyLock::new(|| {
@@ -26,7 +48,7 @@ static SWAP: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-// Keep: a swap is on the disk before it is acknowledged, also while the log is rewritten; and no
+// A swap is on the disk before it is acknowledged, also while the log is rewritten; and no
 // key is thrown out, since a subject without a key has no second factor.
 const SETTINGS: [(&str, &str); 4] = [
     ("appendonly", "yes"),
@@ -38,14 +60,18 @@ const SETTINGS: [(&str, &str); 4] = [
 /// Longer than any answer takes, and shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Keeps records in one Redis server, the primary, over one connection that all tasks share.
-#[derive(Clone, Debug)]
-pub struct RedisStore {
-    connection: ConnectionManager,
+/// Keeps records in Redis, over one connection that all tasks share.
+///
+/// `C` is the connection: one that is made again where it was lost, unless your application brings
+/// its own ([`over_unchecked`](Self::over_unchecked)). A clone shares it.
+#[derive(Clone)]
+pub struct RedisStore<C = ConnectionManager> {
+    connection: C,
 }
 
 /// Says why Redis did not answer. Whether a swap was applied is not known.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no connection, or the command failed.
     #[error("the command failed")]
@@ -87,7 +113,7 @@ impl RedisStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect_unchecked(url).await?;
         let mut connection = store.connection.clone();
-        // Keep: the primary. A replica lags, and answers a sign-in as things were before an
+        // The primary. A replica lags, and answers a sign-in as things were before an
         // enrolment.
         let about: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
         let role = about.into_iter().next().unwrap_or(Value::Nil);
@@ -124,7 +150,7 @@ impl RedisStore {
     ///
     /// No server answers.
     pub async fn connect_unchecked(url: &str) -> Result<Self, StoreError> {
-        // Keep: every wait ends, and no command is sent twice. What is tried again is the
+        // Every wait ends, and no command is sent twice. What is tried again is the
         // connection.
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(PATIENCE))
@@ -135,12 +161,33 @@ impl RedisStore {
     }
 }
 
-/// Keep: byte for byte, under a prefix that nothing else writes. No expiry.
+impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
+    /// Creates a store over a connection of your application's own, such as one to a cluster.
+    ///
+    /// Nothing is checked, and you owe what [`connect`](RedisStore::connect) demands, of every
+    /// node: its settings; that commands go to the primary, loads as well; and that every wait
+    /// ends. Where the connection sends a script again whose answer was lost, as the driver's does
+    /// to a cluster (`retries`), a swap that was stored is called a conflict, and a user whose code
+    /// was accepted is told that the code was used.
+    #[must_use]
+    pub fn over_unchecked(connection: C) -> Self {
+        Self { connection }
+    }
+}
+
+impl<C> fmt::Debug for RedisStore<C> {
+    /// Prints no address.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+/// Returns the key: byte for byte, under a prefix that nothing else writes. No expiry.
 fn key(subject: &str) -> String {
     format!("softtoken:{subject}")
 }
 
-impl Store for RedisStore {
+impl<C: ConnectionLike + Clone + Send + Sync> Store for RedisStore<C> {
     type Error = StoreError;
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, StoreError> {
@@ -149,7 +196,7 @@ impl Store for RedisStore {
         match get.query_async(&mut self.connection.clone()).await? {
             (None::<i64>, None::<Vec<u8>>) => Ok(None),
             (Some(revision), Some(record)) => Ok(Some(Snapshot {
-                // Keep: a revision that was never written is an error, not a record to begin anew.
+                // A revision that was never written is an error, not a record to begin anew.
                 revision: Revision::from_i64(revision).ok_or(StoreError::Layout)?,
                 record,
             })),
@@ -163,7 +210,7 @@ impl Store for RedisStore {
         swap.arg(expected.unwrap_or_default())
             .arg(write.next().as_i64())
             .arg(write.record());
-        // Keep: whatever is neither of the two is an error. A connection that is lost has stored
+        // Whatever is neither of the two is an error. A connection that is lost has stored
         // it, or has not.
         match swap.invoke_async(&mut self.connection.clone()).await? {
             1 => Ok(Swap::Stored),
@@ -172,3 +219,7 @@ impl Store for RedisStore {
         }
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -16,6 +16,21 @@ mod engine;
 
 use engine::Engine;
 
+/// The example.
+fn program() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "run",
+        "--quiet",
+        "--package",
+        "softtoken-redis",
+        "--example",
+        "sign_in",
+        "--",
+    ]);
+    cargo
+}
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 const KILLS: u64 = 20;
@@ -27,6 +42,70 @@ fn it_keeps_every_rule() -> Outcome {
     // A connection of its own for each handle.
     let open = || engine.store();
     conformance::check(open, |future| engine.runtime.block_on(future))?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn it_keeps_every_rule_in_a_cluster() -> Outcome {
+    let nodes = [(0, 8191), (8192, 16383)].map(|(first, last)| {
+        let bus = free_port().to_string();
+        let node = Engine::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
+        let mut slots = cmd("CLUSTER");
+        slots.arg("ADDSLOTSRANGE").arg(first).arg(last);
+        slots.exec(&mut node.bare()).expect("they are free");
+        (node, bus)
+    });
+    let [(one, _), (other, bus)] = &nodes;
+    let port = other.url.rsplit(':').next().ok_or("it has a port")?;
+    let mut meet = cmd("CLUSTER");
+    meet.arg("MEET").arg("127.0.0.1").arg(port).arg(bus);
+    meet.exec(&mut one.bare())?;
+    for (node, _) in &nodes {
+        let is_whole = || -> Result<bool, Box<dyn Error>> {
+            let about: String = cmd("CLUSTER").arg("INFO").query(&mut node.bare())?;
+            Ok(about.contains("cluster_state:ok"))
+        };
+        while !is_whole()? {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let connect = async || {
+        let client = redis::cluster::ClusterClient::new([&one.url[..]])?;
+        client.get_async_connection().await
+    };
+    let connection = one.runtime.block_on(connect())?;
+    let open = || RedisStore::over_unchecked(connection.clone());
+    conformance::check(open, |future| one.runtime.block_on(future))?;
+    for (node, _) in &nodes {
+        let keys: u64 = cmd("DBSIZE").query(&mut node.bare())?;
+        assert!(keys > 100, "each node has its share: {keys}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn of_64_swaps_at_once_one_is_stored() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.store();
+    let mut expected = None;
+    for _ in 0..16 {
+        let write = Write::new("alice", expected, b"record".to_vec(), Events::default());
+        let write = write.ok_or("there is a next one")?;
+        let swaps = engine.runtime.block_on(async {
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..64 {
+                let (store, write) = (store.clone(), write.clone());
+                tasks.spawn(async move { store.compare_and_swap(write).await });
+            }
+            tasks.join_all().await
+        });
+        let swaps: Vec<_> = swaps.into_iter().collect::<Result<_, _>>()?;
+        let stored = swaps.iter().filter(|swap| **swap == Swap::Stored);
+        assert_eq!(stored.count(), 1);
+        expected = Some(write.next());
+    }
     Ok(())
 }
 
@@ -149,9 +228,7 @@ fn a_replica_is_refused() {
 #[ignore = "needs Redis: apt-get install redis-server"]
 fn the_program_enrols_and_signs_in() -> Outcome {
     let engine = Engine::start();
-    let program = Command::new(env!("CARGO_BIN_EXE_softtoken-redis"))
-        .arg(&engine.url)
-        .output()?;
+    let program = program().arg(&engine.url).output()?;
     let said = String::from_utf8(program.stdout)?;
     assert!(program.status.success(), "{said}");
     assert!(said.contains("signed in          amr otp mfa"), "{said}");
@@ -164,7 +241,7 @@ fn the_program_enrols_and_signs_in() -> Outcome {
 
 #[test]
 fn without_a_server_the_program_says_how_to_start_one() -> Outcome {
-    let program = Command::new(env!("CARGO_BIN_EXE_softtoken-redis"))
+    let program = program()
         .arg(format!("redis://127.0.0.1:{}", free_port()))
         .output()?;
     let said = String::from_utf8(program.stderr)?;

@@ -1,7 +1,7 @@
 //! Enrols a user and signs in, in Redis:
 //!
 //! ```text
-//! cargo run -p softtoken-redis redis://127.0.0.1:6379
+//! cargo run -p softtoken-redis --example sign_in redis://127.0.0.1:6379
 //! ```
 //!
 //! It asks for nothing: the authenticator app is part of it. Each run enrols another user.
@@ -16,7 +16,7 @@ use softtoken::{Challenge, Context, Grant, Mfa, OsEntropy, Policy, SessionKeys};
 use softtoken_redis::RedisStore;
 
 const NO_SERVER: &str = "Name a server as the argument or in REDIS_URL:
-    cargo run -p softtoken-redis redis://127.0.0.1:6379
+    cargo run -p softtoken-redis --example sign_in redis://127.0.0.1:6379
 One to try it with, from the package redis-server (valkey-server takes the same arguments):
     redis-server --port 6379 --bind 127.0.0.1 --dir /tmp --appendonly yes --appendfsync always";
 
