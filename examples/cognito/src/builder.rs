@@ -10,13 +10,14 @@ use softtoken::{MemoryStore, OsEntropy, SessionKeys, UnixTime};
 use softtoken_sqlite::SqliteStore;
 
 use crate::directory::{Directory, OpenError};
-use crate::exception::Exception;
+use crate::exception::{Answer, Exception};
 use crate::gateway::Gateway;
 use crate::passwords::Passwords;
 use crate::records::Records;
 use crate::second_factors::SecondFactors;
 use crate::seed;
 use crate::server::{Parts, Server};
+use crate::srp::Srp;
 use crate::tokens::Tokens;
 
 /// Makes a [`Server`]; begins with one that keeps everything in memory and lives by the system's
@@ -109,16 +110,17 @@ impl ServerBuilder {
             Some(store) => store,
             None => open_store(self.file.as_deref())?,
         };
-        let passwords = Passwords::new()?;
         let now = self.clock.now().unwrap_or(UnixTime::from_secs(0));
-        let (key, session_key, seeded) = directory.change_here(|rows| {
+        let (key, session_key, passwords, seeded) = directory.change_here(|rows| {
             let key = rows.key("tokens", Tokens::generate_key)?;
-            let session_key = rows.key("sessions", || {
-                let mut bytes = vec![0; 32];
-                OsEntropy.fill(&mut bytes).map_err(Exception::internal)?;
-                Ok(bytes)
-            })?;
-            Ok((key, session_key, seed::plant(rows, now)?))
+            let session_key = rows.key("sessions", random_key)?;
+            let srp = Srp::new(
+                &rows.key("secret blocks", random_key)?,
+                &rows.key("salts of nobody", random_key)?,
+            )?;
+            let passwords = Passwords::new(srp)?;
+            let seeded = seed::plant(rows, &passwords, now)?;
+            Ok((key, session_key, passwords, seeded))
         })?;
         let session_key = <[u8; 32]>::try_from(session_key)
             .map_err(|_| Exception::internal("the key of the sessions is damaged"))?;
@@ -135,6 +137,12 @@ impl ServerBuilder {
             seeded,
         }))
     }
+}
+
+fn random_key() -> Answer<Vec<u8>> {
+    let mut bytes = vec![0; 32];
+    OsEntropy.fill(&mut bytes).map_err(Exception::internal)?;
+    Ok(bytes)
 }
 
 fn open_store(file: Option<&Path>) -> rusqlite::Result<Arc<dyn DynStore>> {

@@ -43,6 +43,11 @@ impl Exception {
         Self(Rejection::InvalidSession.into())
     }
 
+    /// A session that was taken before.
+    pub(crate) fn session_used() -> Self {
+        Self::not_authorized("Invalid session for the user, session can only be used once.")
+    }
+
     /// The cause is for the log alone.
     pub(crate) fn internal(cause: impl core::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");

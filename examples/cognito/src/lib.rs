@@ -29,6 +29,7 @@ mod records;
 mod second_factors;
 mod seed;
 mod server;
+mod srp;
 mod tokens;
 
 use core::time::Duration;

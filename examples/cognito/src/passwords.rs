@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
 use argon2::password_hash::{
@@ -11,15 +11,23 @@ use argon2::password_hash::{
 };
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
-use softtoken::OsEntropy;
 use softtoken::entropy::Entropy as _;
+use softtoken::{OsEntropy, UnixTime};
 use tokio::sync::Semaphore;
 
 use crate::exception::{Answer, Exception};
+use crate::srp::{Challenge, Party, Proof, Srp, Verifier};
+
+/// What is kept of a password: one thing for each way to show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct KeptPassword {
+    hash: PasswordHash,
+    srp: Verifier,
+}
 
 /// Argon2id with its salt, as a PHC string.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PasswordHash(String);
+struct PasswordHash(String);
 
 impl core::fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -28,8 +36,7 @@ impl core::fmt::Debug for PasswordHash {
 }
 
 impl PasswordHash {
-    /// On this thread, which waits.
-    pub(crate) fn of(password: &str) -> Answer<Self> {
+    fn of(password: &str) -> Answer<Self> {
         let mut salt = [0; 16];
         OsEntropy.fill(&mut salt).map_err(Exception::internal)?;
         let salt = SaltString::encode_b64(&salt).map_err(Exception::internal)?;
@@ -37,8 +44,7 @@ impl PasswordHash {
         Ok(Self(hashed.map_err(Exception::internal)?.to_string()))
     }
 
-    fn is_of(&self, password: &str, compared: &AtomicU64) -> bool {
-        compared.fetch_add(1, Ordering::Relaxed);
+    fn is_of(&self, password: &str) -> bool {
         // The parameters are those of the kept hash.
         Phc::new(&self.0).is_ok_and(|phc| {
             Argon2::default()
@@ -52,48 +58,134 @@ impl PasswordHash {
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
     at_once: Arc<Semaphore>,
+    work: Arc<Work>,
+}
+
+/// Where the work is done, on whichever thread.
+#[derive(Debug)]
+struct Work {
+    srp: Srp,
     /// What the password of nobody is compared with, so that an unknown user takes as long as a
     /// known one.
     nobody: PasswordHash,
-    /// How many passwords were hashed for a comparison so far.
-    compared: Arc<AtomicU64>,
+    /// How many passwords were compared, so that two answers are known to take as long.
+    comparisons: AtomicU64,
 }
 
 impl Passwords {
-    pub(crate) fn new() -> Answer<Self> {
+    pub(crate) fn new(srp: Srp) -> Answer<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             at_once: Arc::new(Semaphore::new(cores)),
-            nobody: PasswordHash::of("nobody")?,
-            compared: Arc::default(),
+            work: Arc::new(Work {
+                srp,
+                nobody: PasswordHash::of("nobody")?,
+                comparisons: AtomicU64::new(0),
+            }),
         })
     }
 
-    pub(crate) async fn hash(&self, password: String) -> Answer<PasswordHash> {
-        self.apart(move || PasswordHash::of(&password)).await?
+    /// What is kept of this user's password.
+    pub(crate) async fn keep(
+        &self,
+        pool: &str,
+        username: &str,
+        password: String,
+    ) -> Answer<KeptPassword> {
+        let (pool, username) = (pool.to_owned(), username.to_owned());
+        self.apart(move |work| work.keep(&pool, &username, &password))
+            .await?
+    }
+
+    /// The same on this thread, which waits.
+    pub(crate) fn keep_here(
+        &self,
+        pool: &str,
+        username: &str,
+        password: &str,
+    ) -> Answer<KeptPassword> {
+        self.work.keep(pool, username, password)
     }
 
     /// Whether it is the password of `kept`; where nothing is kept it is not.
     pub(crate) async fn verify(
         &self,
         password: String,
-        kept: Option<PasswordHash>,
+        kept: Option<KeptPassword>,
     ) -> Answer<bool> {
-        let known = kept.is_some();
-        let kept = kept.unwrap_or_else(|| self.nobody.clone());
-        let compared = self.compared.clone();
-        let right = self.apart(move || kept.is_of(&password, &compared));
-        Ok(right.await? && known)
+        self.apart(move |work| {
+            work.comparisons.fetch_add(1, Relaxed);
+            let hash = kept.as_ref().map_or(&work.nobody, |kept| &kept.hash);
+            hash.is_of(&password) && kept.is_some()
+        })
+        .await
+    }
+
+    /// Begins SRP with this party, of whose password this is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Srp::challenge`].
+    pub(crate) async fn challenge(
+        &self,
+        party: Party,
+        kept: Option<KeptPassword>,
+        srp_a: String,
+        now: UnixTime,
+    ) -> Answer<Challenge> {
+        self.apart(move |work| {
+            let kept = kept.as_ref().map(|kept| &kept.srp);
+            work.srp.challenge(&party, kept, &srp_a, now)
+        })
+        .await?
+    }
+
+    /// When what a proof answers was made, where it was made for this party.
+    pub(crate) fn challenged(&self, party: &Party, proof: &Proof) -> Option<UnixTime> {
+        self.work.srp.issued(party, proof)
+    }
+
+    /// Whether it proves the password of `kept`; where nothing is kept it does not.
+    pub(crate) async fn is_proven(
+        &self,
+        party: Party,
+        kept: Option<KeptPassword>,
+        proof: Proof,
+    ) -> Answer<bool> {
+        self.apart(move |work| {
+            let kept = kept.as_ref().map(|kept| &kept.srp);
+            work.srp.is_proven(&party, kept, &proof)
+        })
+        .await
+    }
+
+    /// How much was done that takes time: passwords compared, and powers computed.
+    #[cfg(test)]
+    pub(crate) fn work(&self) -> (u64, u64) {
+        let Work {
+            srp, comparisons, ..
+        } = &*self.work;
+        (comparisons.load(Relaxed), srp.powers())
     }
 
     async fn apart<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Work) -> T + Send + 'static,
     ) -> Answer<T> {
         let permit = self.at_once.acquire().await.map_err(Exception::internal)?;
-        let done = tokio::task::spawn_blocking(work).await;
+        let at = self.work.clone();
+        let done = tokio::task::spawn_blocking(move || work(&at)).await;
         drop(permit);
         done.map_err(Exception::internal)
+    }
+}
+
+impl Work {
+    fn keep(&self, pool: &str, username: &str, password: &str) -> Answer<KeptPassword> {
+        Ok(KeptPassword {
+            hash: PasswordHash::of(password)?,
+            srp: self.srp.keep(pool, username, password)?,
+        })
     }
 }
 

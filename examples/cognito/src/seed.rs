@@ -4,7 +4,7 @@ use softtoken::UnixTime;
 
 use crate::directory::{Client, MfaConfiguration, Pool, Rows, Standing, User};
 use crate::exception::Answer;
-use crate::passwords::PasswordHash;
+use crate::passwords::Passwords;
 
 /// A pool with one client and one user.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ const POOLS: [(Seeded, MfaConfiguration, bool); 3] = [
 const PASSWORD: &str = "Correct-Horse-1";
 
 /// Plants those that are not there; what is there stays as it is.
-pub(crate) fn plant(rows: &Rows<'_>, now: UnixTime) -> Answer<Vec<Seeded>> {
+pub(crate) fn plant(rows: &Rows<'_>, passwords: &Passwords, now: UnixTime) -> Answer<Vec<Seeded>> {
     let known = rows.pools()?;
     for (seeded, mfa, software_tokens) in &POOLS {
         if known.iter().any(|pool| pool.id == seeded.pool_id) {
@@ -71,12 +71,14 @@ pub(crate) fn plant(rows: &Rows<'_>, now: UnixTime) -> Answer<Vec<Seeded>> {
             software_tokens: *software_tokens,
             ..Pool::new(seeded.pool_id.into(), seeded.mfa.into(), now)
         })?;
-        rows.put_client(&Client::new(
+        let mut client = Client::new(
             seeded.client_id.into(),
             seeded.pool_id.into(),
             "seeded".into(),
             now,
-        ))?;
+        );
+        client.flows = Client::EVERY_FLOW.map(String::from).to_vec();
+        rows.put_client(&client)?;
         let mut user = User::new(
             seeded.pool_id.into(),
             seeded.username.into(),
@@ -84,7 +86,8 @@ pub(crate) fn plant(rows: &Rows<'_>, now: UnixTime) -> Answer<Vec<Seeded>> {
             now,
         );
         user.standing = Standing::Confirmed;
-        user.password = Some(PasswordHash::of(seeded.password)?);
+        user.password =
+            Some(passwords.keep_here(seeded.pool_id, seeded.username, seeded.password)?);
         rows.put_user(&user)?;
     }
     Ok(POOLS.map(|(seeded, ..)| seeded).to_vec())

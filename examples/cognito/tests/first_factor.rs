@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{OPTIONAL, PASSWORD, Pool, REQUIRED, World, by_password, text};
+use crate::world::{OPTIONAL, PASSWORD, Pool, REQUIRED, World, by_password, secret_hash, text};
 
 #[test]
 fn who_signs_up_is_confirmed_before_it_signs_in() {
@@ -353,12 +353,4 @@ fn client(world: &World, settings: &Value) -> Value {
     create["ClientName"] = "made".into();
     create["ExplicitAuthFlows"] = json!(["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]);
     world.done("CreateUserPoolClient", &create)["UserPoolClient"].clone()
-}
-
-fn secret_hash(secret: &str, username: &str, client: &str) -> String {
-    use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-    use base64::Engine as _;
-
-    let key = Key::new(HMAC_SHA256, secret.as_bytes());
-    base64::prelude::BASE64_STANDARD.encode(sign(&key, format!("{username}{client}").as_bytes()))
 }

@@ -170,8 +170,10 @@ fn the_access_token_that_verified_a_token_may_replace_it() {
 fn a_session_lives_as_long_as_its_client_says() {
     let world = World::new();
     let secret = world.enrol(OPTIONAL);
-    let create =
-        json!({ "UserPoolId": OPTIONAL.id, "ClientName": "patient", "AuthSessionValidity": 15 });
+    let create = json!({
+        "UserPoolId": OPTIONAL.id, "ClientName": "patient", "AuthSessionValidity": 15,
+        "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+    });
     let client = text(
         &world.done("CreateUserPoolClient", &create),
         "/UserPoolClient/ClientId",

@@ -8,5 +8,6 @@ mod meanwhile;
 mod process;
 mod protocol;
 mod races;
+mod srp;
 mod tokens;
 mod world;

@@ -33,22 +33,30 @@ pub(crate) struct Client {
 /// The flows that this server has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AuthFlow {
+    UserSrp,
     UserPassword,
     AdminUserPassword,
     Refresh,
 }
 
-/// The flows of a client that names none: all that this server has. Cognito's default takes
-/// passwords by SRP alone, which this server does not have.
+/// The flows of a client that names none, as Cognito has them. This server has no custom ones.
 const DEFAULT_FLOWS: [&str; 3] = [
-    "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+    "ALLOW_CUSTOM_AUTH",
     "ALLOW_REFRESH_TOKEN_AUTH",
-    "ALLOW_USER_PASSWORD_AUTH",
+    "ALLOW_USER_SRP_AUTH",
 ];
 
 impl Client {
     /// The lifetimes that a client may give its sessions, in minutes.
     pub(crate) const SESSION_VALIDITY: RangeInclusive<u64> = 3..=15;
+
+    /// All flows that this server has.
+    pub(crate) const EVERY_FLOW: [&str; 4] = [
+        "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+        "ALLOW_REFRESH_TOKEN_AUTH",
+        "ALLOW_USER_PASSWORD_AUTH",
+        "ALLOW_USER_SRP_AUTH",
+    ];
 
     /// With Cognito's defaults.
     pub(crate) fn new(id: String, pool: String, name: String, now: UnixTime) -> Self {
@@ -69,17 +77,18 @@ impl Client {
 
     /// Whether `ExplicitAuthFlows` has it, by its name of today or of before 2019.
     pub(crate) fn may(&self, flow: AuthFlow) -> bool {
-        let has = |names: &[&str]| self.flows.iter().any(|flow| names.contains(&flow.as_str()));
+        let has = |name: &str| self.flows.iter().any(|flow| flow == name);
+        // The old names come without any for SRP and for refreshing.
+        let old = !self.flows.iter().any(|flow| flow.starts_with("ALLOW_"));
         match flow {
-            AuthFlow::UserPassword => has(&["ALLOW_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH"]),
+            AuthFlow::UserSrp => {
+                has("ALLOW_USER_SRP_AUTH") || (old && !has("CUSTOM_AUTH_FLOW_ONLY"))
+            }
+            AuthFlow::UserPassword => has("ALLOW_USER_PASSWORD_AUTH") || has("USER_PASSWORD_AUTH"),
             AuthFlow::AdminUserPassword => {
-                has(&["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"])
+                has("ALLOW_ADMIN_USER_PASSWORD_AUTH") || has("ADMIN_NO_SRP_AUTH")
             }
-            // The old names come without one for refreshing.
-            AuthFlow::Refresh => {
-                has(&["ALLOW_REFRESH_TOKEN_AUTH"])
-                    || !self.flows.iter().any(|flow| flow.starts_with("ALLOW_"))
-            }
+            AuthFlow::Refresh => has("ALLOW_REFRESH_TOKEN_AUTH") || old,
         }
     }
 

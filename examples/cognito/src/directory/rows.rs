@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use softtoken::UnixTime;
 use softtoken::cognito::Name;
 
 use super::{Client, Pool, User};
@@ -159,6 +160,33 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
+    /// Makes something void that would be good until then: from now on, or since it was made void
+    /// first, which is returned. What has ended by itself is forgotten.
+    pub(crate) fn void(
+        &self,
+        id: &str,
+        now: UnixTime,
+        until: UnixTime,
+    ) -> Answer<Option<UnixTime>> {
+        self.0
+            .execute("DELETE FROM cognito_void WHERE until <= ?1", [seconds(now)])?;
+        let before = self.void_since(id)?;
+        let mut put = self.0.prepare_cached(
+            "INSERT INTO cognito_void (id, since, until) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+        )?;
+        put.execute(params![id, seconds(now), seconds(until)])?;
+        Ok(before)
+    }
+
+    /// Since when it is void, if it is.
+    pub(crate) fn void_since(&self, id: &str) -> Answer<Option<UnixTime>> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT since FROM cognito_void WHERE id = ?1")?;
+        let since: Option<i64> = select.query_row([id], |row| row.get(0)).optional()?;
+        Ok(since.map(|since| UnixTime::from_secs(since.unsigned_abs())))
+    }
+
     fn one<T: DeserializeOwned>(
         &self,
         sql: &str,
@@ -168,6 +196,11 @@ impl<'a> Rows<'a> {
         let found: Option<String> = select.query_row(keys, |row| row.get(0)).optional()?;
         found.map(|document| read(&document)).transpose()
     }
+}
+
+/// As the database has numbers.
+fn seconds(time: UnixTime) -> i64 {
+    time.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 fn read<T: DeserializeOwned>(document: &str) -> Answer<T> {

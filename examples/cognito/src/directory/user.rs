@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Attribute;
 use crate::exception::{Answer, Exception};
-use crate::passwords::PasswordHash;
+use crate::passwords::KeptPassword;
 
 /// A user as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub(crate) struct User {
     pub(crate) username: String,
     pub(crate) sub: String,
     pub(crate) attributes: Vec<Attribute>,
-    pub(crate) password: Option<PasswordHash>,
+    pub(crate) password: Option<KeptPassword>,
     /// Raised with every password: what was begun with an older one is void.
     pub(crate) password_generation: u64,
     pub(crate) standing: Standing,
@@ -65,7 +65,7 @@ impl User {
     }
 
     /// Gives it another password.
-    pub(crate) fn set_password(&mut self, password: PasswordHash, standing: Standing) {
+    pub(crate) fn set_password(&mut self, password: KeptPassword, standing: Standing) {
         self.password = Some(password);
         self.password_generation = self.password_generation.saturating_add(1);
         self.standing = standing;

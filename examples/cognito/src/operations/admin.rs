@@ -24,7 +24,10 @@ pub(super) async fn create_user(server: &Server, members: &Members) -> Answer<Va
     user.standing = Standing::ForceChangePassword;
     if let Some(password) = password {
         check_policy(&password, settings.minimum_password_length)?;
-        user.password = Some(server.passwords().hash(password).await?);
+        let kept = server
+            .passwords()
+            .keep(&user.pool, &user.username, password);
+        user.password = Some(kept.await?);
     }
     let put = server.directory().change(move |rows| {
         match rows.user(&user.pool, &user.username)? {
@@ -82,19 +85,20 @@ pub(super) async fn set_user_password(server: &Server, members: &Members) -> Ans
     let (pool, username) = named(members)?;
     let password = members.required("Password", Shape::PASSWORD)?;
     let permanent: Option<bool> = members.any("Permanent")?;
-    let read = server.directory().read(move |rows| {
-        rows.known_user(&pool, &username)?;
-        rows.pool(&pool)
-    });
-    check_policy(&password, read.await?.minimum_password_length)?;
-    let hash = server.passwords().hash(password).await?;
+    let read = server
+        .directory()
+        .read(move |rows| Ok((rows.pool(&pool)?, rows.known_user(&pool, &username)?)));
+    let (pool, user) = read.await?;
+    check_policy(&password, pool.minimum_password_length)?;
+    let kept = server.passwords().keep(&pool.id, &user.username, password);
+    let kept = kept.await?;
     let set = change(server, members, move |user| {
         let standing = if permanent == Some(true) {
             Standing::Confirmed
         } else {
             Standing::ForceChangePassword
         };
-        user.set_password(hash, standing);
+        user.set_password(kept, standing);
         Ok(())
     });
     set.await

@@ -11,6 +11,7 @@ mod second_factor;
 mod sign_in;
 mod sign_up;
 mod signed_in;
+mod srp;
 
 use softtoken::cognito::{Call, Name, Response, operation};
 

@@ -50,7 +50,10 @@ pub(super) async fn respond(
     }
     Shape::PASSWORD.check("newPassword", &password)?;
     check_policy(&password, pool.minimum_password_length)?;
-    let hash = server.passwords().hash(password).await?;
+    let kept = server
+        .passwords()
+        .keep(&pool.id, &claims.username, password);
+    let kept = kept.await?;
     let now = server.now()?.as_secs();
     let change = server.directory().change(move |rows| {
         let mut user = rows.holder(claims.pool(), &claims.sub)?;
@@ -58,7 +61,7 @@ pub(super) async fn respond(
         if user.password_generation != claims.generation {
             return Err(Exception::invalid_session());
         }
-        user.set_password(hash, Standing::Confirmed);
+        user.set_password(kept, Standing::Confirmed);
         user.modified = now;
         rows.put_user(&user)?;
         Ok(user)

@@ -3,10 +3,9 @@
 
 use softtoken::cognito::Response;
 
-use super::asked_by::{named_client, named_pool_and_client};
-use super::new_password;
 use super::parameters::Parameters;
-use crate::directory::{Client, Pool};
+use super::sign_in::Asked;
+use super::{new_password, srp};
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
 use crate::server::Server;
@@ -35,8 +34,8 @@ pub(super) async fn respond(
     members: &Members,
     request_id: &str,
 ) -> Answer<Response> {
-    let asked_by = named_client(server, members).await?;
-    answer(server, members, asked_by, request_id).await
+    let asked = Asked::by_user(server, members).await?;
+    answer(server, members, asked, request_id).await
 }
 
 pub(super) async fn admin_respond(
@@ -44,23 +43,30 @@ pub(super) async fn admin_respond(
     members: &Members,
     request_id: &str,
 ) -> Answer<Response> {
-    let asked_by = named_pool_and_client(server, members).await?;
-    answer(server, members, asked_by, request_id).await
+    let asked = Asked::by_administrator(server, members).await?;
+    answer(server, members, asked, request_id).await
 }
 
 async fn answer(
     server: &Server,
     members: &Members,
-    (pool, client): (Pool, Client),
+    asked: Asked,
     request_id: &str,
 ) -> Answer<Response> {
     let challenge = members.required_word("ChallengeName", &CHALLENGES)?;
-    if challenge != new_password::NAME {
-        return Err(Exception::invalid_parameter(format!(
-            "{challenge} is not supported."
-        )));
-    }
-    let session = members.required("Session", Shape::SESSION)?;
+    let session = members.text("Session", Shape::SESSION)?;
     let responses = Parameters::of(members, "ChallengeResponses")?;
-    new_password::respond(server, pool, client, &session, &responses, request_id).await
+    match challenge.as_str() {
+        new_password::NAME => {
+            let session = session.ok_or_else(|| {
+                Exception::invalid_parameter("Missing required parameter Session")
+            })?;
+            let Asked { pool, client, .. } = asked;
+            new_password::respond(server, pool, client, &session, &responses, request_id).await
+        }
+        srp::NAME => srp::respond(server, asked, &responses, request_id).await,
+        _ => Err(Exception::invalid_parameter(format!(
+            "{challenge} is not supported."
+        ))),
+    }
 }

@@ -25,7 +25,10 @@ pub(super) async fn sign_up(server: &Server, members: &Members) -> Answer<Value>
         .await?;
     check_policy(&password, pool.minimum_password_length)?;
     let mut user = User::new(client.pool, username, attributes, server.now()?);
-    user.password = Some(server.passwords().hash(password).await?);
+    let kept = server
+        .passwords()
+        .keep(&user.pool, &user.username, password);
+    user.password = Some(kept.await?);
     let mut answer = json!({ "UserConfirmed": false, "UserSub": user.sub });
     if let Some(details) = delivery(&user) {
         answer["CodeDeliveryDetails"] = details;
@@ -101,19 +104,21 @@ pub(super) async fn confirm_forgot_password(server: &Server, members: &Members) 
     let (client, username) = caller(server, members).await?;
     let code = members.required("ConfirmationCode", Shape::CODE)?;
     let password = members.required("Password", Shape::PASSWORD)?;
-    let pool = client.pool.clone();
-    let pool = server
+    let (pool, name) = (client.pool.clone(), username.clone());
+    let read = server
         .directory()
-        .read(move |rows| rows.pool(&pool))
-        .await?;
+        .read(move |rows| Ok((rows.pool(&pool)?, rows.user(&pool, &name)?)));
+    let (pool, user) = read.await?;
     check_policy(&password, pool.minimum_password_length)?;
-    let hash = server.passwords().hash(password).await?;
+    // For somebody unknown as well: that they are is told afterwards.
+    let name = user.map_or_else(|| username.clone(), |user| user.username);
+    let kept = server.passwords().keep(&pool.id, &name, password).await?;
     let now = server.now()?.as_secs();
     let change = server.directory().change(move |rows| {
         let mut user = found(&client, rows.user(&client.pool, &username)?)?;
         may_reset(&user)?;
         check(&code)?;
-        user.set_password(hash, Standing::Confirmed);
+        user.set_password(kept, Standing::Confirmed);
         user.modified = now;
         rows.put_user(&user)
     });

@@ -57,7 +57,8 @@ pub(super) async fn change_password(server: &Server, members: &Members) -> Answe
         .read(move |rows| rows.pool(&pool))
         .await?;
     check_policy(&proposed, pool.minimum_password_length)?;
-    let hash = server.passwords().hash(proposed).await?;
+    let kept = server.passwords().keep(&pool.id, &user.username, proposed);
+    let kept = kept.await?;
     let now = server.now()?.as_secs();
     let change = server.directory().change(move |rows| {
         let mut user = rows.holder(&user.pool, &user.sub)?;
@@ -65,7 +66,7 @@ pub(super) async fn change_password(server: &Server, members: &Members) -> Answe
             return Err(Exception::not_authorized("Incorrect username or password."));
         }
         let standing = user.standing;
-        user.set_password(hash, standing);
+        user.set_password(kept, standing);
         user.modified = now;
         rows.put_user(&user)
     });

@@ -1,6 +1,7 @@
 //! A server in this process, its clock in the test's hands, and a client that knows nothing of it.
 
 mod client;
+mod srp;
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub(crate) use client::{Client, Reply};
+pub(crate) use srp::{SrpClient, modulus};
 
 pub(crate) const OPTIONAL: Pool = Pool {
     id: "local_optional1",
@@ -219,4 +221,13 @@ pub(crate) fn text(body: &Value, pointer: &str) -> String {
     found
         .unwrap_or_else(|| panic!("no {pointer} in {body}"))
         .to_owned()
+}
+
+/// `SECRET_HASH`.
+pub(crate) fn secret_hash(secret: &str, username: &str, client: &str) -> String {
+    use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+    use base64::Engine as _;
+
+    let key = Key::new(HMAC_SHA256, secret.as_bytes());
+    base64::prelude::BASE64_STANDARD.encode(sign(&key, format!("{username}{client}").as_bytes()))
 }
