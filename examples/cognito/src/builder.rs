@@ -3,19 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use softtoken::cognito::Name;
 use softtoken::entropy::Entropy as _;
 use softtoken::store::DynStore;
 use softtoken::time::{Clock, SystemClock};
 use softtoken::{MemoryStore, OsEntropy, SessionKeys, UnixTime};
 use softtoken_sqlite::SqliteStore;
+use tokio::sync::Semaphore;
 
+use crate::connections::Limits;
 use crate::directory::{Directory, OpenError};
 use crate::exception::{Answer, Exception};
 use crate::gateway::Gateway;
+use crate::members::Shape;
 use crate::passwords::Passwords;
+use crate::pools::{Pools, PoolsError};
 use crate::records::Records;
 use crate::second_factors::SecondFactors;
-use crate::seed;
 use crate::server::{Parts, Server};
 use crate::srp::Srp;
 use crate::tokens::Tokens;
@@ -26,7 +30,10 @@ pub struct ServerBuilder {
     clock: Arc<dyn Clock>,
     store: Option<Arc<dyn DynStore>>,
     file: Option<PathBuf>,
-    issuer: String,
+    issuer: Option<String>,
+    region: String,
+    pools: Option<Pools>,
+    limits: Limits,
     gateway: Gateway,
 }
 
@@ -36,7 +43,10 @@ impl Default for ServerBuilder {
             clock: Arc::new(SystemClock),
             store: None,
             file: None,
-            issuer: "http://127.0.0.1:9229".into(),
+            issuer: None,
+            region: "local".into(),
+            pools: None,
+            limits: Limits::default(),
             gateway: Gateway::default(),
         }
     }
@@ -48,6 +58,8 @@ impl core::fmt::Debug for ServerBuilder {
             .debug_struct("ServerBuilder")
             .field("file", &self.file)
             .field("issuer", &self.issuer)
+            .field("region", &self.region)
+            .field("limits", &self.limits)
             .field("gateway", &self.gateway)
             .finish_non_exhaustive()
     }
@@ -76,10 +88,33 @@ impl ServerBuilder {
         self
     }
 
-    /// The address that stands before the pool's id in `iss`. Default: `http://127.0.0.1:9229`.
+    /// The address that stands before the pool's id in `iss`, whatever name the server is reached
+    /// by. Without it, that is the host that a request names.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = issuer.into();
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// What stands before the `_` in the ids of pools. Default: `local`.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// These pools to begin with, instead of the three of this server. Those that the file has
+    /// stay as they are.
+    #[must_use]
+    pub fn pools(mut self, pools: Pools) -> Self {
+        self.pools = Some(pools);
+        self
+    }
+
+    /// What clients can make the server hold.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -99,12 +134,19 @@ impl ServerBuilder {
         self
     }
 
-    /// The server, with its three pools.
+    /// The server, with the pools to begin with.
     ///
     /// # Errors
     ///
-    /// The file does not open, or a key cannot be made. Nothing is served.
+    /// The file does not open, a key cannot be made, or the region, a limit or a pool is not one
+    /// that can be. Nothing is served.
     pub fn build(self) -> Result<Server, StartError> {
+        check_region(&self.region)?;
+        self.limits.check()?;
+        let pools = match self.pools {
+            Some(pools) => pools,
+            None => Pools::built_in(&self.region),
+        };
         let directory = Directory::open(self.file.as_deref())?;
         let store = match self.store {
             Some(store) => store,
@@ -119,12 +161,13 @@ impl ServerBuilder {
                 &rows.key("salts of nobody", random_key)?,
             )?;
             let passwords = Passwords::new(srp)?;
-            let seeded = seed::plant(rows, &passwords, now)?;
+            let seeded = pools.plant(rows, &passwords, now)?;
             Ok((key, session_key, passwords, seeded))
         })?;
         let session_key = <[u8; 32]>::try_from(session_key)
             .map_err(|_| Exception::internal("the key of the sessions is damaged"))?;
-        Ok(Server::of(Parts {
+        let tokens = Tokens::new(self.issuer.as_deref().unwrap_or_default(), &key)?;
+        let parts = Parts {
             store,
             second_factors: SecondFactors::new(
                 &self.clock,
@@ -132,10 +175,14 @@ impl ServerBuilder {
             )?,
             directory,
             passwords,
-            tokens: Tokens::new(&self.issuer, &key)?,
             gateway: self.gateway,
+            bodies: Semaphore::new(self.limits.held_kib()),
+            limits: self.limits,
+            region: self.region,
+            issuer_is_fixed: self.issuer.is_some(),
             seeded,
-        }))
+        };
+        Ok(Server::of(parts, tokens))
     }
 }
 
@@ -143,6 +190,16 @@ fn random_key() -> Answer<Vec<u8>> {
     let mut bytes = vec![0; 32];
     OsEntropy.fill(&mut bytes).map_err(Exception::internal)?;
     Ok(bytes)
+}
+
+/// # Errors
+///
+/// Ids of pools could not be made of it.
+fn check_region(region: &str) -> Result<(), StartError> {
+    let id = format!("{region}_{}", "0".repeat(9));
+    Shape::POOL_ID
+        .check("region", &id)
+        .map_err(|_| StartError::Region)
 }
 
 fn open_store(file: Option<&Path>) -> rusqlite::Result<Arc<dyn DynStore>> {
@@ -161,13 +218,27 @@ pub enum StartError {
     /// The file, as a store of second factors.
     #[error(transparent)]
     Store(#[from] rusqlite::Error),
-    /// A key, a password or a pool to begin with. The log says why.
+    /// The region.
+    #[error(
+        "a region is letters, digits, hyphens and underscores, at most 45 of them, as us-east-1"
+    )]
+    Region,
+    /// A limit, which is named.
+    #[error("{0}")]
+    Limit(&'static str),
+    /// A pool, a client or a user to begin with, which is named.
+    #[error("{0}")]
+    Pools(#[from] PoolsError),
+    /// A key. The log says why.
     #[error("what a server begins with cannot be made or read: see the log")]
     Beginning,
 }
 
 impl From<Exception> for StartError {
-    fn from(_: Exception) -> Self {
-        Self::Beginning
+    fn from(Exception(exception): Exception) -> Self {
+        match exception.kind() {
+            Name::InternalError => Self::Beginning,
+            _ => Self::Pools(PoolsError::new(exception.message())),
+        }
     }
 }

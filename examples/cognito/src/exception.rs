@@ -24,6 +24,7 @@ macro_rules! names {
 
 impl Exception {
     names! {
+        alias_exists => Name::Other("AliasExistsException");
         code_mismatch => Name::CodeMismatch;
         forbidden => Name::Forbidden;
         invalid_parameter => Name::InvalidParameter;
@@ -32,6 +33,7 @@ impl Exception {
         password_reset_required => Name::PasswordResetRequired;
         resource_not_found => Name::ResourceNotFound;
         serialization => Name::Serialization;
+        unknown_operation => Name::UnknownOperation;
         unsupported_user_state => Name::Other("UnsupportedUserStateException");
         user_not_confirmed => Name::UserNotConfirmed;
         user_not_found => Name::UserNotFound;

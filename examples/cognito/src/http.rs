@@ -1,22 +1,21 @@
-//! One route: `POST /`, the operation in a header. Beside it the public key of each pool.
+//! One route: `POST /`, the operation in a header. Beside it each pool's public key and issuer.
 
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
+use serde_json::{Value, json};
 use softtoken::cognito::{self, Name};
 use uuid::Uuid;
 
 use crate::exception::{Answer, Exception};
 use crate::operations;
 use crate::server::Server;
-
-/// A device name of 131,072 characters, each escaped, and room for a token.
-const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
@@ -26,6 +25,10 @@ pub(crate) fn router(server: Server) -> Router {
         .route(
             "/{pool}/.well-known/jwks.json",
             get(jwks).fallback(wrong_method),
+        )
+        .route(
+            "/{pool}/.well-known/openid-configuration",
+            get(openid_configuration).fallback(wrong_method),
         )
         .fallback(wrong_path)
         .with_state(server)
@@ -38,11 +41,10 @@ async fn operation(State(server): State<Server>, headers: HeaderMap, body: Body)
         .get(TARGET)
         .and_then(|target| target.to_str().ok())
         .unwrap_or_default();
-    let answered = match to_bytes(body, MAX_BODY_BYTES).await {
+    let server = server.reached_at(headers.get(HOST));
+    let answered = match arrived(&server, body).await {
         Ok(body) => answer(&server, target, &headers, &body, &request_id).await,
-        Err(_) => Err(Exception::serialization(
-            "The body did not arrive, or has more than 2 MiB.",
-        )),
+        Err(exception) => Err(exception),
     };
     let (exception, response) = match answered {
         Ok(response) => ("", response),
@@ -61,6 +63,24 @@ async fn operation(State(server): State<Server>, headers: HeaderMap, body: Body)
     over_http(response)
 }
 
+/// The whole body, in its time.
+async fn arrived(server: &Server, body: Body) -> Answer<Bytes> {
+    let limits = server.limits();
+    let read = tokio::time::timeout(limits.body_time, to_bytes(body, limits.body_bytes));
+    let message = match read.await {
+        Ok(Ok(body)) => return Ok(body),
+        Ok(Err(_)) => format!(
+            "The body did not arrive whole, or has more than {} bytes.",
+            limits.body_bytes
+        ),
+        Err(_) => format!(
+            "The body did not arrive within {} s.",
+            limits.body_time.as_secs()
+        ),
+    };
+    Err(Exception::serialization(message))
+}
+
 async fn answer(
     server: &Server,
     target: &str,
@@ -68,18 +88,42 @@ async fn answer(
     body: &[u8],
     request_id: &str,
 ) -> Answer<cognito::Response> {
+    // What a body grows to when it is read has a bound, for all requests together.
+    let _held = server.hold(body.len()).await;
     server.gateway().check(headers, body)?;
     operations::answer(server, target, body, request_id).await
 }
 
 /// The key is the same in every pool.
 async fn jwks(State(server): State<Server>, Path(pool): Path<String>) -> Response {
+    of_pool(&server, pool, |_| server.tokens().jwks()).await
+}
+
+/// The little of `OpenID` Connect Discovery that there is here: who issues tokens, and the address
+/// of the key.
+async fn openid_configuration(
+    State(server): State<Server>,
+    Path(pool): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let server = server.reached_at(headers.get(HOST));
+    let configuration = |pool: &str| {
+        let issuer = server.tokens().issuer_of(pool);
+        json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "subject_types_supported": ["public"],
+        })
+    };
+    of_pool(&server, pool, configuration).await
+}
+
+/// A document of a pool that there is.
+async fn of_pool(server: &Server, id: String, document: impl FnOnce(&str) -> Value) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    match server.directory().read(move |rows| rows.pool(&pool)).await {
-        Ok(_) => over_http(cognito::Response::success(
-            &server.tokens().jwks(),
-            &request_id,
-        )),
+    match server.directory().read(move |rows| rows.pool(&id)).await {
+        Ok(pool) => over_http(cognito::Response::success(&document(&pool.id), &request_id)),
         Err(Exception(exception)) => over_http(cognito::Response::refused(&exception, &request_id)),
     }
 }

@@ -17,6 +17,7 @@
 //! ```
 
 mod builder;
+mod connections;
 mod directory;
 mod exception;
 mod gateway;
@@ -24,53 +25,17 @@ mod http;
 mod members;
 mod operations;
 mod passwords;
+mod pools;
 mod random_id;
 mod records;
 mod second_factors;
-mod seed;
 mod server;
 mod srp;
 mod tokens;
 
-use core::time::Duration;
-
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-
 pub use builder::{ServerBuilder, StartError};
+pub use connections::{Limits, serve};
 pub use directory::OpenError;
 pub use operations::CONFIRMATION_CODE;
-pub use seed::Seeded;
+pub use pools::{Pools, PoolsError, Seeded};
 pub use server::Server;
-
-/// How long requests that are under way at a shutdown have to finish.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// Answers requests until `shutdown` is ready; those under way then are finished, for ten seconds
-/// at most.
-///
-/// # Errors
-///
-/// The listener failed.
-pub async fn serve(
-    server: Server,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (stop, mut stopped) = watch::channel(false);
-    let asked = async move {
-        shutdown.await;
-        stop.send_replace(true);
-    };
-    let serving = axum::serve(listener, http::router(server)).with_graceful_shutdown(asked);
-    let patience = async {
-        // Ends with an error where the server is gone: then there is nothing to wait for.
-        if stopped.wait_for(|stopped| *stopped).await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        }
-    };
-    tokio::select! {
-        done = serving.into_future() => done,
-        () = patience => Ok(()),
-    }
-}

@@ -38,7 +38,11 @@ impl Shape {
         text.chars().all(|c| is_word(c) || c == '+')
     });
     pub(crate) const CLIENT_NAME: Self = Self::of(1, 128, "[\\w\\s+=,.@-]+", is_name);
+    pub(crate) const CLIENT_SECRET: Self = Self::of(1, 64, "[\\w+]+", |text| {
+        text.chars().all(|c| is_word(c) || c == '+')
+    });
     pub(crate) const CODE: Self = Self::of(1, 2048, "[\\S]+", has_no_space);
+    pub(crate) const FILTER: Self = Self::new(0, 256);
     pub(crate) const PASSWORD: Self = Self::of(0, 256, "[\\S]+", has_no_space);
     pub(crate) const POOL_ID: Self = Self::of(1, 55, "[\\w-]+_[0-9a-zA-Z]+", |text| {
         text.rsplit_once('_').is_some_and(|(region, id)| {
@@ -129,6 +133,22 @@ impl Members {
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self(members)),
             _ => Err(Exception::serialization("The body is not a JSON object.")),
+        }
+    }
+
+    /// Those of a file, which a slip of the pen is to be found in.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameterException` for a member that is none of these.
+    pub(crate) fn only(members: Map<String, Value>, known: &[&str]) -> Answer<Self> {
+        let unknown = members.keys().find(|name| !known.contains(&name.as_str()));
+        match unknown {
+            Some(unknown) => Err(Exception::invalid_parameter(format!(
+                "the member {unknown} is unknown; known are {}",
+                known.join(", ")
+            ))),
+            None => Ok(Self(members)),
         }
     }
 

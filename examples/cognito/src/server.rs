@@ -1,23 +1,32 @@
 //! What a server consists of.
 
+use core::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
+use axum::http::uri::Authority;
 use softtoken::UnixTime;
 use softtoken::cognito::MfaSettings;
 use softtoken::store::DynStore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::builder::ServerBuilder;
+use crate::connections::Limits;
 use crate::directory::{Directory, User};
 use crate::exception::{Answer, Exception};
 use crate::gateway::Gateway;
 use crate::passwords::Passwords;
+use crate::pools::{Seeded, table};
 use crate::second_factors::SecondFactors;
-use crate::seed::{self, Seeded};
 use crate::tokens::Tokens;
 
 /// A stand-in for Cognito, ready to [serve](crate::serve). Clones are the same server.
 #[derive(Clone, Debug)]
-pub struct Server(Arc<Parts>);
+pub struct Server {
+    parts: Arc<Parts>,
+    /// Those of this request: their issuer may be the address that it was reached at.
+    tokens: Tokens,
+}
 
 /// The parts that a server is built from.
 pub(crate) struct Parts {
@@ -25,8 +34,13 @@ pub(crate) struct Parts {
     pub(crate) second_factors: SecondFactors,
     pub(crate) directory: Directory,
     pub(crate) passwords: Passwords,
-    pub(crate) tokens: Tokens,
     pub(crate) gateway: Gateway,
+    pub(crate) limits: Limits,
+    /// In KiB.
+    pub(crate) bodies: Semaphore,
+    pub(crate) region: String,
+    /// Whether the issuer was given, so that no address stands for it.
+    pub(crate) issuer_is_fixed: bool,
     pub(crate) seeded: Vec<Seeded>,
 }
 
@@ -46,57 +60,100 @@ impl Server {
         ServerBuilder::default()
     }
 
-    pub(crate) fn of(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+    pub(crate) fn of(parts: Parts, tokens: Tokens) -> Self {
+        Self {
+            parts: Arc::new(parts),
+            tokens,
+        }
+    }
+
+    /// The same server, whose tokens are issued by the address that it listens at, unless an issuer
+    /// was given.
+    pub(crate) fn listening_at(self, address: SocketAddr) -> Self {
+        self.issuing_as(&address.to_string())
+    }
+
+    /// The same server, whose tokens are issued by the host that a request names, unless an issuer
+    /// was given.
+    pub(crate) fn reached_at(self, host: Option<&HeaderValue>) -> Self {
+        let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        match host {
+            Some(host) => self.issuing_as(host.as_str()),
+            None => self,
+        }
+    }
+
+    fn issuing_as(mut self, host: &str) -> Self {
+        if !self.parts.issuer_is_fixed {
+            self.tokens = self.tokens.issued_by(&format!("http://{host}"));
+        }
+        self
     }
 
     /// The pools that stand ready at the start, each with its client and its user.
     #[must_use]
     pub fn seeded(&self) -> &[Seeded] {
-        &self.0.seeded
+        &self.parts.seeded
     }
 
     /// The same as a table with a line for each.
     #[must_use]
     pub fn table(&self) -> String {
-        seed::table(&self.0.seeded)
+        table(&self.parts.seeded)
     }
 
     /// # Errors
     ///
     /// `InternalErrorException` where the clock does not know.
     pub(crate) fn now(&self) -> Answer<UnixTime> {
-        self.0.second_factors.now()
+        self.parts.second_factors.now()
     }
 
     pub(crate) fn directory(&self) -> &Directory {
-        &self.0.directory
+        &self.parts.directory
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {
-        &self.0.passwords
+        &self.parts.passwords
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
-        &self.0.tokens
+        &self.tokens
     }
 
     pub(crate) fn gateway(&self) -> &Gateway {
-        &self.0.gateway
+        &self.parts.gateway
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+
+    /// The place of a body among those that are being answered.
+    pub(crate) async fn hold(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let kib = bytes.min(self.limits().body_bytes).div_ceil(1024);
+        // There is room for four of the longest. The semaphore is never closed.
+        let kib = kib.try_into().unwrap_or(u32::MAX);
+        self.parts.bodies.acquire_many(kib).await.ok()
+    }
+
+    /// What stands before the `_` in the ids of new pools.
+    pub(crate) fn region(&self) -> &str {
+        &self.parts.region
     }
 
     /// Where second factors are kept.
     pub(crate) fn store(&self) -> &dyn DynStore {
-        &*self.0.store
+        &*self.parts.store
     }
 
     pub(crate) fn second_factors(&self) -> &SecondFactors {
-        &self.0.second_factors
+        &self.parts.second_factors
     }
 
     /// What `GetUser` and `AdminGetUser` tell of a second factor, which depends on no setting.
     pub(crate) async fn mfa_settings(&self, user: &User) -> Answer<MfaSettings> {
-        let status = self.0.second_factors.view().status();
+        let status = self.parts.second_factors.view().status();
         let status = status.run(self.store(), &user.subject()).await;
         Ok(MfaSettings::from(&status.map_err(Exception::internal)?))
     }

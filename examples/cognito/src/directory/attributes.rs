@@ -37,7 +37,7 @@ const STANDARD: [&str; 19] = [
 ];
 
 impl Attribute {
-    /// `UserAttributes` of a request.
+    /// `UserAttributes` of an administrator's request, or of a file.
     ///
     /// # Errors
     ///
@@ -45,14 +45,7 @@ impl Attribute {
     pub(crate) fn all(members: &Members) -> Answer<Vec<Self>> {
         let attributes: Vec<Self> = members.any("UserAttributes")?.unwrap_or_default();
         for Self { name, value } in &attributes {
-            let custom = name
-                .strip_prefix("custom:")
-                .is_some_and(|name| !name.is_empty());
-            if !custom && !STANDARD.contains(&name.as_str()) {
-                return Err(Exception::invalid_parameter(format!(
-                    "Attributes did not conform to the schema: {name}: Attribute does not exist in the schema."
-                )));
-            }
+            check_name(name)?;
             if name.chars().count() > 32 || value.chars().count() > 2048 {
                 return Err(Exception::invalid_parameter(
                     "1 validation error detected: Value at 'userAttributes' failed to satisfy constraint: too long",
@@ -61,4 +54,55 @@ impl Attribute {
         }
         Ok(attributes)
     }
+
+    /// `UserAttributes` of a user's own request: no user says of an address that it is verified.
+    ///
+    /// # Errors
+    ///
+    /// As [`all`](Self::all), and `NotAuthorizedException`.
+    pub(crate) fn of_user(members: &Members) -> Answer<Vec<Self>> {
+        let attributes = Self::all(members)?;
+        if attributes
+            .iter()
+            .any(|attribute| attribute.name.ends_with("_verified"))
+        {
+            return Err(Exception::not_authorized(
+                "A client attempted to write unauthorized attribute",
+            ));
+        }
+        Ok(attributes)
+    }
+
+    /// `UserAttributeNames` of a request.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameterException` where it is missing, or for a name that no user has.
+    pub(crate) fn names(members: &Members) -> Answer<Vec<String>> {
+        let names: Option<Vec<String>> = members.any("UserAttributeNames")?;
+        let names = names.ok_or_else(|| {
+            Exception::invalid_parameter(
+                "1 validation error detected: Value at 'userAttributeNames' failed to satisfy constraint: Member must not be null",
+            )
+        })?;
+        names.iter().try_for_each(|name| check_name(name))?;
+        Ok(names)
+    }
+}
+
+fn check_name(name: &str) -> Answer<()> {
+    if name == "sub" {
+        return Err(Exception::invalid_parameter(
+            "Cannot modify the non-mutable attribute sub",
+        ));
+    }
+    let custom = name
+        .strip_prefix("custom:")
+        .is_some_and(|name| !name.is_empty());
+    if custom || STANDARD.contains(&name) {
+        return Ok(());
+    }
+    Err(Exception::invalid_parameter(format!(
+        "Attributes did not conform to the schema: {name}: Attribute does not exist in the schema."
+    )))
 }

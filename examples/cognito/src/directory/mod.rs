@@ -1,6 +1,7 @@
 //! Who and what is known: pools, clients and users, each a row with its document, in one SQLite
 //! database.
 
+mod aliases;
 mod attributes;
 mod client;
 mod pool;
@@ -14,6 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::exception::{Answer, Exception};
 
+pub(crate) use aliases::{ALIASES, USERNAMES};
 pub(crate) use attributes::Attribute;
 pub(crate) use client::{AuthFlow, Client};
 pub(crate) use pool::{MfaConfiguration, Pool};

@@ -15,6 +15,12 @@ pub(crate) struct Pool {
     /// read back.
     pub(crate) other_factors: Map<String, Value>,
     pub(crate) minimum_password_length: usize,
+    /// What a user may sign in by beside the user name, once it is verified.
+    #[serde(default)]
+    pub(crate) alias_attributes: Vec<String>,
+    /// What a user signs up and signs in by; the user name is the `sub` then.
+    #[serde(default)]
+    pub(crate) username_attributes: Vec<String>,
     pub(crate) created: u64,
     pub(crate) modified: u64,
 }
@@ -29,6 +35,8 @@ impl Pool {
             software_tokens: false,
             other_factors: Map::new(),
             minimum_password_length: 8,
+            alias_attributes: Vec::new(),
+            username_attributes: Vec::new(),
             created: now.as_secs(),
             modified: now.as_secs(),
         }

@@ -47,11 +47,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn pools(&self) -> Answer<Vec<Pool>> {
-        let mut select = self
-            .0
-            .prepare_cached("SELECT document FROM cognito_pool ORDER BY rowid")?;
-        let documents = select.query_map([], |row| row.get::<_, String>(0))?;
-        documents.map(|document| read(&document?)).collect()
+        self.all("SELECT document FROM cognito_pool ORDER BY rowid", [])
     }
 
     pub(crate) fn put_pool(&self, pool: &Pool) -> Answer<()> {
@@ -105,13 +101,102 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// By user name, or else by `sub`: as people name users.
+    pub(crate) fn delete_client(&self, client: &Client) -> Answer<()> {
+        self.0
+            .execute("DELETE FROM cognito_client WHERE id = ?1", [&client.id])?;
+        Ok(())
+    }
+
+    pub(crate) fn clients(&self, pool: &str) -> Answer<Vec<Client>> {
+        self.all(
+            "SELECT document FROM cognito_client WHERE pool = ?1 ORDER BY rowid",
+            [pool],
+        )
+    }
+
+    pub(crate) fn users(&self, pool: &str) -> Answer<Vec<User>> {
+        self.all(
+            "SELECT document FROM cognito_user WHERE pool = ?1 ORDER BY rowid",
+            [pool],
+        )
+    }
+
+    /// By user name, or else by `sub` or an alias: as people name users.
     pub(crate) fn user(&self, pool: &str, name: &str) -> Answer<Option<User>> {
         let by_name = "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2";
-        match self.one(by_name, [pool, name])? {
-            Some(user) => Ok(Some(user)),
-            None => self.by_sub(pool, name),
+        if let Some(user) = self.one(by_name, [pool, name])? {
+            return Ok(Some(user));
         }
+        match self.by_sub(pool, name)? {
+            Some(user) => Ok(Some(user)),
+            None => self.by_alias(pool, name),
+        }
+    }
+
+    fn by_alias(&self, id: &str, name: &str) -> Answer<Option<User>> {
+        // A pool that is gone has no users.
+        let Ok(pool) = self.pool(id) else {
+            return Ok(None);
+        };
+        for attribute in pool
+            .username_attributes
+            .iter()
+            .chain(&pool.alias_attributes)
+        {
+            let users = self.with_attribute(id, attribute, name)?;
+            let named = |user: &User| {
+                pool.aliases_of(user)
+                    .any(|alias| alias == (attribute, name))
+            };
+            if let Some(user) = users.into_iter().find(named) {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
+    }
+
+    fn with_attribute(&self, pool: &str, attribute: &str, value: &str) -> Answer<Vec<User>> {
+        self.all(
+            "SELECT document FROM cognito_user WHERE pool = ?1 AND EXISTS (
+                 SELECT 1 FROM json_each(document, '$.attributes') AS attribute
+                 WHERE attribute.value ->> 'Name' = ?2 AND attribute.value ->> 'Value' = ?3
+             )",
+            [pool, attribute, value],
+        )
+    }
+
+    /// Makes sure that nobody else goes by a name of this user's, who is not kept yet. With `force`
+    /// somebody else who does loses it: their address is not verified any more.
+    ///
+    /// # Errors
+    ///
+    /// `AliasExistsException`.
+    pub(crate) fn claim_aliases(&self, pool: &Pool, user: &User, force: bool) -> Answer<()> {
+        for (attribute, name) in pool.aliases_of(user) {
+            let others = self.with_attribute(&pool.id, attribute, name)?;
+            let others = others.into_iter().filter(|other| other.sub != user.sub);
+            for mut other in others {
+                if !pool
+                    .aliases_of(&other)
+                    .any(|alias| alias == (attribute, name))
+                {
+                    continue;
+                }
+                if !force
+                    || pool
+                        .username_attributes
+                        .iter()
+                        .any(|name| name == attribute)
+                {
+                    return Err(Exception::alias_exists(format!(
+                        "An account with the given {attribute} already exists."
+                    )));
+                }
+                other.set_attribute(&format!("{attribute}_verified"), "false");
+                self.put_user(&other)?;
+            }
+        }
+        Ok(())
     }
 
     /// By `sub` alone, as tokens and sessions name users: a user who takes a `sub` for a name is
@@ -185,6 +270,12 @@ impl<'a> Rows<'a> {
             .prepare_cached("SELECT since FROM cognito_void WHERE id = ?1")?;
         let since: Option<i64> = select.query_row([id], |row| row.get(0)).optional()?;
         Ok(since.map(|since| UnixTime::from_secs(since.unsigned_abs())))
+    }
+
+    fn all<T: DeserializeOwned>(&self, sql: &str, keys: impl rusqlite::Params) -> Answer<Vec<T>> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let documents = select.query_map(keys, |row| row.get::<_, String>(0))?;
+        documents.map(|document| read(&document?)).collect()
     }
 
     fn one<T: DeserializeOwned>(

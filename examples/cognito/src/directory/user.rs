@@ -26,6 +26,9 @@ pub(crate) struct User {
     pub(crate) modified: u64,
 }
 
+/// The attributes that are addresses.
+const VERIFIABLE: [&str; 2] = ["email", "phone_number"];
+
 /// `UserStatus`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -69,6 +72,67 @@ impl User {
         self.password = Some(password);
         self.password_generation = self.password_generation.saturating_add(1);
         self.standing = standing;
+    }
+
+    /// Gives a new one this `sub`, which has to be nobody's.
+    pub(crate) fn is_of(&mut self, sub: Uuid) {
+        let sub = sub.to_string();
+        if self.username == self.sub {
+            self.username.clone_from(&sub);
+        }
+        self.sub = sub;
+    }
+
+    /// The value of an attribute, where there is one.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self
+            .attributes
+            .iter()
+            .find(|attribute| attribute.name == name);
+        found.map(|attribute| attribute.value.as_str())
+    }
+
+    /// Whether the address in this attribute is the user's, as somebody has seen.
+    pub(crate) fn has_verified(&self, name: &str) -> bool {
+        self.attribute(&format!("{name}_verified")) == Some("true")
+    }
+
+    /// Sets an attribute.
+    pub(crate) fn set_attribute(&mut self, name: &str, value: &str) {
+        self.attributes.retain(|attribute| attribute.name != name);
+        self.attributes.push(Attribute {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
+    }
+
+    /// Changes attributes, as a request names them. An address that is another one is not verified
+    /// any more, unless the request says so. An empty value is none.
+    pub(crate) fn change_attributes(&mut self, changes: &[Attribute]) {
+        for Attribute { name, value } in changes {
+            let same = self.attribute(name) == Some(value);
+            if value.is_empty() {
+                self.delete_attribute(name);
+            } else {
+                self.set_attribute(name, value);
+            }
+            let verified = format!("{name}_verified");
+            if !same && VERIFIABLE.contains(&name.as_str()) {
+                self.set_attribute(&verified, "false");
+            }
+        }
+        for Attribute { name, value } in changes {
+            if name.ends_with("_verified") {
+                self.set_attribute(name, value);
+            }
+        }
+    }
+
+    /// Deletes an attribute; an address takes along that it was verified.
+    pub(crate) fn delete_attribute(&mut self, name: &str) {
+        let verified = format!("{name}_verified");
+        self.attributes
+            .retain(|attribute| attribute.name != name && attribute.name != verified);
     }
 
     /// Every attribute, `sub` first.

@@ -18,19 +18,24 @@ pub(super) async fn create_user(server: &Server, members: &Members) -> Answer<Va
         .word("MessageAction", &["RESEND", "SUPPRESS"])?
         .as_deref()
         == Some("RESEND");
-    let id = pool.clone();
-    let settings = server.directory().read(move |rows| rows.pool(&id)).await?;
-    let mut user = User::new(pool, username, attributes, server.now()?);
+    let takes_aliases: Option<bool> = members.any("ForceAliasCreation")?;
+    let takes_aliases = takes_aliases.unwrap_or(false);
+    let name = username.clone();
+    let read = server
+        .directory()
+        .read(move |rows| Ok((rows.pool(&pool)?, rows.user(&pool, &name)?)));
+    let (settings, known) = read.await?;
+    let mut user = settings.new_user(username.clone(), attributes, server.now()?)?;
     user.standing = Standing::ForceChangePassword;
     if let Some(password) = password {
         check_policy(&password, settings.minimum_password_length)?;
-        let kept = server
-            .passwords()
-            .keep(&user.pool, &user.username, password);
+        // An invitation that is sent again is of the user who is known.
+        let name = &known.as_ref().unwrap_or(&user).username;
+        let kept = server.passwords().keep(&user.pool, name, password);
         user.password = Some(kept.await?);
     }
     let put = server.directory().change(move |rows| {
-        match rows.user(&user.pool, &user.username)? {
+        match rows.user(&user.pool, &username)? {
             None if again => return Err(Exception::user_not_found("User does not exist.")),
             None => {}
             Some(known) if again && known.standing == Standing::ForceChangePassword => {
@@ -47,6 +52,7 @@ pub(super) async fn create_user(server: &Server, members: &Members) -> Answer<Va
             }
             Some(_) => return Err(Exception::username_exists("User account already exists")),
         }
+        rows.claim_aliases(&settings, &user, takes_aliases)?;
         rows.put_user(&user)?;
         Ok(user)
     });
@@ -162,12 +168,12 @@ async fn change(
 }
 
 /// The pool and the user that a request names.
-fn named(members: &Members) -> Answer<(String, String)> {
+pub(super) fn named(members: &Members) -> Answer<(String, String)> {
     let pool = members.required("UserPoolId", Shape::POOL_ID)?;
     Ok((pool, members.required("Username", Shape::USERNAME)?))
 }
 
-fn describe(user: &User) -> Value {
+pub(super) fn describe(user: &User) -> Value {
     json!({
         "Username": user.username,
         "UserCreateDate": user.created,

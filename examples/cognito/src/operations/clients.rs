@@ -1,7 +1,9 @@
-//! App clients: `CreateUserPoolClient`, `DescribeUserPoolClient`.
+//! App clients: `CreateUserPoolClient`, `DescribeUserPoolClient`, `ListUserPoolClients`,
+//! `UpdateUserPoolClient`, `DeleteUserPoolClient`.
 
 use serde_json::{Map, Value, json};
 
+use super::paging::page;
 use crate::directory::Client;
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
@@ -23,6 +25,83 @@ const FLOWS: [&str; 11] = [
 ];
 
 pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> {
+    let makes_secret: Option<bool> = members.any("GenerateSecret")?;
+    let default = Client::new(
+        random_id(26),
+        members.required("UserPoolId", Shape::POOL_ID)?,
+        members.required("ClientName", Shape::CLIENT_NAME)?,
+        server.now()?,
+    );
+    let client = Client {
+        secret: makes_secret.unwrap_or(false).then(|| random_id(51)),
+        ..settings(members, default)?
+    };
+    let described = describe_client(&client);
+    let put = server.directory().change(move |rows| {
+        rows.pool(&client.pool)?;
+        rows.put_client(&client)
+    });
+    put.await?;
+    Ok(json!({ "UserPoolClient": described }))
+}
+
+/// What is not named is as in a new client.
+pub(super) async fn update(server: &Server, members: &Members) -> Answer<Value> {
+    let old = named(server, members).await?;
+    let name = members.text("ClientName", Shape::CLIENT_NAME)?;
+    let default = Client::new(old.id, old.pool, name.unwrap_or(old.name), server.now()?);
+    let new = settings(members, default)?;
+    let change = server.directory().change(move |rows| {
+        let old = rows.client_of(&new.pool, &new.id)?;
+        let client = Client {
+            secret: old.secret,
+            created: old.created,
+            ..new
+        };
+        rows.put_client(&client)?;
+        Ok(client)
+    });
+    Ok(json!({ "UserPoolClient": describe_client(&change.await?) }))
+}
+
+pub(super) async fn delete(server: &Server, members: &Members) -> Answer<Value> {
+    let client = named(server, members).await?;
+    server
+        .directory()
+        .change(move |rows| rows.delete_client(&client))
+        .await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn list(server: &Server, members: &Members) -> Answer<Value> {
+    let pool = members.required("UserPoolId", Shape::POOL_ID)?;
+    let most = members.number("MaxResults", 1, 60)?.unwrap_or(60);
+    let after = members.text("NextToken", Shape::TEXT)?;
+    let read = server.directory().read(move |rows| {
+        rows.pool(&pool)?;
+        let clients = rows.clients(&pool)?;
+        let (clients, next) = page(&clients, |client| &client.id, after.as_deref(), most)?;
+        let describe = |client: &Client| {
+            json!({
+                "ClientId": client.id, "UserPoolId": client.pool, "ClientName": client.name,
+            })
+        };
+        let clients: Vec<_> = clients.iter().map(describe).collect();
+        let mut answer = json!({ "UserPoolClients": clients });
+        if let Some(next) = next {
+            answer["NextToken"] = next.into();
+        }
+        Ok(answer)
+    });
+    read.await
+}
+
+/// What a request, or a file, says of a client; what it does not is as in `default`.
+///
+/// # Errors
+///
+/// `InvalidParameterException` for what cannot be.
+pub(crate) fn settings(members: &Members, default: Client) -> Answer<Client> {
     let flows: Vec<String> = members.any("ExplicitAuthFlows")?.unwrap_or_default();
     if let Some(unknown) = flows.iter().find(|flow| !FLOWS.contains(&flow.as_str())) {
         return Err(Exception::invalid_parameter(format!(
@@ -37,15 +116,7 @@ pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> 
         ));
     }
     let hides = members.word("PreventUserExistenceErrors", &["LEGACY", "ENABLED"])?;
-    let makes_secret: Option<bool> = members.any("GenerateSecret")?;
-    let default = Client::new(
-        random_id(26),
-        members.required("UserPoolId", Shape::POOL_ID)?,
-        members.required("ClientName", Shape::CLIENT_NAME)?,
-        server.now()?,
-    );
-    let client = Client {
-        secret: makes_secret.unwrap_or(false).then(|| random_id(51)),
+    Ok(Client {
         flows: if flows.is_empty() {
             default.flows
         } else {
@@ -65,24 +136,22 @@ pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> 
         refresh_validity: validity(members, "RefreshToken", 315_360_000, "days")?
             .unwrap_or(default.refresh_validity),
         ..default
-    };
-    let described = describe_client(&client);
-    let put = server.directory().change(move |rows| {
-        rows.pool(&client.pool)?;
-        rows.put_client(&client)
-    });
-    put.await?;
-    Ok(json!({ "UserPoolClient": described }))
+    })
 }
 
 pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value> {
+    let client = named(server, members).await?;
+    Ok(json!({ "UserPoolClient": describe_client(&client) }))
+}
+
+async fn named(server: &Server, members: &Members) -> Answer<Client> {
     let pool = members.required("UserPoolId", Shape::POOL_ID)?;
     let id = members.required("ClientId", Shape::CLIENT_ID)?;
-    let client = server.directory().read(move |rows| {
+    let read = server.directory().read(move |rows| {
         rows.pool(&pool)?;
         rows.client_of(&pool, &id)
     });
-    Ok(json!({ "UserPoolClient": describe_client(&client.await?) }))
+    read.await
 }
 
 const DAY: u64 = 86_400;

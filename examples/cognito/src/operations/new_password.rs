@@ -45,7 +45,10 @@ pub(super) async fn respond(
         .tokens()
         .check(session, TokenUse::NewPassword, server.now()?)?;
     let of_this = claims.client_id == client.id && claims.pool() == pool.id;
-    if !of_this || (username != claims.username && username != claims.sub) {
+    let (id, name) = (pool.id.clone(), username.to_owned());
+    let read = server.directory().read(move |rows| rows.user(&id, &name));
+    let named = read.await?;
+    if !of_this || named.is_none_or(|named| named.sub != claims.sub) {
         return Err(Exception::invalid_session());
     }
     Shape::PASSWORD.check("newPassword", &password)?;

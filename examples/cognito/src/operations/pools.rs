@@ -1,9 +1,11 @@
-//! Pools: `CreateUserPool`, `DescribeUserPool`, `ListUserPools`, `DeleteUserPool`, and what they
-//! demand of a sign-in.
+//! Pools: `CreateUserPool`, `DescribeUserPool`, `ListUserPools`, `UpdateUserPool`,
+//! `DeleteUserPool`, and what they demand of a sign-in.
 
 use serde_json::{Map, Value, json};
 
-use crate::directory::{MfaConfiguration, Pool};
+use super::absent;
+use super::paging::page;
+use crate::directory::{ALIASES, MfaConfiguration, Pool, USERNAMES};
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
 use crate::random_id::random_id;
@@ -18,6 +20,54 @@ const OTHER_FACTORS: [&str; 3] = [
 ];
 
 pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> {
+    let default = Pool::new(
+        format!("{}_{}", server.region(), random_id(9)),
+        members.required("PoolName", Shape::POOL_NAME)?,
+        server.now()?,
+    );
+    let pool = settings(members, default)?;
+    let described = describe_pool(&pool);
+    server
+        .directory()
+        .change(move |rows| rows.put_pool(&pool))
+        .await?;
+    Ok(json!({ "UserPool": described }))
+}
+
+/// What is not named is as in a new pool. Names of users do not change, and which second factors
+/// there are is another operation's.
+pub(super) async fn update(server: &Server, members: &Members) -> Answer<Value> {
+    let old = named(server, members).await?;
+    let name = members.text("PoolName", Shape::POOL_NAME)?;
+    let now = server.now()?;
+    let default = Pool::new(old.id, name.unwrap_or(old.name), now);
+    let new = settings(members, default)?;
+    let change = server.directory().change(move |rows| {
+        let old = rows.pool(&new.id)?;
+        let asks = new.mfa != MfaConfiguration::Off;
+        if asks && !old.software_tokens && old.other_factors.is_empty() {
+            return Err(no_second_factor());
+        }
+        rows.put_pool(&Pool {
+            software_tokens: old.software_tokens,
+            other_factors: old.other_factors,
+            alias_attributes: old.alias_attributes,
+            username_attributes: old.username_attributes,
+            created: old.created,
+            ..new
+        })
+    });
+    change.await?;
+    Ok(json!({}))
+}
+
+/// What a request, or a file, says of a pool; what it does not is as in `default`.
+///
+/// # Errors
+///
+/// `InvalidParameterException` for what cannot be.
+pub(crate) fn settings(members: &Members, default: Pool) -> Answer<Pool> {
+    absent::check_pool(members)?;
     let policies: Option<Map<String, Value>> = members.any("Policies")?;
     let minimum = policies.as_ref().and_then(|policies| {
         policies
@@ -28,24 +78,39 @@ pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> 
     if minimum.is_some_and(|minimum| !(6..=99).contains(&minimum)) {
         return Err(Exception::invalid_parameter("MinimumLength is 6 to 99"));
     }
-    let default = Pool::new(
-        format!("local_{}", random_id(9)),
-        members.required("PoolName", Shape::POOL_NAME)?,
-        server.now()?,
-    );
-    let pool = Pool {
+    let alias_attributes = attributes(members, "AliasAttributes", &ALIASES)?;
+    let username_attributes = attributes(members, "UsernameAttributes", &USERNAMES)?;
+    if !alias_attributes.is_empty() && !username_attributes.is_empty() {
+        return Err(Exception::invalid_parameter(
+            "Only one of the aliasAttributes or usernameAttributes can be set in a user pool.",
+        ));
+    }
+    Ok(Pool {
         mfa: mfa_configuration(members)?.unwrap_or(default.mfa),
         minimum_password_length: minimum
             .and_then(|minimum| minimum.try_into().ok())
             .unwrap_or(default.minimum_password_length),
+        alias_attributes,
+        username_attributes,
         ..default
-    };
-    let described = describe_pool(&pool);
-    server
-        .directory()
-        .change(move |rows| rows.put_pool(&pool))
-        .await?;
-    Ok(json!({ "UserPool": described }))
+    })
+}
+
+fn attributes(members: &Members, member: &str, known: &[&str]) -> Answer<Vec<String>> {
+    let named: Vec<String> = members.any(member)?.unwrap_or_default();
+    if named.iter().all(|name| known.contains(&name.as_str())) {
+        return Ok(named);
+    }
+    Err(Exception::invalid_parameter(format!(
+        "{member} are some of {}.",
+        known.join(", ")
+    )))
+}
+
+fn no_second_factor() -> Exception {
+    Exception::invalid_parameter(
+        "Invalid MFA configuration given, can't turn on MFA without a second factor.",
+    )
 }
 
 pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value> {
@@ -57,30 +122,22 @@ pub(super) async fn list(server: &Server, members: &Members) -> Answer<Value> {
     let most = members.number("MaxResults", 1, 60)?;
     let most = most.ok_or_else(|| Exception::invalid_parameter("MaxResults must not be null"))?;
     let after = members.text("NextToken", Shape::TEXT)?;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    server
-        .directory()
-        .read(move |rows| page(&rows.pools()?, after, most))
-        .await
-}
-
-/// It begins after the pool that the token names.
-fn page(pools: &[Pool], after: Option<String>, most: usize) -> Answer<Value> {
-    let begin = after.map_or(Some(0), |after| {
-        Some(1 + pools.iter().position(|pool| pool.id == after)?)
+    let read = server.directory().read(move |rows| {
+        let pools = rows.pools()?;
+        let (pools, next) = page(&pools, |pool| &pool.id, after.as_deref(), most)?;
+        let describe = |pool: &Pool| {
+            json!({
+                "Id": pool.id, "Name": pool.name, "CreationDate": pool.created,
+                "LastModifiedDate": pool.modified,
+            })
+        };
+        let mut answer = json!({ "UserPools": pools.iter().map(describe).collect::<Vec<_>>() });
+        if let Some(next) = next {
+            answer["NextToken"] = next.into();
+        }
+        Ok(answer)
     });
-    let begin = begin.ok_or_else(|| Exception::invalid_parameter("Invalid token."))?;
-    let page: Vec<_> = pools.iter().skip(begin).take(most).collect();
-    let describe = |pool: &&Pool| {
-        json!({
-            "Id": pool.id, "Name": pool.name, "CreationDate": pool.created, "LastModifiedDate": pool.modified,
-        })
-    };
-    let mut answer = json!({ "UserPools": page.iter().map(describe).collect::<Vec<_>>() });
-    if let Some(last) = page.last().filter(|_| begin + page.len() < pools.len()) {
-        answer["NextToken"] = last.id.clone().into();
-    }
-    Ok(answer)
+    read.await
 }
 
 pub(super) async fn delete(server: &Server, members: &Members) -> Answer<Value> {
@@ -130,9 +187,7 @@ pub(super) async fn set_mfa_config(server: &Server, members: &Members) -> Answer
             Some(MfaConfiguration::Off) | None => false,
         };
         if asks && !pool.software_tokens && pool.other_factors.is_empty() {
-            return Err(Exception::invalid_parameter(
-                "Invalid MFA configuration given, can't turn on MFA without a second factor.",
-            ));
+            return Err(no_second_factor());
         }
         pool.mfa = mfa.unwrap_or(pool.mfa);
         pool.modified = now;
@@ -170,13 +225,23 @@ fn mfa_config(pool: &Pool) -> Value {
 }
 
 fn describe_pool(pool: &Pool) -> Value {
-    json!({
+    let region = pool.id.rsplit_once('_').map_or("", |(region, _)| region);
+    let mut described = json!({
         "Id": pool.id,
         "Name": pool.name,
         "MfaConfiguration": pool.mfa,
         "Policies": { "PasswordPolicy": { "MinimumLength": pool.minimum_password_length } },
-        "Arn": format!("arn:aws:cognito-idp:local:000000000000:userpool/{}", pool.id),
+        "Arn": format!("arn:aws:cognito-idp:{region}:000000000000:userpool/{}", pool.id),
         "CreationDate": pool.created,
         "LastModifiedDate": pool.modified,
-    })
+    });
+    for (member, attributes) in [
+        ("AliasAttributes", &pool.alias_attributes),
+        ("UsernameAttributes", &pool.username_attributes),
+    ] {
+        if !attributes.is_empty() {
+            described[member] = json!(attributes);
+        }
+    }
+    described
 }

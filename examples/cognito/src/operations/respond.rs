@@ -5,7 +5,7 @@ use softtoken::cognito::Response;
 
 use super::parameters::Parameters;
 use super::sign_in::Asked;
-use super::{new_password, srp};
+use super::{absent, new_password, srp};
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
 use crate::server::Server;
@@ -65,8 +65,6 @@ async fn answer(
             new_password::respond(server, pool, client, &session, &responses, request_id).await
         }
         srp::NAME => srp::respond(server, asked, &responses, request_id).await,
-        _ => Err(Exception::invalid_parameter(format!(
-            "{challenge} is not supported."
-        ))),
+        _ => Err(absent::sign_in(&challenge)),
     }
 }

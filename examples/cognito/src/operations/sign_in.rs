@@ -5,7 +5,7 @@ use softtoken::cognito::{AuthenticationResult, Response};
 
 use super::asked_by::{named_client, named_pool_and_client};
 use super::parameters::Parameters;
-use super::{new_password, second_factor, srp};
+use super::{absent, new_password, second_factor, srp};
 use crate::directory::{AuthFlow, Client, Pool, Standing, User};
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
@@ -100,11 +100,7 @@ async fn begin(
         "USER_SRP_AUTH" => AuthFlow::UserSrp,
         "USER_PASSWORD_AUTH" => AuthFlow::UserPassword,
         "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH" => AuthFlow::AdminUserPassword,
-        _ => {
-            return Err(Exception::invalid_parameter(format!(
-                "{name} is not supported by this server, for any client."
-            )));
-        }
+        _ => return Err(absent::sign_in(&name)),
     };
     let of_users = asked.by_administrator && flow == AuthFlow::UserPassword;
     if of_users || (!asked.by_administrator && flow == AuthFlow::AdminUserPassword) {

@@ -17,14 +17,14 @@ pub const CONFIRMATION_CODE: &str = "123456";
 pub(super) async fn sign_up(server: &Server, members: &Members) -> Answer<Value> {
     let (client, username) = caller(server, members).await?;
     let password = members.required("Password", Shape::PASSWORD)?;
-    let attributes = Attribute::all(members)?;
+    let attributes = Attribute::of_user(members)?;
     let pool = client.pool.clone();
     let pool = server
         .directory()
         .read(move |rows| rows.pool(&pool))
         .await?;
     check_policy(&password, pool.minimum_password_length)?;
-    let mut user = User::new(client.pool, username, attributes, server.now()?);
+    let mut user = pool.new_user(username.clone(), attributes, server.now()?)?;
     let kept = server
         .passwords()
         .keep(&user.pool, &user.username, password);
@@ -34,9 +34,10 @@ pub(super) async fn sign_up(server: &Server, members: &Members) -> Answer<Value>
         answer["CodeDeliveryDetails"] = details;
     }
     let put = server.directory().change(move |rows| {
-        if rows.user(&user.pool, &user.username)?.is_some() {
+        if rows.user(&user.pool, &username)?.is_some() {
             return Err(Exception::username_exists("User already exists"));
         }
+        rows.claim_aliases(&pool, &user, false)?;
         rows.put_user(&user)
     });
     put.await?;
@@ -46,11 +47,18 @@ pub(super) async fn sign_up(server: &Server, members: &Members) -> Answer<Value>
 pub(super) async fn confirm_sign_up(server: &Server, members: &Members) -> Answer<Value> {
     let (client, username) = caller(server, members).await?;
     let code = members.required("ConfirmationCode", Shape::CODE)?;
+    let takes_aliases: Option<bool> = members.any("ForceAliasCreation")?;
+    let takes_aliases = takes_aliases.unwrap_or(false);
     let now = server.now()?.as_secs();
     let confirm = server.directory().change(move |rows| {
         let mut user = found(&client, rows.user(&client.pool, &username)?)?;
         confirm(&mut user, || check(&code))?;
+        // The code was read where it would have been sent.
+        if let Some((attribute, ..)) = sent_to(&user) {
+            user.set_attribute(&format!("{attribute}_verified"), "true");
+        }
         user.modified = now;
+        rows.claim_aliases(&rows.pool(&client.pool)?, &user, takes_aliases)?;
         rows.put_user(&user)
     });
     confirm.await?;
@@ -183,18 +191,16 @@ fn delivered(user: &User) -> Value {
     )
 }
 
-/// Where the code would have gone.
 fn delivery(user: &User) -> Option<Value> {
-    let value = |name| {
-        user.attributes
-            .iter()
-            .find(|attribute| attribute.name == name)
-    };
-    let (name, medium, at) = value("email")
-        .map(|email| ("email", "EMAIL", &email.value))
-        .or_else(|| value("phone_number").map(|phone| ("phone_number", "SMS", &phone.value)))?;
+    let (name, medium, at) = sent_to(user)?;
     let shown: String = at.chars().take(1).collect();
     Some(
         json!({ "Destination": format!("{shown}***"), "DeliveryMedium": medium, "AttributeName": name }),
     )
+}
+
+/// Where the code would have gone: the attribute, the medium and the address.
+fn sent_to(user: &User) -> Option<(&'static str, &'static str, &str)> {
+    let to = |name, medium| Some((name, medium, user.attribute(name)?));
+    to("email", "EMAIL").or_else(|| to("phone_number", "SMS"))
 }

@@ -1,5 +1,5 @@
 //! What users do with their access token, apart from setting up a second factor:
-//! `GetUser`, `ChangePassword`, `GlobalSignOut`.
+//! `GetUser`, `ChangePassword`, `GlobalSignOut`, `DeleteUser`.
 
 use serde_json::{Value, json};
 
@@ -83,5 +83,17 @@ pub(super) async fn sign_out(server: &Server, members: &Members) -> Answer<Value
         rows.put_user(&user)
     });
     raise.await?;
+    Ok(json!({}))
+}
+
+/// What is kept of its second factor stays, under a subject that is nobody's again.
+pub(super) async fn delete_user(server: &Server, members: &Members) -> Answer<Value> {
+    let token = members.required("AccessToken", Shape::TOKEN)?;
+    let (user, _) = holder(server, &token).await?;
+    let delete = server.directory().change(move |rows| {
+        let user = rows.holder(&user.pool, &user.sub)?;
+        rows.delete_user(&user)
+    });
+    delete.await?;
     Ok(json!({}))
 }

@@ -2,6 +2,8 @@
 
 mod claims;
 
+use std::sync::Arc;
+
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::KeyPair as _;
@@ -22,9 +24,14 @@ use crate::directory::{Attribute, Client, User};
 use crate::exception::{Answer, Exception};
 
 /// The key, and the issuer's address.
+#[derive(Clone)]
 pub(crate) struct Tokens {
-    issuer: String,
-    key_id: String,
+    issuer: Arc<str>,
+    key: Arc<Key>,
+}
+
+struct Key {
+    id: String,
     modulus: String,
     exponent: String,
     sign: EncodingKey,
@@ -57,19 +64,34 @@ impl Tokens {
         );
         let modulus = BASE64_URL_SAFE_NO_PAD.encode(&public.n);
         Ok(Self {
-            issuer: issuer.to_owned(),
-            key_id: modulus.chars().take(16).collect(),
-            exponent: BASE64_URL_SAFE_NO_PAD.encode(&public.e),
-            sign: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(Exception::internal)?,
-            check: DecodingKey::from_rsa_raw_components(&public.n, &public.e),
-            modulus,
+            issuer: issuer.into(),
+            key: Arc::new(Key {
+                id: modulus.chars().take(16).collect(),
+                exponent: BASE64_URL_SAFE_NO_PAD.encode(&public.e),
+                sign: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(Exception::internal)?,
+                check: DecodingKey::from_rsa_raw_components(&public.n, &public.e),
+                modulus,
+            }),
         })
+    }
+
+    /// The same key under another issuer.
+    pub(crate) fn issued_by(&self, issuer: &str) -> Self {
+        Self {
+            issuer: issuer.into(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// Who issues the tokens of this pool, as `iss` says.
+    pub(crate) fn issuer_of(&self, pool: &str) -> String {
+        format!("{}/{pool}", self.issuer)
     }
 
     /// The public key, as a JWK set.
     pub(crate) fn jwks(&self) -> Value {
         json!({ "keys": [{
-            "alg": "RS256", "e": self.exponent, "kid": self.key_id, "kty": "RSA", "n": self.modulus, "use": "sig",
+            "alg": "RS256", "e": self.key.exponent, "kid": self.key.id, "kty": "RSA", "n": self.key.modulus, "use": "sig",
         }] })
     }
 
@@ -127,7 +149,7 @@ impl Tokens {
     ) -> Claims {
         Claims {
             sub: user.sub.clone(),
-            iss: format!("{}/{}", self.issuer, user.pool),
+            iss: self.issuer_of(&user.pool),
             token_use: TokenUse::Access,
             client_id: client.id.clone(),
             username: user.username.clone(),
@@ -174,8 +196,8 @@ impl Tokens {
     fn signed(&self, claims: &impl Serialize) -> Answer<String> {
         let mut header = Header::new(Algorithm::RS256);
         header.typ = None;
-        header.kid = Some(self.key_id.clone());
-        encode(&header, claims, &self.sign).map_err(Exception::internal)
+        header.kid = Some(self.key.id.clone());
+        encode(&header, claims, &self.key.sign).map_err(Exception::internal)
     }
 
     /// The claims of a token that this server signed for this use, and that has not expired.
@@ -200,12 +222,13 @@ impl Tokens {
         let mut rules = Validation::new(Algorithm::RS256);
         rules.validate_exp = false;
         rules.validate_aud = false;
-        let claims = decode::<Claims>(token, &self.check, &rules).map_err(|_| match token_use {
-            TokenUse::Access => {
-                Exception::not_authorized("Could not verify signature for Access Token")
-            }
-            _ => invalid(),
-        })?;
+        let claims =
+            decode::<Claims>(token, &self.key.check, &rules).map_err(|_| match token_use {
+                TokenUse::Access => {
+                    Exception::not_authorized("Could not verify signature for Access Token")
+                }
+                _ => invalid(),
+            })?;
         let claims = claims.claims;
         if claims.token_use != token_use {
             return Err(invalid());
