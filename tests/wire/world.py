@@ -77,16 +77,9 @@ class Pool:
         self.client_id = self.another_client()
 
     def another_client(self, **members):
-        made = self.idp.create_user_pool_client(
-            UserPoolId=self.id,
-            ClientName="wire",
-            ExplicitAuthFlows=[
-                "ALLOW_USER_PASSWORD_AUTH",
-                "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-                "ALLOW_REFRESH_TOKEN_AUTH",
-            ],
-            **members,
-        )
+        flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+        members = {"ExplicitAuthFlows": flows} | members
+        made = self.idp.create_user_pool_client(UserPoolId=self.id, ClientName="wire", **members)
         return made["UserPoolClient"]["ClientId"]
 
     def mfa(self, configuration, software_tokens=True):
