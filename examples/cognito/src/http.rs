@@ -1,16 +1,18 @@
 //! One route: `POST /`, the operation in a header. Beside it each pool's public key and issuer.
 
+use core::time::Duration;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::header::HOST;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use softtoken::cognito::{self, Name};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use uuid::Uuid;
 
 use crate::exception::{Answer, Exception};
@@ -31,8 +33,29 @@ pub(crate) fn router(server: Server) -> Router {
             get(openid_configuration).fallback(wrong_method),
         )
         .fallback(wrong_path)
+        .layer(cross_origin())
         .with_state(server)
 }
+
+/// Answers pages of every origin, as the service does: it knows requests by what they carry, and
+/// has no cookies. A browser asks first (`OPTIONS`) whether it may send what the SDKs send.
+fn cross_origin() -> CorsLayer {
+    const TWO_DAYS: Duration = Duration::from_secs(172_800);
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(TWO_DAYS)
+}
+
+/// What a page may read of an answer, beside its body.
+const EXPOSED: [HeaderName; 4] = [
+    HeaderName::from_static("x-amzn-requestid"),
+    HeaderName::from_static("x-amzn-errortype"),
+    HeaderName::from_static("x-amzn-errormessage"),
+    HeaderName::from_static("date"),
+];
 
 async fn operation(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
     let begun = Instant::now();

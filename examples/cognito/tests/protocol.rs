@@ -96,6 +96,53 @@ fn other_paths_and_methods_are_refused() {
 }
 
 #[test]
+fn a_page_of_any_origin_may_ask_and_read() {
+    let world = World::new();
+    let sent = "amz-sdk-invocation-id,amz-sdk-request,cache-control,content-type,x-amz-target,x-amz-user-agent";
+    let jwks = format!("/{}/.well-known/jwks.json", OPTIONAL.id);
+    for (path, method) in [("/", "POST"), (&jwks, "GET")] {
+        let asked = world.client().preflight(
+            path,
+            &[
+                ("origin", "http://localhost:3000"),
+                ("access-control-request-method", method),
+                ("access-control-request-headers", sent),
+            ],
+        );
+        assert_eq!(asked.status(), 200, "{path}");
+        let header = |name: &str| {
+            let value = asked.headers().get(name).expect(name);
+            value.to_str().expect("text").to_owned()
+        };
+        assert_eq!(header("access-control-allow-origin"), "*");
+        assert_eq!(header("access-control-allow-headers"), sent);
+        assert!(header("access-control-allow-methods").contains(method));
+        assert_eq!(header("access-control-max-age"), "172800");
+        assert!(
+            asked
+                .headers()
+                .get("access-control-allow-credentials")
+                .is_none()
+        );
+    }
+
+    let origin = ("origin", "http://localhost:3000");
+    let list = format!("{SERVICE}.ListUserPools");
+    for (target, status) in [(list.as_str(), 200), ("nothing", 400)] {
+        let headers = [origin, ("x-amz-target", target)];
+        let answer = world.client().post(&headers, r#"{"MaxResults":1}"#);
+        let answer = answer.expect("answered");
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.allow_origin.as_deref(), Some("*"));
+        let exposed = answer.exposed.expect("headers of ours").to_lowercase();
+        for name in ["x-amzn-requestid", "x-amzn-errortype"] {
+            assert!(exposed.contains(name), "{exposed}");
+        }
+    }
+    assert_eq!(world.client().get(&jwks).allow_origin.as_deref(), Some("*"));
+}
+
+#[test]
 fn a_body_has_a_limit() {
     let world = World::new();
     let target = format!("{SERVICE}.SignUp");

@@ -13,6 +13,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) error_type: Option<String>,
     pub(crate) request_id: Option<String>,
+    pub(crate) allow_origin: Option<String>,
+    pub(crate) exposed: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -44,6 +46,19 @@ impl Client {
         request.send(body).map(read)
     }
 
+    /// What a browser asks before it sends a page's request.
+    pub(crate) fn preflight(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> ureq::http::Response<ureq::Body> {
+        let request = self.agent.options(format!("{}{path}", self.url));
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        request.call().expect("answered")
+    }
+
     pub(crate) fn get(&self, path: &str) -> Reply {
         read(
             self.agent
@@ -65,6 +80,8 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Reply {
         status: response.status().as_u16(),
         error_type: header("x-amzn-errortype"),
         request_id: header("x-amzn-requestid"),
+        allow_origin: header("access-control-allow-origin"),
+        exposed: header("access-control-expose-headers"),
         body: response.body_mut().read_json().expect("JSON"),
     }
 }
