@@ -118,7 +118,10 @@ impl Pools {
         let pool = |mfa: &str, name: &str, id: &str, user: &str| {
             json!({
                 "Id": format!("{region}_{id}"), "PoolName": name, "MfaConfiguration": mfa,
-                "Clients": [{ "ClientId": format!("{id}client00000000000"), "ClientName": "seeded" }],
+                "Clients": [{
+                    "ClientId": format!("{id}client00000000000"), "ClientName": "seeded",
+                    "ExplicitAuthFlows": Client::EVERY_FLOW,
+                }],
                 "Users": [{ "Username": user, "Password": "Correct-Horse-1" }],
             })
         };

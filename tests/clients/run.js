@@ -1,0 +1,239 @@
+// Plays every flow by every client against the server, and prints a table of the outcomes: `run.js PROGRAM PYTHON README`.
+// The README holds that table between two marks; with `--write` it is put there.
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { CognitoJwtVerifier } from 'aws-jwt-verify';
+import * as esbuild from 'esbuild';
+import { chromium } from 'playwright-core';
+import * as amplify5 from './clients/amplify-5.js';
+import * as amplify6 from './clients/amplify-6.js';
+import * as identity from './clients/identity-js.js';
+import * as sdk from './clients/sdk-3.js';
+import { fails, same } from './expect.js';
+import { REGION, Server, code, wrongCode } from './world.js';
+
+const [program, python, readme] = process.argv.slice(2);
+const here = (file) => new URL(file, import.meta.url).pathname;
+const require = createRequire(import.meta.url);
+
+const FLOWS = [
+  'sign-up',
+  'sign-in',
+  'MFA_SETUP by session',
+  'code, a wrong one first',
+  'preference',
+  'refresh after expiry',
+  'sign-out',
+  'lost phone',
+];
+const MARKS = ['<!-- clients: begin -->\n', '<!-- clients: end -->'];
+const PASSWORD = 'Correct-Horse-1';
+// Access tokens of the short client live for two seconds.
+const EXPIRY = 3;
+
+const server = await Server.start(program, here('pools.toml'));
+const told = async (operation, members) => {
+  const { refused, message, answer } = await server.call(operation, members);
+  if (refused) throw Object.assign(new Error(message), { name: refused });
+  return answer;
+};
+
+/// The pools and clients of a row, by how it signs in.
+const pools = (signsInBy) => {
+  const suffix = signsInBy === 'SRP' ? '' : 'bypassword';
+  const of = (pool, client) => ({ pool: `${REGION}_${pool}`, client });
+  return {
+    optional: of('Optional1', `optional${suffix}`),
+    required: of('Required1', `required${suffix}`),
+    short: of('Optional1', 'short'),
+  };
+};
+
+/// The administrator's part of a lost phone: the token is gone.
+const remove = (pool) => (username) =>
+  told('AdminDeleteSoftwareToken', { UserPoolId: pool, Username: username });
+
+const accepted = { tokens: 0 };
+/// Tokens of a flow are checked by aws-jwt-verify, as by a back end behind it.
+async function verify({ access, id }, { pool, client }) {
+  const keys = await (await fetch(`${server.endpoint}/${pool}/.well-known/jwks.json`)).json();
+  for (const [tokenUse, token] of [['access', access], ['id', id]]) {
+    const verifier = CognitoJwtVerifier.create({ userPoolId: pool, tokenUse, clientId: client });
+    verifier.cacheJwks(keys);
+    await verifier.verify(token);
+    accepted.tokens += 1;
+  }
+}
+
+/// What the flow lives in: a user of its own in each pool that it needs.
+let users = 0;
+async function world(signsInBy, flow) {
+  users += 1;
+  const username = `user${users}`;
+  const named = pools(signsInBy);
+  if (flow !== 'sign-up') {
+    for (const { pool } of [named.optional, named.required]) {
+      await told('AdminCreateUser', { UserPoolId: pool, Username: username });
+      const set = { UserPoolId: pool, Username: username, Password: PASSWORD, Permanent: true };
+      await told('AdminSetUserPassword', set);
+    }
+  }
+  return { ...named, username, password: PASSWORD, endpoint: server.endpoint, region: REGION };
+}
+
+const wait = () => new Promise((ready) => setTimeout(ready, 1000 * EXPIRY));
+
+/// In this Node.
+const inNode = (client) => ({
+  name: client.name,
+  signsInBy: client.signsInBy,
+  place: 'Node',
+  async play(flow, context) {
+    const helpers = { code, wrongCode, admin: told, wait, same, fails };
+    return client.flows({ ...context, ...helpers })[flow]({
+      ...context,
+      remove: remove(context.required.pool),
+    });
+  },
+});
+
+/// On a page of another origin, in a browser of its own for each flow.
+const onPage = (client, browser, origin) => ({
+  name: client.name,
+  signsInBy: client.signsInBy,
+  place: 'Chromium',
+  async play(flow, context) {
+    const session = await browser.newContext();
+    try {
+      const page = await session.newPage();
+      await page.exposeFunction('code', code);
+      await page.exposeFunction('wrongCode', wrongCode);
+      await page.exposeFunction('admin', (operation, members) => server.call(operation, members));
+      await page.exposeFunction('remove', remove(context.required.pool));
+      await page.exposeFunction('wait', wait);
+      await page.goto(origin);
+      const run = ([name, flow, context]) =>
+        window.run(name, flow, context).catch((error) => {
+          throw new Error(`${error.name}: ${error.message}`);
+        });
+      return await page.evaluate(run, [client.name, flow, context]);
+    } finally {
+      await session.close();
+    }
+  },
+});
+
+/// In a Python of its own.
+const inPython = (name, signsInBy, lacks = {}) => ({
+  name,
+  signsInBy,
+  place: signsInBy === 'SRP' ? 'Python' : 'shell',
+  lacks,
+  play(flow, context) {
+    const pool = (lacks[FLOWS[2]] ? context.optional : context.required).pool;
+    const input = { ...context, pool, remove: 'AdminDeleteSoftwareToken', removing: {}, expiry: EXPIRY };
+    return new Promise((resolve, reject) => {
+      const child = execFile(python, [here('clients/python.py'), name, flow], (error, stdout, stderr) =>
+        error ? reject(new Error(stderr.trim().split('\n').at(-1))) : resolve(JSON.parse(stdout)),
+      );
+      child.stdin.end(JSON.stringify(input));
+    });
+  },
+});
+
+const bundle = await esbuild.build({
+  entryPoints: [here('page.js')],
+  bundle: true,
+  write: false,
+  minify: true,
+  define: { global: 'globalThis' },
+  logLevel: 'error',
+});
+const site = createServer((request, answer) => {
+  const script = request.url === '/page.js';
+  answer.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+  answer.end(script ? bundle.outputFiles[0].text : '<!doctype html><script src="/page.js"></script>');
+});
+await new Promise((ready) => site.listen(0, '127.0.0.1', ready));
+const origin = `http://127.0.0.1:${site.address().port}`;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+const rows = [
+  inNode(amplify6),
+  onPage(amplify6, browser, origin),
+  inNode(amplify5),
+  onPage(amplify5, browser, origin),
+  inNode(identity),
+  onPage(identity, browser, origin),
+  inNode(sdk),
+  inPython('AWS CLI', 'password'),
+  inPython('pycognito', 'SRP', { 'MFA_SETUP by session': 'has none' }),
+];
+
+const failures = [];
+async function cell(row, flow) {
+  if (row.lacks?.[flow]) return row.lacks[flow];
+  try {
+    const context = await world(row.signsInBy, flow);
+    const tokens = await row.play(flow, context);
+    if (tokens?.access) {
+      const claims = JSON.parse(Buffer.from(tokens.access.split('.')[1], 'base64url'));
+      same(claims.iss.startsWith(`${server.endpoint}/${REGION}_`), true);
+      await verify(tokens, { pool: claims.iss.split('/').at(-1), client: claims.client_id });
+    }
+    return flow === 'sign-in' ? row.signsInBy : 'yes';
+  } catch (error) {
+    failures.push(`${row.name}, ${row.place}, ${flow}: ${error.name}: ${error.message}`);
+    return 'no';
+  }
+}
+
+const version = (name) => {
+  const folder = name === 'aws-amplify 5' ? 'aws-amplify-5' : name.split(' ')[0];
+  return require(here(`node_modules/${folder}/package.json`)).version;
+};
+
+const lines = [
+  ['client', 'in', ...FLOWS],
+  Array(FLOWS.length + 2).fill('---'),
+];
+for (const row of rows) {
+  // One after another: Amplify has one user at a time.
+  const cells = [];
+  for (const flow of FLOWS) cells.push(await cell(row, flow));
+  const exact = row.place === 'Node' || row.place === 'Chromium' ? version(row.name) : '';
+  const name = row.name.replace(/ \d+$/, '');
+  lines.push([`${name} ${exact}`.trim(), row.place, ...cells]);
+}
+await browser.close();
+site.close();
+await server.stop();
+
+const table = `${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}\n`;
+console.log(table);
+for (const failure of failures) console.error(failure);
+
+const text = await readFile(readme, 'utf8');
+const [begin, end] = [text.indexOf(MARKS[0]) + MARKS[0].length, text.indexOf(MARKS[1])];
+if (process.argv.includes('--write')) {
+  await writeFile(readme, text.slice(0, begin) + table + text.slice(end));
+} else if (text.slice(begin, end) !== table) {
+  console.error('The table of the README is another one.');
+  process.exitCode = 1;
+}
+if (failures.length > 0) process.exitCode = 1;
+const flows = rows.length * FLOWS.length;
+console.log(`${flows - failures.length} of ${flows} cells, ${accepted.tokens} tokens accepted by aws-jwt-verify`);
