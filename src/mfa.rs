@@ -317,6 +317,18 @@ impl Mfa {
         self.clone().viewed(|view| view.audit = Some(audit))
     }
 
+    /// Returns the same view, whose events are heard here as well.
+    #[cfg(feature = "cognito")]
+    pub(crate) fn overheard(&self, hears: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let audit = self.view.audit.clone();
+        self.with_audit(move |subject, event| {
+            hears(event);
+            if let Some(audit) = &audit {
+                audit(subject, event);
+            }
+        })
+    }
+
     /// Returns the policy of this view.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -1104,9 +1104,18 @@ fn software_tokens_that_are_off_stop_set_up_and_not_those_in_force() {
     off.time.set(on.time.now().as_secs());
     let disabled = Rejection::SoftwareTokenDisabled;
 
-    assert_eq!(associate(&off, &grant).unwrap_err(), disabled);
-    let code = new.code(off.now());
-    assert_eq!(verify(&off, &grant, code), Err(disabled));
+    let without_second_factor = off.password("alice");
+    for grant in [&grant, &without_second_factor] {
+        assert_eq!(associate(&off, grant).unwrap_err(), disabled);
+        let code = new.code(off.now());
+        assert_eq!(verify(&off, grant, code), Err(disabled));
+    }
+    let elsewhere = off.password("bob");
+    assert_eq!(
+        associate(&off, &elsewhere).unwrap_err(),
+        Rejection::NotAuthorized,
+        "whose login it is comes first"
+    );
     let (secret, _) = imported_secret();
     let token = ImportedToken::proven(secret, Totp::STANDARD);
     assert_eq!(import(&off, "bob", token), Err(disabled));

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::exchange::Exchange;
 use super::members::Text;
-use super::refusal::During;
+use super::refusal::{During, Used};
 use super::scope::Scope;
 use crate::association::{Administrator, Authority, Grant, Preference};
 use crate::mfa::Mfa;
@@ -248,20 +248,21 @@ impl ChallengeAnswer {
     /// client has now. A session of another user or scope is refused: of another pool or client,
     /// or begun with an old password.
     pub fn answer(&self, mfa: &Mfa, scope: &Scope, subject: &str) -> Exchange {
-        let mfa = mfa.with_context(scope.context().clone());
+        let used = Used::default();
+        let mfa = used.watching(&mfa.with_context(scope.context().clone()));
         match (mfa.open(&self.session), &self.answer) {
             (Ok(session), Answer::Code(code)) => {
-                Exchange::respond(mfa.respond(&session, code.clone()), subject)
+                Exchange::respond(mfa.respond(&session, code.clone()), subject, used)
             }
             (Ok(session), Answer::SetUp) => {
-                Exchange::finish_setup(mfa.finish_setup(&session), subject)
+                Exchange::finish_setup(mfa.finish_setup(&session), subject, used)
             }
             (Err(error), _) => Exchange::unopened(error),
         }
     }
 }
 
-/// Holds `AdminSetUserMFAPreference`.
+/// Holds `AdminSetUserMFAPreference` or `AdminDeleteSoftwareToken`.
 ///
 /// ```
 /// use softtoken::cognito::Call;
@@ -281,7 +282,13 @@ impl ChallengeAnswer {
 pub struct ByAdministrator {
     pub(super) user_pool_id: String,
     pub(super) user_name: String,
-    pub(super) preference: Option<Preference>,
+    pub(super) ordered: Ordered,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ordered {
+    Prefer(Option<Preference>),
+    Delete,
 }
 
 impl ByAdministrator {
@@ -299,8 +306,12 @@ impl ByAdministrator {
 
     /// Makes the request, by an administrator whom you have authenticated and authorised.
     ///
-    /// Turning MFA off where the pool requires it changes nothing, and is no error.
+    /// Turning MFA off where the pool requires it changes nothing, and is no error. Nor is deleting
+    /// a token that is not there.
     pub fn answer(&self, mfa: &Mfa, subject: &str, by: &Administrator) -> Exchange {
-        Exchange::prefer(mfa, subject, by, self.preference)
+        match self.ordered {
+            Ordered::Prefer(preference) => Exchange::prefer(mfa, subject, by, preference),
+            Ordered::Delete => Exchange::disassociate(mfa.disassociate(by), subject),
+        }
     }
 }

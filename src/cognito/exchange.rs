@@ -2,11 +2,12 @@
 
 use alloc::string::String;
 
-use super::refusal::{During, Refusal};
+use super::refusal::{During, Refusal, Used};
 use super::reply::{self, Reply};
 use super::scope::Scope;
 use crate::association::{
-    Associate, Authority, FinishSetup, Prefer, Preference, Respond, SignIn, Status, Verify,
+    Associate, Authority, Disassociate, FinishSetup, Prefer, Preference, Rejection, Respond,
+    SignIn, Status, Verify,
 };
 use crate::error::{Error, OpenError};
 use crate::mfa::{Mfa, Request};
@@ -42,10 +43,12 @@ pub struct Exchange {
 enum AnyRequest {
     Associate(Request<Associate>),
     Verify(Request<Verify>, During),
-    Respond(Request<Respond>),
-    FinishSetup(Request<FinishSetup>),
-    Prefer(Request<Prefer>),
+    Respond(Request<Respond>, Used),
+    FinishSetup(Request<FinishSetup>, Used),
+    /// Asks as well, for a user who has no token, whether a secret waits for its code.
+    Prefer(Request<Prefer>, Request<Status>),
     Unchanged(Request<Status>),
+    Disassociate(Request<Disassociate>),
     SignIn(Request<SignIn>, String),
     /// The text that was given for a session does not open.
     Unopened(OpenError),
@@ -62,10 +65,28 @@ macro_rules! run {
             AnyRequest::Verify($request, during) => {
                 told($run, during, |given| reply::enrolled(&given))
             }
-            AnyRequest::Respond($request) => told($run, During::SignIn, Reply::Authenticated),
-            AnyRequest::FinishSetup($request) => told($run, During::SignIn, Reply::Authenticated),
-            AnyRequest::Prefer($request) => told($run, During::Prefer, |()| reply::unchanged()),
+            AnyRequest::Respond($request, used) => {
+                used.named(told($run, During::SignIn, Reply::Authenticated))
+            }
+            AnyRequest::FinishSetup($request, used) => {
+                used.named(told($run, During::SignIn, Reply::Authenticated))
+            }
+            AnyRequest::Prefer($request, status) => {
+                let preferred = $run;
+                let during = match preferred.as_ref().map_err(Error::rejection) {
+                    Err(Some(Rejection::NotAssociated)) => {
+                        let $request = status;
+                        let status = $run;
+                        During::prefer(status.is_ok_and(|status| status.pending.is_some()))
+                    }
+                    _ => During::Prefer,
+                };
+                told(preferred, during, |()| reply::unchanged())
+            }
             AnyRequest::Unchanged($request) => told($run, During::Prefer, |_| reply::unchanged()),
+            AnyRequest::Disassociate($request) => {
+                told($run, During::Prefer, |_| reply::unchanged())
+            }
             AnyRequest::SignIn($request, user_name) => told($run, During::SignIn, |challenge| {
                 reply::challenged(challenge, &user_name)
             }),
@@ -118,12 +139,16 @@ impl Exchange {
         Self::new(AnyRequest::Verify(request, during), subject)
     }
 
-    pub(super) fn respond(request: Request<Respond>, subject: &str) -> Self {
-        Self::new(AnyRequest::Respond(request), subject)
+    pub(super) fn respond(request: Request<Respond>, subject: &str, used: Used) -> Self {
+        Self::new(AnyRequest::Respond(request, used), subject)
     }
 
-    pub(super) fn finish_setup(request: Request<FinishSetup>, subject: &str) -> Self {
-        Self::new(AnyRequest::FinishSetup(request), subject)
+    pub(super) fn finish_setup(request: Request<FinishSetup>, subject: &str, used: Used) -> Self {
+        Self::new(AnyRequest::FinishSetup(request, used), subject)
+    }
+
+    pub(super) fn disassociate(request: Request<Disassociate>, subject: &str) -> Self {
+        Self::new(AnyRequest::Disassociate(request), subject)
     }
 
     pub(super) fn prefer(
@@ -133,7 +158,7 @@ impl Exchange {
         preference: Option<Preference>,
     ) -> Self {
         let request = match preference {
-            Some(preference) => AnyRequest::Prefer(mfa.prefer(authority, preference)),
+            Some(preference) => AnyRequest::Prefer(mfa.prefer(authority, preference), mfa.status()),
             None => AnyRequest::Unchanged(mfa.status()),
         };
         Self::new(request, subject)

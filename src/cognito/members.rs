@@ -82,6 +82,14 @@ pub(super) struct Prefer {
     pub(super) web_authn_mfa_settings: Option<Object<Settings>>,
 }
 
+/// Holds the members of `AdminDeleteSoftwareToken`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OfUser {
+    pub(super) user_pool_id: Option<String>,
+    pub(super) username: Option<String>,
+}
+
 /// Holds one factor's settings.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

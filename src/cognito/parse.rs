@@ -1,7 +1,7 @@
 //! Reads a target and a body.
 
 use super::call::{
-    Answer, Asked, ByAccessToken, ByAdministrator, BySession, Call, ChallengeAnswer, SetUp,
+    Answer, Asked, ByAccessToken, ByAdministrator, BySession, Call, ChallengeAnswer, Ordered, SetUp,
 };
 use super::constraints::{self, invalid};
 use super::exception::{Exception, Name};
@@ -47,6 +47,7 @@ impl Call {
             "AdminRespondToAuthChallenge" => respond(body, true),
             "SetUserMFAPreference" => prefer(body).map(Some),
             "AdminSetUserMFAPreference" => admin_prefer(body).map(Some),
+            "AdminDeleteSoftwareToken" => admin_delete(body).map(Some),
             _ => Ok(None),
         }
     }
@@ -132,10 +133,24 @@ fn prefer(body: &[u8]) -> Result<Call, Exception> {
 fn admin_prefer(body: &[u8]) -> Result<Call, Exception> {
     let members: members::Prefer = members::read(body)?;
     let preference = preference(&members)?;
+    let ordered = Ordered::Prefer(preference);
+    by_administrator(members.user_pool_id, members.username, ordered)
+}
+
+fn admin_delete(body: &[u8]) -> Result<Call, Exception> {
+    let members: members::OfUser = members::read(body)?;
+    by_administrator(members.user_pool_id, members.username, Ordered::Delete)
+}
+
+fn by_administrator(
+    user_pool_id: Option<String>,
+    username: Option<String>,
+    ordered: Ordered,
+) -> Result<Call, Exception> {
     Ok(Call::Administrator(ByAdministrator {
-        user_pool_id: constraints::USER_POOL_ID.require("userPoolId", members.user_pool_id)?,
-        user_name: constraints::USER_NAME.require("username", members.username)?,
-        preference,
+        user_pool_id: constraints::USER_POOL_ID.require("userPoolId", user_pool_id)?,
+        user_name: constraints::USER_NAME.require("username", username)?,
+        ordered,
     }))
 }
 

@@ -1,10 +1,13 @@
 //! Names what the machine and the store refuse, in one place.
 
+use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::exception::{Exception, Name};
-use crate::association::Rejection;
+use crate::association::{EventKind, Rejection, SessionFlaw};
 use crate::error::{Error, Fault, OpenError};
+use crate::mfa::Mfa;
 
 /// Holds the answer no, or a failure: as the client is told, and as it was.
 ///
@@ -25,7 +28,7 @@ use crate::error::{Error, Fault, OpenError};
 /// let root = Administrator::named("root");
 /// let refusal = call.answer(&mfa, "user-1", &root).run_blocking(&store).unwrap_err();
 /// assert_eq!(refusal.exception().name(), "InvalidParameterException");
-/// assert_eq!(refusal.exception().message(), "User has not verified software token mfa");
+/// assert_eq!(refusal.exception().message(), "User has not set up software token mfa");
 /// assert_eq!(refusal.error().name(), "not_associated");
 /// # Ok(())
 /// # }
@@ -86,9 +89,52 @@ pub(super) enum During {
     VerifyBySession,
     SignIn,
     Prefer,
+    /// Says that the user has no token, but a secret that waits for its code.
+    PreferPending,
 }
 
-/// Holds the service's own words for a session that is not taken, whatever is wrong with it.
+impl During {
+    pub(super) fn prefer(is_pending: bool) -> Self {
+        if is_pending {
+            Self::PreferPending
+        } else {
+            Self::Prefer
+        }
+    }
+}
+
+/// Knows whether a session was refused because it has succeeded before: that alone of a session's
+/// flaws has words of its own, which clients look for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Used(Arc<AtomicBool>);
+
+impl Used {
+    /// Returns the same view; what it refuses is heard here.
+    pub(super) fn watching(&self, mfa: &Mfa) -> Mfa {
+        let used = self.0.clone();
+        mfa.overheard(move |event| {
+            let spent = Some(SessionFlaw::Spent);
+            if matches!(&event.kind, EventKind::Refused { flaw, .. } if *flaw == spent) {
+                used.store(true, Relaxed);
+            }
+        })
+    }
+
+    pub(super) fn named<T, E>(&self, outcome: Result<T, Refusal<E>>) -> Result<T, Refusal<E>> {
+        outcome.map_err(|refusal| match refusal.error.rejection() {
+            Some(Rejection::InvalidSession) if self.0.load(Relaxed) => Refusal {
+                exception: Exception::new(Name::NotAuthorized, USED_SESSION),
+                ..refusal
+            },
+            _ => refusal,
+        })
+    }
+}
+
+/// Holds the service's own words for a session that has succeeded before.
+const USED_SESSION: &str = "Invalid session for the user, session can only be used once.";
+
+/// Holds the service's own words for a session that is not taken, whatever else is wrong with it.
 const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
 
 /// Names a rejection, by the table.
@@ -100,10 +146,16 @@ fn rejected(rejection: Rejection, during: During) -> Exception {
         (Rejection::Mismatch, _) => Name::CodeMismatch,
         (Rejection::Reused, _) => Name::ExpiredCode,
         (Rejection::NotAssociated, During::Prefer) => {
-            return Exception::new(
-                Name::InvalidParameter,
-                "User has not verified software token mfa",
-            );
+            let message = "User has not set up software token mfa";
+            return Exception::new(Name::InvalidParameter, message);
+        }
+        (Rejection::NotAssociated, During::PreferPending) => {
+            let message = "User has not verified software token mfa";
+            return Exception::new(Name::InvalidParameter, message);
+        }
+        (Rejection::SoftwareTokenDisabled, _) => {
+            let message = "Software Token MFA has not been enabled by the userPool";
+            return Exception::new(Name::SoftwareTokenMfaNotFound, message);
         }
         (Rejection::MfaRequired, _) => {
             return Exception::new(
@@ -122,18 +174,17 @@ fn rejected(rejection: Rejection, during: During) -> Exception {
             return Exception::new(Name::InvalidParameter, message);
         }
         // A session that has verified its token has ended, as far as the service's clients know.
-        (Rejection::InvalidSession, _) | (Rejection::AlreadyVerified, During::VerifyBySession) => {
+        (Rejection::AlreadyVerified, During::VerifyBySession) => {
+            return Exception::new(Name::NotAuthorized, USED_SESSION);
+        }
+        (Rejection::InvalidSession, _) => {
             return Exception::new(Name::NotAuthorized, INVALID_SESSION);
         }
         // Just verified: nothing is left that waits for a code.
         (Rejection::AlreadyVerified, During::Verify)
-        | (
-            Rejection::NotAssociated
-            | Rejection::Expired
-            | Rejection::SoftwareTokenDisabled
-            | Rejection::NoSuchToken,
-            _,
-        ) => Name::SoftwareTokenMfaNotFound,
+        | (Rejection::NotAssociated | Rejection::Expired | Rejection::NoSuchToken, _) => {
+            Name::SoftwareTokenMfaNotFound
+        }
         (Rejection::Throttled { .. }, _) => Name::TooManyRequests,
         (
             Rejection::Locked
@@ -185,12 +236,13 @@ mod tests {
     use crate::time::UnixTime;
     use crate::totp::{CodeError, Digits};
 
-    const EVERYWHERE: [During; 5] = [
+    const EVERYWHERE: [During; 6] = [
         During::Associate,
         During::Verify,
         During::VerifyBySession,
         During::SignIn,
         During::Prefer,
+        During::PreferPending,
     ];
 
     #[test]
@@ -312,6 +364,7 @@ mod tests {
     }
 
     const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
+    const USED_SESSION: &str = "Invalid session for the user, session can only be used once.";
 
     #[test]
     fn what_is_wrong_with_a_session_has_the_services_words() {
@@ -334,7 +387,7 @@ mod tests {
         );
         let by_session = told(During::VerifyBySession);
         assert_eq!(by_session.kind(), Name::NotAuthorized);
-        assert_eq!(by_session.message(), INVALID_SESSION);
+        assert_eq!(by_session.message(), USED_SESSION);
         for during in [During::Associate, During::SignIn, During::Prefer] {
             assert_eq!(told(during), Name::InternalError.into(), "{during:?}");
         }

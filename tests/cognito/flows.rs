@@ -1,15 +1,17 @@
 //! Enrolments and sign-ins, step by step, as a client walks them.
 
 use super::{
-    CLIENT, INVALID_SESSION, POOL, answered, ask, challenge, code, device, enrolled, exchange, ok,
-    parse, refused, respond, respond_by_code, scope, tokens, world, wrong,
+    CLIENT, INVALID_SESSION, POOL, USED_SESSION, answered, ask, challenge, code, device, enrolled,
+    exchange, ok, parse, refused, respond, respond_by_code, scope, tokens, world, wrong,
 };
 use crate::crowd::together;
 use crate::world::World;
 use pollster::block_on;
 use serde_json::{Value, json};
+use softtoken::association::{EventKind, SessionFlaw};
 use softtoken::cognito::{Call, Exchange, MfaSettings, Reply, Response, Scope};
-use softtoken::{Grant, Policy, Requirement};
+use softtoken::{Grant, Policy, Rejection, Requirement};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn an_optional_pool_enrols_by_an_access_token_and_challenges() {
@@ -68,7 +70,8 @@ fn a_required_pool_leads_from_the_challenge_through_set_up_to_tokens() {
     let answer = ok(&world, "RespondToAuthChallenge", &finish);
     assert!(answer["AuthenticationResult"].is_object());
     let again = refused(&world, "RespondToAuthChallenge", &finish);
-    assert_eq!(again.0, "NotAuthorizedException");
+    let used = ("NotAuthorizedException".to_owned(), USED_SESSION.to_owned());
+    assert_eq!(again, used);
 }
 
 #[test]
@@ -93,8 +96,62 @@ fn a_session_is_for_its_user_its_client_and_one_success() {
     }
     let _ = ok(&world, "RespondToAuthChallenge", &right);
     world.time.advance(30);
-    let next = respond_by_code(&asked["Session"], &code(&device, &world));
+    let mut next = respond_by_code(&asked["Session"], &code(&device, &world));
+    let used = ("NotAuthorizedException".to_owned(), USED_SESSION.to_owned());
+    assert_eq!(refused(&world, "RespondToAuthChallenge", &next), used);
+    next["ChallengeResponses"]["USERNAME"] = "bob".into();
     assert_eq!(refused(&world, "RespondToAuthChallenge", &next), invalid);
+}
+
+#[test]
+fn what_is_refused_is_heard_by_the_audit_of_the_view_as_before() {
+    let mut world = world(Requirement::Optional);
+    let device = enrolled(&world);
+    let right = respond_by_code(&challenge(&world)["Session"], &code(&device, &world));
+    let _ = ok(&world, "RespondToAuthChallenge", &right);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = heard.clone();
+    world.mfa = world.mfa.with_audit(move |subject, event| {
+        let line = (subject.to_owned(), event.name(), event.kind.clone());
+        log.lock().unwrap().push(line);
+    });
+    let _ = refused(&world, "RespondToAuthChallenge", &right);
+    let refused = EventKind::Refused {
+        rejection: Rejection::InvalidSession,
+        flaw: Some(SessionFlaw::Spent),
+    };
+    let line = ("alice".to_owned(), refused.name(), refused);
+    assert_eq!(*heard.lock().unwrap(), [line]);
+}
+
+#[test]
+fn an_administrator_deletes_a_token_with_its_preference_wherever_it_is_required() {
+    let delete = json!({"UserPoolId": POOL, "Username": "alice"});
+    for (requirement, asked) in [
+        (Requirement::Optional, None),
+        (Requirement::Required, Some("MFA_SETUP")),
+    ] {
+        let world = world(requirement);
+        let nothing = ok(&world, "AdminDeleteSoftwareToken", &delete);
+        assert_eq!(nothing, json!({}), "there is none");
+        enrolled(&world);
+        assert_eq!(ok(&world, "AdminDeleteSoftwareToken", &delete), json!({}));
+        let report = world.mfa.status().run_blocking(&world.store, "alice");
+        let settings = MfaSettings::from(&report.unwrap());
+        assert_eq!(serde_json::to_value(settings).unwrap(), json!({}));
+        assert_eq!(
+            challenge(&world)["ChallengeName"].as_str(),
+            asked,
+            "{requirement:?}"
+        );
+    }
+    let nobody = json!({"UserPoolId": POOL});
+    assert_eq!(
+        parse("AdminDeleteSoftwareToken", &nobody)
+            .unwrap_err()
+            .name(),
+        "InvalidParameterException"
+    );
 }
 
 fn prefer(settings: &Value) -> Value {
@@ -110,7 +167,7 @@ fn a_preference_is_for_a_verified_token_within_what_the_pool_requires() {
         refusal,
         (
             "InvalidParameterException".to_owned(),
-            "User has not verified software token mfa".to_owned()
+            "User has not set up software token mfa".to_owned()
         )
     );
     enrolled(&optional);

@@ -14,6 +14,7 @@ use softtoken::{BlockingStore, Evidence, Grant, Policy, Requirement};
 const POOL: &str = "local_optional";
 const CLIENT: &str = "webclient";
 const INVALID_SESSION: &str = "Invalid session for the user, session is expired or invalid.";
+const USED_SESSION: &str = "Invalid session for the user, session can only be used once.";
 
 fn world(requirement: Requirement) -> World {
     let policy = Policy::COGNITO.to_builder().requirement(requirement);

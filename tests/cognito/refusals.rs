@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{
-    CLIENT, INVALID_SESSION, ask, challenge, code, device, enrolled, exchange, ok, parse, refused,
+    CLIENT, USED_SESSION, ask, challenge, code, device, enrolled, exchange, ok, parse, refused,
     respond_by_code, scope, world, wrong,
 };
 use crate::world::{World, admin};
@@ -72,12 +72,49 @@ fn what_is_not_there_or_off_has_one_name() {
     world.time.advance(601);
     assert_eq!(refused(&world, "VerifySoftwareToken", &verify).0, not_found);
     let off = Policy::COGNITO.to_builder().software_tokens(false);
-    let off = World::new(off.build().unwrap());
+    let mut off = World::new(off.build().unwrap());
     let associate = json!({"AccessToken": "t"});
-    assert_eq!(
-        refused(&off, "AssociateSoftwareToken", &associate).0,
-        not_found
-    );
+    let message = "Software Token MFA has not been enabled by the userPool";
+    let switched_off = (not_found.to_owned(), message.to_owned());
+    for is_enrolled in [false, true] {
+        // A second factor is not asked for where it opens nothing.
+        if is_enrolled {
+            let on = super::world(Requirement::Optional);
+            enrolled(&on);
+            off.store = on.store;
+        }
+        for (operation, body) in [
+            ("AssociateSoftwareToken", &associate),
+            ("VerifySoftwareToken", &verify),
+        ] {
+            let refused = refused(&off, operation, body);
+            assert_eq!(refused, switched_off, "{operation} {is_enrolled}");
+        }
+    }
+}
+
+#[test]
+fn a_preference_tells_what_is_set_up_from_what_is_verified() {
+    let world = world(Requirement::Optional);
+    let prefer = json!({"AccessToken": "t", "SoftwareTokenMfaSettings": {"Enabled": true}});
+    let admin = json!({
+        "UserPoolId": "local_optional", "Username": "alice",
+        "SoftwareTokenMfaSettings": {"Enabled": true},
+    });
+    let told = |message: &str| {
+        let expected = ("InvalidParameterException".to_owned(), message.to_owned());
+        assert_eq!(refused(&world, "SetUserMFAPreference", &prefer), expected);
+        assert_eq!(
+            refused(&world, "AdminSetUserMFAPreference", &admin),
+            expected
+        );
+    };
+    told("User has not set up software token mfa");
+    let associate = json!({"AccessToken": "t"});
+    let _ = ok(&world, "AssociateSoftwareToken", &associate);
+    told("User has not verified software token mfa");
+    world.time.advance(601);
+    told("User has not set up software token mfa");
 }
 
 #[test]
@@ -122,10 +159,7 @@ fn a_session_that_has_just_verified_its_token_has_ended() {
     let _ = ok(&world, "VerifySoftwareToken", &verify);
     let before = world.row("alice");
     let again = refused(&world, "VerifySoftwareToken", &verify);
-    let ended = (
-        "NotAuthorizedException".to_owned(),
-        INVALID_SESSION.to_owned(),
-    );
+    let ended = ("NotAuthorizedException".to_owned(), USED_SESSION.to_owned());
     assert_eq!(again, ended);
     assert_eq!(world.row("alice"), before);
 }

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from world import Pool, refused
+from world import TOKENS_OFF, Pool, refused
 
 
 def configuration(pool):
@@ -62,9 +62,14 @@ def test_software_tokens_switched_off_stop_enrolment_and_not_the_challenge(idp):
     pool = Pool(idp).mfa("OPTIONAL")
     user, other = pool.enrolled(), pool.user()
     token = other.access_token()
-    pool.mfa("OPTIONAL", software_tokens=False)
-    with refused("SoftwareTokenMFANotFoundException"):
+    pool.mfa("OFF", software_tokens=False)
+    with refused("SoftwareTokenMFANotFoundException", message=TOKENS_OFF):
         idp.associate_software_token(AccessToken=token)
+    idp.set_user_pool_mfa_config(
+        UserPoolId=pool.id,
+        MfaConfiguration="OPTIONAL",
+        EmailMfaConfiguration={"Message": "{####}", "Subject": "Code"},
+    )
     assert user.sign_in()["AccessToken"]
 
 
@@ -72,18 +77,26 @@ def test_software_tokens_switched_off_stop_what_is_pending(idp):
     pool = Pool(idp).mfa("OPTIONAL")
     token = pool.user().access_token()
     idp.associate_software_token(AccessToken=token)
-    pool.mfa("OPTIONAL", software_tokens=False)
-    with refused("SoftwareTokenMFANotFoundException"):
+    pool.mfa("OFF", software_tokens=False)
+    with refused("SoftwareTokenMFANotFoundException", message=TOKENS_OFF):
         idp.verify_software_token(AccessToken=token, UserCode="123456")
 
 
-def test_a_pool_that_requires_what_it_forbids_signs_nobody_in(idp):
-    pool = Pool(idp)
-    user = pool.user()
-    pool.mfa("ON", software_tokens=False)
-    assert configuration(pool) == ("ON", False)
-    with refused("InvalidUserPoolConfigurationException"):
-        user.begin()
+def test_a_pool_without_tokens_says_so_before_it_asks_for_a_factor(idp):
+    pool = Pool(idp).mfa("OPTIONAL")
+    user = pool.enrolled()
+    pool.mfa("OFF", software_tokens=False)
+    with refused("SoftwareTokenMFANotFoundException", message=TOKENS_OFF):
+        idp.associate_software_token(AccessToken=user.access_token())
+
+
+@pytest.mark.parametrize("mfa", ["ON", "OPTIONAL"])
+@pytest.mark.parametrize("was", ["OFF", "OPTIONAL", "ON"])
+def test_a_pool_that_asks_for_mfa_has_a_factor(idp, mfa, was):
+    pool = Pool(idp).mfa(was)
+    with refused("InvalidParameterException"):
+        pool.mfa(mfa, software_tokens=False)
+    assert configuration(pool) == (was, True)
 
 
 def test_a_pool_made_to_require_mfa_without_a_factor_contradicts_itself(idp):

@@ -199,3 +199,37 @@ def test_other_factors_cannot_be_turned_on(optional, idp):
             AccessToken=token, SMSMfaSettings={"Enabled": True}, SoftwareTokenMfaSettings={"Enabled": True}
         )
     assert seen(user, token) == (None, None)
+
+
+def test_what_is_not_set_up_is_told_from_what_is_not_verified(optional, idp):
+    user = optional.user()
+    token = user.access_token()
+    with refused("InvalidParameterException", message="User has not set up software token mfa"):
+        user.prefer(token, enabled=True)
+    idp.associate_software_token(AccessToken=token)
+    with refused("InvalidParameterException", message="User has not verified software token mfa"):
+        user.prefer(token, enabled=True)
+
+
+def test_an_administrator_deletes_a_lost_token(optional, idp):
+    user = optional.enrolled()
+    idp.admin_delete_software_token(UserPoolId=optional.id, Username=user.name)
+    assert seen(user, user.access_token()) == (None, None)
+    user.phone, token = user.enrol(user.access_token())
+    user.prefer(token, enabled=True, preferred=True)
+    assert user.sign_in()["AccessToken"]
+
+
+def test_a_deleted_token_is_set_up_again_where_mfa_is_required(required, idp):
+    user = required.set_up()
+    idp.admin_delete_software_token(UserPoolId=required.id, Username=user.name)
+    assert user.begin()["ChallengeName"] == "MFA_SETUP"
+
+
+def test_the_factors_that_are_set_up(optional, idp):
+    user = optional.user()
+    told = idp.get_user_auth_factors(AccessToken=user.access_token())
+    assert (told["Username"], told["ConfiguredUserAuthFactors"]) == (user.name, ["PASSWORD"])
+    user.enrol(user.access_token())
+    told = idp.get_user_auth_factors(AccessToken=user.access_token())
+    assert told["ConfiguredUserAuthFactors"] == ["PASSWORD", "SOFTWARE_TOKEN"]

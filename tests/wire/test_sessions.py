@@ -3,18 +3,22 @@
 import pytest
 
 from phone import Phone
-from world import INVALID_SESSION, Pool, refused
+from world import INVALID_SESSION, USED_SESSION, Pool, refused
 
 
 def no_session():
     return refused("NotAuthorizedException", message=INVALID_SESSION)
 
 
+def used_session():
+    return refused("NotAuthorizedException", message=USED_SESSION)
+
+
 def test_a_session_is_spent_by_success(optional):
     user = optional.enrolled()
     session = user.challenge()
     user.answer(session, user.phone.code())
-    with no_session():
+    with used_session():
         user.answer(session, user.phone.code())
 
 
@@ -30,7 +34,7 @@ def test_a_setup_is_finished_once(required, idp):
     user, phone, session = required.setting_up()
     verified = idp.verify_software_token(Session=session, UserCode=phone.code())["Session"]
     user.finish_setup(verified)
-    with no_session():
+    with used_session():
         user.finish_setup(verified)
 
 
@@ -38,7 +42,7 @@ def test_a_session_verifies_once(required, idp):
     user, phone, session = required.setting_up()
     done = idp.verify_software_token(Session=session, UserCode=phone.code())["Session"]
     for code in (phone.last(), phone.wrong(), phone.code()):
-        with no_session():
+        with used_session():
             idp.verify_software_token(Session=session, UserCode=code)
     assert user.finish_setup(done)["AuthenticationResult"]
 

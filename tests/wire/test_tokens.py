@@ -214,3 +214,39 @@ def test_a_new_password_ends_what_a_refresh_token_was_good_for(optional, idp):
     idp.admin_reset_user_password(UserPoolId=optional.id, Username=user.name)
     with refused("NotAuthorizedException", "PasswordResetRequiredException"):
         user.refresh(token)
+
+
+def test_a_refresh_token_has_an_operation_of_its_own(optional, idp):
+    user = optional.user()
+    token = user.tokens()["RefreshToken"]
+    refreshed = idp.get_tokens_from_refresh_token(ClientId=optional.client_id, RefreshToken=token)
+    assert "RefreshToken" not in refreshed["AuthenticationResult"]
+    assert idp.get_user(AccessToken=refreshed["AuthenticationResult"]["AccessToken"])["Username"] == user.name
+
+
+def test_a_client_that_rotates_gets_another_refresh_token(optional, idp):
+    client_id = optional.another_client(
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"],
+        RefreshTokenRotation={"Feature": "ENABLED", "RetryGracePeriodSeconds": 0},
+    )
+    first = optional.user().begin(client_id=client_id)["AuthenticationResult"]["RefreshToken"]
+
+    def rotate(token):
+        answer = idp.get_tokens_from_refresh_token(ClientId=client_id, RefreshToken=token)
+        return answer["AuthenticationResult"]["RefreshToken"]
+
+    second = rotate(first)
+    with refused("RefreshTokenReuseException"):
+        rotate(first)
+    assert rotate(second) not in (first, second)
+
+
+def test_a_revoked_login_is_void(optional, idp):
+    tokens = optional.user().tokens()
+    idp.revoke_token(ClientId=optional.client_id, Token=tokens["RefreshToken"])
+    with refused("NotAuthorizedException", message="Access Token has been revoked"):
+        idp.get_user(AccessToken=tokens["AccessToken"])
+    with refused("NotAuthorizedException"):
+        idp.get_tokens_from_refresh_token(ClientId=optional.client_id, RefreshToken=tokens["RefreshToken"])
+    with refused("UnsupportedTokenTypeException"):
+        idp.revoke_token(ClientId=optional.client_id, Token=tokens["AccessToken"])

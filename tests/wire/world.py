@@ -17,6 +17,8 @@ from phone import Phone
 PASSWORD = "Correct-Horse-7"
 WRONG_PASSWORD = "Incorrect-Horse-8"
 INVALID_SESSION = "Invalid session for the user, session is expired or invalid."
+USED_SESSION = "Invalid session for the user, session can only be used once."
+TOKENS_OFF = "Software Token MFA has not been enabled by the userPool"
 USED_CODE = "Your software token has already been used once."
 
 _numbers = itertools.count()

@@ -158,7 +158,7 @@ impl ServerBuilder {
             let session_key = rows.key("sessions", random_key)?;
             let srp = Srp::new(
                 &rows.key("secret blocks", random_key)?,
-                &rows.key("salts of nobody", random_key)?,
+                &rows.key("made up for nobody", random_key)?,
             )?;
             let passwords = Passwords::new(srp)?;
             let seeded = pools.plant(rows, &passwords, now)?;

@@ -32,7 +32,11 @@ impl Exception {
         not_authorized => Name::NotAuthorized;
         password_reset_required => Name::PasswordResetRequired;
         resource_not_found => Name::ResourceNotFound;
+        refresh_token_reuse => Name::Other("RefreshTokenReuseException");
         serialization => Name::Serialization;
+        unauthorized => Name::Other("UnauthorizedException");
+        unsupported_operation => Name::Other("UnsupportedOperationException");
+        unsupported_token_type => Name::Other("UnsupportedTokenTypeException");
         unknown_operation => Name::UnknownOperation;
         unsupported_user_state => Name::Other("UnsupportedUserStateException");
         user_not_confirmed => Name::UserNotConfirmed;
@@ -48,6 +52,11 @@ impl Exception {
     /// A session that was taken before.
     pub(crate) fn session_used() -> Self {
         Self::not_authorized("Invalid session for the user, session can only be used once.")
+    }
+
+    /// Whether there is no such pool or client.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.0.kind() == Name::ResourceNotFound
     }
 
     /// The cause is for the log alone.

@@ -216,6 +216,15 @@ impl Members {
         }
     }
 
+    /// Members within a member.
+    ///
+    /// # Errors
+    ///
+    /// `SerializationException` where it is no object.
+    pub(crate) fn object(&self, member: &str) -> Answer<Option<Self>> {
+        Ok(self.any(member)?.map(Self))
+    }
+
     /// Whatever type it has to be.
     ///
     /// # Errors

@@ -140,6 +140,11 @@ impl Passwords {
         .await?
     }
 
+    /// What somebody unknown would be named by, who is asked for by this alias.
+    pub(crate) fn name_of_nobody(&self, pool: &str, alias: &str) -> String {
+        self.work.srp.name_of_nobody(pool, alias)
+    }
+
     /// When what a proof answers was made, where it was made for this party.
     pub(crate) fn challenged(&self, party: &Party, proof: &Proof) -> Option<UnixTime> {
         self.work.srp.issued(party, proof)

@@ -57,15 +57,17 @@ const POOL: [&str; 9] = [
     "Clients",
     "Users",
 ];
-const CLIENT: [&str; 10] = [
+const CLIENT: [&str; 12] = [
     "ClientId",
     "ClientName",
     "ClientSecret",
+    "EnableTokenRevocation",
     "ExplicitAuthFlows",
     "PreventUserExistenceErrors",
     "AuthSessionValidity",
     "AccessTokenValidity",
     "IdTokenValidity",
+    "RefreshTokenRotation",
     "RefreshTokenValidity",
     "TokenValidityUnits",
 ];
@@ -146,7 +148,10 @@ impl Pools {
         let file = Members::only(object("the file", &self.0)?, &["UserPools"])?;
         let mut seeded = Vec::new();
         for (place, pool) in each("UserPools", "", &file)? {
-            seeded.extend(plant_pool(rows, passwords, &place, pool, now).map_err(|error| at(&place, error))?);
+            seeded.extend(
+                plant_pool(rows, passwords, &place, pool, now)
+                    .map_err(|error| at(&place, error))?,
+            );
         }
         if seeded.is_empty() {
             return Err(Exception::invalid_parameter("UserPools has no pool"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use axum::http::uri::Authority;
 use softtoken::UnixTime;
+use softtoken::association::StatusReport;
 use softtoken::cognito::MfaSettings;
 use softtoken::store::DynStore;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -153,8 +154,13 @@ impl Server {
 
     /// What `GetUser` and `AdminGetUser` tell of a second factor, which depends on no setting.
     pub(crate) async fn mfa_settings(&self, user: &User) -> Answer<MfaSettings> {
+        Ok(MfaSettings::from(&self.status(user).await?))
+    }
+
+    /// What is kept of a user's second factor.
+    pub(crate) async fn status(&self, user: &User) -> Answer<StatusReport> {
         let status = self.parts.second_factors.view().status();
         let status = status.run(self.store(), &user.subject()).await;
-        Ok(MfaSettings::from(&status.map_err(Exception::internal)?))
+        status.map_err(Exception::internal)
     }
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::world::{OFF, OPTIONAL, PASSWORD, Pool, REQUIRED, World, by_password, text};
 
+const USED_SESSION: &str = "Invalid session for the user, session can only be used once.";
+
 #[test]
 fn an_optional_pool_asks_for_a_code_once_the_token_is_preferred() {
     let world = World::new();
@@ -240,11 +242,12 @@ fn a_required_pool_keeps_its_tokens_on() {
 }
 
 #[test]
-fn software_tokens_switched_off_stop_new_ones_and_not_those_in_force() {
+fn software_tokens_switched_off_beside_another_factor_stop_new_ones_and_not_those_in_force() {
     let world = World::new();
     let secret = world.enrol(OPTIONAL);
     let off = json!({
         "UserPoolId": OPTIONAL.id, "MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": { "Enabled": false },
+        "EmailMfaConfiguration": { "Message": "{####}", "Subject": "Code" },
     });
     world.done("SetUserPoolMfaConfig", &off);
     let session = text(&world.sign_in(OPTIONAL), "/Session");
@@ -258,21 +261,184 @@ fn software_tokens_switched_off_stop_new_ones_and_not_those_in_force() {
 }
 
 #[test]
-fn a_pool_that_requires_what_it_does_not_allow_is_misconfigured() {
+fn a_pool_that_asks_for_mfa_has_a_factor() {
     let world = World::new();
-    let off =
-        json!({ "UserPoolId": REQUIRED.id, "SoftwareTokenMfaConfiguration": { "Enabled": false } });
-    world.done("SetUserPoolMfaConfig", &off);
-    let sign_in = by_password(REQUIRED, REQUIRED.user, PASSWORD);
+    let off = json!({ "Enabled": false });
+    for (pool, mfa, software_tokens) in [
+        (OFF, json!("ON"), Value::Null),
+        (OFF, json!("OPTIONAL"), Value::Null),
+        (OFF, json!("ON"), off.clone()),
+        (OPTIONAL, json!("OPTIONAL"), off.clone()),
+        (OPTIONAL, json!("ON"), off.clone()),
+        (OPTIONAL, Value::Null, off.clone()),
+        (REQUIRED, Value::Null, off.clone()),
+    ] {
+        let set = json!({
+            "UserPoolId": pool.id, "MfaConfiguration": mfa, "SoftwareTokenMfaConfiguration": software_tokens,
+        });
+        assert_eq!(
+            world.refused("SetUserPoolMfaConfig", &set),
+            "InvalidParameterException",
+            "{set}"
+        );
+    }
+    let named = json!({ "UserPoolId": OPTIONAL.id });
+    let config = world.done("GetUserPoolMfaConfig", &named);
+    assert_eq!(config["SoftwareTokenMfaConfiguration"]["Enabled"], true);
+    assert_eq!(config["MfaConfiguration"], "OPTIONAL");
+}
+
+#[test]
+fn a_pool_made_to_require_mfa_without_a_factor_is_misconfigured() {
+    let world = World::new();
+    let create = json!({ "PoolName": "mine", "MfaConfiguration": "ON" });
+    let pool = world.done("CreateUserPool", &create)["UserPool"]["Id"].clone();
+    let create = json!({ "UserPoolId": pool, "ClientName": "app", "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"] });
+    let client = world.done("CreateUserPoolClient", &create)["UserPoolClient"]["ClientId"].clone();
+    let user =
+        json!({ "UserPoolId": pool, "Username": "anna", "Password": PASSWORD, "Permanent": true });
+    world.done(
+        "AdminCreateUser",
+        &json!({ "UserPoolId": pool, "Username": "anna" }),
+    );
+    world.done("AdminSetUserPassword", &user);
+    let mut sign_in = by_password(OPTIONAL, "anna", PASSWORD);
+    sign_in["ClientId"] = client;
     assert_eq!(
         world.refused("InitiateAuth", &sign_in),
         "InvalidUserPoolConfigurationException"
     );
-    let without = json!({ "UserPoolId": OFF.id, "MfaConfiguration": "ON" });
+}
+
+#[test]
+fn a_pool_without_software_tokens_says_so_before_it_asks_for_one() {
+    let world = World::new();
+    world.enrol(OPTIONAL);
+    let off = json!({ "UserPoolId": OPTIONAL.id, "MfaConfiguration": "OFF" });
+    world.done("SetUserPoolMfaConfig", &off);
+    let by_password_alone = world.access_token(OPTIONAL);
+    for (operation, request) in [
+        (
+            "AssociateSoftwareToken",
+            json!({ "AccessToken": by_password_alone }),
+        ),
+        (
+            "VerifySoftwareToken",
+            json!({ "AccessToken": by_password_alone, "UserCode": "123456" }),
+        ),
+    ] {
+        let refused = world.call(operation, &request);
+        assert_eq!(
+            (&refused.body["__type"], &refused.body["message"]),
+            (
+                &json!("SoftwareTokenMFANotFoundException"),
+                &json!("Software Token MFA has not been enabled by the userPool")
+            ),
+            "{operation}"
+        );
+    }
+    let elsewhere = json!({ "AccessToken": "forged" });
     assert_eq!(
-        world.refused("SetUserPoolMfaConfig", &without),
-        "InvalidParameterException"
+        world.refused("AssociateSoftwareToken", &elsewhere),
+        "NotAuthorizedException"
     );
+}
+
+#[test]
+fn a_session_that_has_succeeded_is_told_apart_from_one_that_is_not_valid() {
+    let world = World::new();
+    let secret = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let right = world.respond(OPTIONAL, &session, &world.code(&secret));
+    assert_eq!(right.status, 200);
+    world.wait(30);
+    let again = world.respond(OPTIONAL, &session, &world.code(&secret));
+    assert_eq!(
+        (&again.body["__type"], &again.body["message"]),
+        (&json!("NotAuthorizedException"), &json!(USED_SESSION))
+    );
+    let forged = world.respond(OPTIONAL, &"S".repeat(100), &world.code(&secret));
+    assert_eq!(
+        forged.body["message"],
+        "Invalid session for the user, session is expired or invalid."
+    );
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let once = world.respond(OPTIONAL, &session, &world.code(&secret));
+    assert_eq!(once.status, 200, "another session is not taken for it");
+}
+
+#[test]
+fn a_preference_says_whether_a_token_waits_for_its_code() {
+    let world = World::new();
+    let token = world.access_token(OPTIONAL);
+    let prefer = json!({ "AccessToken": token, "SoftwareTokenMfaSettings": { "Enabled": true } });
+    let message = || {
+        let refused = world.call("SetUserMFAPreference", &prefer);
+        assert_eq!(refused.body["__type"], "InvalidParameterException");
+        text(&refused.body, "/message")
+    };
+    assert_eq!(message(), "User has not set up software token mfa");
+    world.done("AssociateSoftwareToken", &json!({ "AccessToken": token }));
+    assert_eq!(message(), "User has not verified software token mfa");
+}
+
+#[test]
+fn an_administrator_deletes_a_lost_token_with_its_preference() {
+    let named = |pool: Pool| json!({ "UserPoolId": pool.id, "Username": pool.user });
+    let world = World::new();
+    let lost = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    assert_eq!(
+        world.done("AdminDeleteSoftwareToken", &named(OPTIONAL)),
+        json!({})
+    );
+    let told = world.done("AdminGetUser", &named(OPTIONAL));
+    assert!(told.get("UserMFASettingList").is_none() && told.get("PreferredMfaSetting").is_none());
+    let late = world.respond(OPTIONAL, &session, &world.code(&lost));
+    assert_eq!(late.body["__type"], "NotAuthorizedException");
+    let found = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let old = world.respond(OPTIONAL, &session, &world.code(&lost));
+    assert_eq!(old.body["__type"], "CodeMismatchException");
+    let new = world.respond(OPTIONAL, &session, &world.code(&found));
+    assert_eq!(new.status, 200, "{}", new.body);
+
+    world.done("AdminDeleteSoftwareToken", &named(REQUIRED));
+    set_up(&world, REQUIRED);
+    assert_eq!(
+        world.sign_in(REQUIRED)["ChallengeName"],
+        "SOFTWARE_TOKEN_MFA"
+    );
+    world.done("AdminDeleteSoftwareToken", &named(REQUIRED));
+    assert_eq!(world.sign_in(REQUIRED)["ChallengeName"], "MFA_SETUP");
+    set_up(&world, REQUIRED);
+
+    let nobody = json!({ "UserPoolId": OPTIONAL.id, "Username": "nobody" });
+    assert_eq!(
+        world.refused("AdminDeleteSoftwareToken", &nobody),
+        "UserNotFoundException"
+    );
+    let nowhere = json!({ "UserPoolId": "local_nowhere", "Username": "otto" });
+    assert_eq!(
+        world.refused("AdminDeleteSoftwareToken", &nowhere),
+        "ResourceNotFoundException"
+    );
+}
+
+#[test]
+fn a_verified_token_that_is_off_is_replaced_by_the_password() {
+    let world = World::new();
+    let secret = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&secret));
+    let token = text(&answered.body, "/AuthenticationResult/AccessToken");
+    let off = json!({ "AccessToken": token, "SoftwareTokenMfaSettings": { "Enabled": false } });
+    world.done("SetUserMFAPreference", &off);
+    world.wait(1);
+    let new = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&new));
+    assert_eq!(answered.status, 200, "{}", answered.body);
 }
 
 #[test]
@@ -330,14 +496,24 @@ fn the_login_of_a_set_up_may_replace_its_token_at_once() {
     let verified = world.done("VerifySoftwareToken", &verify);
     let again = world.call("VerifySoftwareToken", &verify);
     assert_eq!(again.body["__type"], "NotAuthorizedException");
-    assert_eq!(
-        again.body["message"],
-        "Invalid session for the user, session is expired or invalid."
-    );
+    assert_eq!(again.body["message"], USED_SESSION);
     let finish = finish(REQUIRED, &verified["Session"]);
     let signed_in = world.done("RespondToAuthChallenge", &finish);
     let token = text(&signed_in, "/AuthenticationResult/AccessToken");
     world.done("AssociateSoftwareToken", &json!({ "AccessToken": token }));
+}
+
+/// Sets a token up within the sign-in that demands it, to the tokens.
+fn set_up(world: &World, pool: Pool) {
+    let session = json!({ "Session": world.sign_in(pool)["Session"] });
+    let issued = world.done("AssociateSoftwareToken", &session);
+    let code = world.code(&text(&issued, "/SecretCode"));
+    let verify = json!({ "Session": issued["Session"], "UserCode": code });
+    let verified = world.done("VerifySoftwareToken", &verify);
+    world.done(
+        "RespondToAuthChallenge",
+        &finish(pool, &verified["Session"]),
+    );
 }
 
 /// The request by which an administrator turns the optional pool's token off.

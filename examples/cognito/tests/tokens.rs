@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::world::{OPTIONAL, PASSWORD, Reply, World, by_password, text};
+use crate::world::{OPTIONAL, PASSWORD, REQUIRED, Reply, World, by_password, secret_hash, text};
 
 #[test]
 fn only_an_access_token_that_this_server_signed_is_taken() {
@@ -249,6 +249,300 @@ fn the_keys_are_published_for_each_pool() {
         "the private exponent stays here"
     );
     assert_eq!(get("local_nowhere").status, 400);
+}
+
+#[test]
+fn a_refresh_token_gives_new_tokens_by_its_own_operation_as_well() {
+    let world = World::new();
+    let secret = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let answered = world.respond(OPTIONAL, &session, &world.code(&secret));
+    let token = text(&answered.body, "/AuthenticationResult/RefreshToken");
+    world.wait(600);
+    let get = |client: &str, token: &str| json!({ "ClientId": client, "RefreshToken": token });
+    let refreshed = world.done("GetTokensFromRefreshToken", &get(OPTIONAL.client, &token));
+    assert!(
+        refreshed["AuthenticationResult"]
+            .get("RefreshToken")
+            .is_none()
+    );
+    text(&refreshed, "/AuthenticationResult/IdToken");
+    let access = text(&refreshed, "/AuthenticationResult/AccessToken");
+    let [_, payload, _] = parts(&access);
+    assert_eq!(json_of(&payload)["amr"], json!(["pwd", "otp", "mfa"]));
+    world.done("AssociateSoftwareToken", &json!({ "AccessToken": access }));
+    for (client, token) in [
+        (REQUIRED.client, token.as_str()),
+        (OPTIONAL.client, access.as_str()),
+        (OPTIONAL.client, "forged"),
+    ] {
+        let get = get(client, token);
+        assert_eq!(
+            world.refused("GetTokensFromRefreshToken", &get),
+            "NotAuthorizedException"
+        );
+    }
+    let sign_out = json!({ "AccessToken": access });
+    world.done("GlobalSignOut", &sign_out);
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get(OPTIONAL.client, &token)),
+        "NotAuthorizedException"
+    );
+}
+
+#[test]
+fn a_client_that_rotates_gets_another_refresh_token_and_the_old_one_ends() {
+    let world = World::new();
+    let client = client(
+        &world,
+        &json!({
+            "RefreshTokenRotation": { "Feature": "ENABLED", "RetryGracePeriodSeconds": 10 },
+            "RefreshTokenValidity": 2, "TokenValidityUnits": { "RefreshToken": "hours" },
+        }),
+    );
+    let first = refresh_token_of(&world, &client);
+    let get = |token: &str| json!({ "ClientId": client, "RefreshToken": token });
+    world.wait(3600);
+    let refreshed = world.done("GetTokensFromRefreshToken", &get(&first));
+    let second = text(&refreshed, "/AuthenticationResult/RefreshToken");
+    let [one, two] = [&first, &second].map(|token| json_of(&parts(token)[1]));
+    assert_eq!(one["origin_jti"], two["origin_jti"]);
+    assert_eq!(
+        one["exp"], two["exp"],
+        "it lives as long as the first would"
+    );
+    world.wait(9);
+    world.done("GetTokensFromRefreshToken", &get(&first));
+    world.wait(1);
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get(&first)),
+        "RefreshTokenReuseException"
+    );
+    world.done("GetTokensFromRefreshToken", &get(&second));
+    let mut by_flow = refreshing(&second);
+    by_flow["ClientId"] = client.clone().into();
+    assert_eq!(
+        world.refused("InitiateAuth", &by_flow),
+        "InvalidParameterException"
+    );
+    world.wait(3600);
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get(&second)),
+        "NotAuthorizedException",
+        "expired"
+    );
+}
+
+#[test]
+fn without_a_grace_period_a_refresh_token_is_used_once() {
+    let world = World::new();
+    let rotation = json!({ "RefreshTokenRotation": { "Feature": "ENABLED" } });
+    let client = client(&world, &rotation);
+    let token = refresh_token_of(&world, &client);
+    let get = json!({ "ClientId": client, "RefreshToken": token });
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..10)
+            .map(|_| scope.spawn(|| world.call("GetTokensFromRefreshToken", &get).status))
+            .collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().expect("no panic"))
+            .collect()
+    });
+    let successes = statuses.iter().filter(|status| **status == 200);
+    assert_eq!(successes.count(), 1, "{statuses:?}");
+}
+
+#[test]
+fn a_client_says_what_it_does_with_refresh_tokens() {
+    let world = World::new();
+    let describe = |client: &str| {
+        let named = json!({ "UserPoolId": OPTIONAL.id, "ClientId": client });
+        world.done("DescribeUserPoolClient", &named)["UserPoolClient"].clone()
+    };
+    let told = describe(OPTIONAL.client);
+    assert_eq!(told["EnableTokenRevocation"], true);
+    assert_eq!(
+        told["RefreshTokenRotation"],
+        json!({ "Feature": "DISABLED" })
+    );
+    let settings = json!({
+        "RefreshTokenRotation": { "Feature": "ENABLED", "RetryGracePeriodSeconds": 60 }, "EnableTokenRevocation": false,
+    });
+    let told = describe(&client(&world, &settings));
+    assert_eq!(told["EnableTokenRevocation"], false);
+    assert_eq!(
+        told["RefreshTokenRotation"],
+        settings["RefreshTokenRotation"]
+    );
+    for rotation in [
+        json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": 61 }),
+        json!({ "Feature": "SOMETIMES" }),
+        json!({ "RetryGracePeriodSeconds": 1 }),
+    ] {
+        let create = json!({ "UserPoolId": OPTIONAL.id, "ClientName": "made", "RefreshTokenRotation": rotation });
+        assert_eq!(
+            world.refused("CreateUserPoolClient", &create),
+            "InvalidParameterException",
+            "{rotation}"
+        );
+    }
+}
+
+#[test]
+fn a_revoked_login_is_void_and_no_other() {
+    let world = World::new();
+    let [mine, other] = [(); 2].map(|()| world.sign_in(OPTIONAL));
+    let refresh = text(&mine, "/AuthenticationResult/RefreshToken");
+    let refreshed = world.done("InitiateAuth", &refreshing(&refresh));
+    let revoke = json!({ "ClientId": OPTIONAL.client, "Token": refresh });
+    assert_eq!(world.done("RevokeToken", &revoke), json!({}));
+    assert_eq!(world.done("RevokeToken", &revoke), json!({}), "once more");
+    for void in [&mine, &refreshed] {
+        let access = text(void, "/AuthenticationResult/AccessToken");
+        for operation in ["GetUser", "AssociateSoftwareToken", "GetUserAuthFactors"] {
+            let answered = world.call(operation, &json!({ "AccessToken": access }));
+            assert_eq!(answered.body["__type"], "NotAuthorizedException");
+            assert_eq!(answered.body["message"], "Access Token has been revoked");
+        }
+    }
+    assert_eq!(
+        world.refused("InitiateAuth", &refreshing(&refresh)),
+        "NotAuthorizedException"
+    );
+    let get = json!({ "ClientId": OPTIONAL.client, "RefreshToken": refresh });
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get),
+        "NotAuthorizedException"
+    );
+    let access = text(&other, "/AuthenticationResult/AccessToken");
+    world.done("GetUser", &json!({ "AccessToken": access }));
+    let refresh = text(&other, "/AuthenticationResult/RefreshToken");
+    world.done("InitiateAuth", &refreshing(&refresh));
+}
+
+#[test]
+fn what_is_revoked_stays_so_for_as_long_as_it_would_live() {
+    let world = World::new();
+    let client = client(
+        &world,
+        &json!({
+            "RefreshTokenValidity": 60, "AccessTokenValidity": 2,
+            "TokenValidityUnits": { "RefreshToken": "seconds", "AccessToken": "hours" },
+        }),
+    );
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["ClientId"] = client.clone().into();
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    let token = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    let revoke = json!({ "ClientId": client, "Token": token });
+    world.done("RevokeToken", &revoke);
+    // Another revocation forgets what has ended.
+    world.wait(3600);
+    let other = text(
+        &world.sign_in(OPTIONAL),
+        "/AuthenticationResult/RefreshToken",
+    );
+    let revoke = json!({ "ClientId": OPTIONAL.client, "Token": other });
+    world.done("RevokeToken", &revoke);
+    let access = json!({ "AccessToken": signed_in["AuthenticationResult"]["AccessToken"] });
+    assert_eq!(world.refused("GetUser", &access), "NotAuthorizedException");
+}
+
+#[test]
+fn a_client_revokes_refresh_tokens_of_its_own() {
+    let world = World::new();
+    let signed_in = world.sign_in(OPTIONAL);
+    let token = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    let revoke = |client: &str, token: &str| json!({ "ClientId": client, "Token": token });
+    let access = text(&signed_in, "/AuthenticationResult/AccessToken");
+    let forbidden = client(&world, &json!({ "EnableTokenRevocation": false }));
+    for (client, token, refusal) in [
+        (
+            OPTIONAL.client,
+            access.as_str(),
+            "UnsupportedTokenTypeException",
+        ),
+        (OPTIONAL.client, "forged", "InvalidParameterException"),
+        (REQUIRED.client, &token, "UnauthorizedException"),
+        ("nowhere", &token, "UnauthorizedException"),
+        (&forbidden, &token, "UnsupportedOperationException"),
+    ] {
+        assert_eq!(
+            world.refused("RevokeToken", &revoke(client, token)),
+            refusal,
+            "{client} {token}"
+        );
+    }
+    world.done("InitiateAuth", &refreshing(&token));
+}
+
+#[test]
+fn a_client_with_a_secret_shows_it() {
+    let world = World::new();
+    let create = json!({
+        "UserPoolId": OPTIONAL.id, "ClientName": "made", "GenerateSecret": true,
+        "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+    });
+    let made = world.done("CreateUserPoolClient", &create)["UserPoolClient"].clone();
+    let [id, secret] = ["/ClientId", "/ClientSecret"].map(|member| text(&made, member));
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["ClientId"] = id.clone().into();
+    sign_in["AuthParameters"]["SECRET_HASH"] = secret_hash(&secret, OPTIONAL.user, &id).into();
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    let token = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    for (operation, member, refusal) in [
+        (
+            "GetTokensFromRefreshToken",
+            "RefreshToken",
+            "NotAuthorizedException",
+        ),
+        ("RevokeToken", "Token", "UnauthorizedException"),
+    ] {
+        let mut request = json!({ "ClientId": id });
+        request[member] = token.clone().into();
+        assert_eq!(world.refused(operation, &request), refusal, "{operation}");
+        request["ClientSecret"] = "another0secret0of0some0length".into();
+        assert_eq!(world.refused(operation, &request), refusal, "{operation}");
+        request["ClientSecret"] = secret.clone().into();
+        world.done(operation, &request);
+    }
+}
+
+#[test]
+fn a_user_is_told_which_factors_are_set_up() {
+    let world = World::new();
+    let token = json!({ "AccessToken": world.access_token(OPTIONAL) });
+    assert_eq!(
+        world.done("GetUserAuthFactors", &token),
+        json!({ "Username": OPTIONAL.user, "ConfiguredUserAuthFactors": ["PASSWORD"] })
+    );
+    world.enrol(OPTIONAL);
+    assert_eq!(
+        world.done("GetUserAuthFactors", &token),
+        json!({
+            "Username": OPTIONAL.user, "ConfiguredUserAuthFactors": ["PASSWORD", "SOFTWARE_TOKEN"],
+            "UserMFASettingList": ["SOFTWARE_TOKEN_MFA"], "PreferredMfaSetting": "SOFTWARE_TOKEN_MFA",
+        })
+    );
+}
+
+/// Another client of the optional pool.
+fn client(world: &World, settings: &Value) -> String {
+    let mut create = settings.clone();
+    create["UserPoolId"] = OPTIONAL.id.into();
+    create["ClientName"] = "made".into();
+    create["ExplicitAuthFlows"] = json!(["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]);
+    let made = world.done("CreateUserPoolClient", &create);
+    text(&made, "/UserPoolClient/ClientId")
+}
+
+/// The refresh token of a sign-in by this client.
+fn refresh_token_of(world: &World, client: &str) -> String {
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["ClientId"] = client.into();
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    text(&signed_in, "/AuthenticationResult/RefreshToken")
 }
 
 /// From before the token was enabled; signed in by password alone.

@@ -158,8 +158,9 @@ impl Operation for Associate {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Issued, Refusal> {
         let who = self.authority.recognise(draft, Some(PurposeKind::Setup))?;
-        let possession = who.may_set_up(draft, draft.freshness())?;
+        // No second factor opens what is switched off, so none is asked for.
         draft.software_tokens_allowed()?;
+        let possession = who.may_set_up(draft, draft.freshness())?;
         let replaces = self.replaces(draft)?;
         possession.covers(replaces)?;
 
@@ -318,9 +319,9 @@ impl Operation for Verify {
             return Err(Rejection::AlreadyVerified.into());
         }
 
+        draft.software_tokens_allowed()?;
         // No freshness: the code of the pending secret is proof enough of the present.
         let possession = who.may_set_up(draft, None)?;
-        draft.software_tokens_allowed()?;
         let pending = draft.record().pending.clone();
         let pending = *pending.ok_or(Rejection::NotAssociated)?;
         possession.covers(pending.replaces)?;

@@ -12,6 +12,13 @@ pub(crate) const ALIASES: [&str; 3] = ["email", "phone_number", "preferred_usern
 pub(crate) const USERNAMES: [&str; 2] = ["email", "phone_number"];
 
 impl Pool {
+    /// Whether users of this pool may be asked for by what looks like this, under another user name.
+    pub(crate) fn has_alias_like(&self, name: &str) -> bool {
+        let aliases = [&self.alias_attributes, &self.username_attributes];
+        let mut aliases = aliases.into_iter().flatten();
+        aliases.any(|alias| is_a(alias, name))
+    }
+
     /// A new user who asks for this name. Where the pool's users have an address for a name, it
     /// becomes an attribute, and the user name is the `sub`.
     ///

@@ -2,6 +2,7 @@
 
 use core::ops::RangeInclusive;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -27,6 +28,11 @@ pub(crate) struct Client {
     pub(crate) access_validity: u64,
     pub(crate) id_validity: u64,
     pub(crate) refresh_validity: u64,
+    /// Whether each refresh gives another refresh token, and for how many seconds the old one may
+    /// be used again then.
+    pub(crate) rotation: Option<u64>,
+    /// Whether a refresh token may be revoked.
+    pub(crate) revokes: bool,
     pub(crate) created: u64,
 }
 
@@ -71,6 +77,8 @@ impl Client {
             access_validity: 60 * 60,
             id_validity: 60 * 60,
             refresh_validity: 30 * 24 * 60 * 60,
+            rotation: None,
+            revokes: true,
             created: now.as_secs(),
         }
     }
@@ -90,6 +98,14 @@ impl Client {
             }
             AuthFlow::Refresh => has("ALLOW_REFRESH_TOKEN_AUTH") || old,
         }
+    }
+
+    /// Whether it is this client's secret; one that has none needs none.
+    pub(crate) fn has_secret(&self, shown: Option<&str>) -> bool {
+        let shown = shown.unwrap_or_default();
+        self.secret.as_ref().is_none_or(|secret| {
+            verify_slices_are_equal(secret.as_bytes(), shown.as_bytes()).is_ok()
+        })
     }
 
     /// Checks `SECRET_HASH`: base64 of HMAC-SHA-256 over user name and client id, keyed with the

@@ -116,6 +116,7 @@ pub(crate) fn settings(members: &Members, default: Client) -> Answer<Client> {
         ));
     }
     let hides = members.word("PreventUserExistenceErrors", &["LEGACY", "ENABLED"])?;
+    let revokes: Option<bool> = members.any("EnableTokenRevocation")?;
     Ok(Client {
         flows: if flows.is_empty() {
             default.flows
@@ -135,8 +136,21 @@ pub(crate) fn settings(members: &Members, default: Client) -> Answer<Client> {
         id_validity: validity(members, "IdToken", 86_400, "hours")?.unwrap_or(default.id_validity),
         refresh_validity: validity(members, "RefreshToken", 315_360_000, "days")?
             .unwrap_or(default.refresh_validity),
+        rotation: rotation(members)?,
+        revokes: revokes.unwrap_or(default.revokes),
         ..default
     })
+}
+
+/// For how long a refresh token may be used again once it is rotated out, in seconds; `None` where
+/// it is not rotated.
+fn rotation(members: &Members) -> Answer<Option<u64>> {
+    let Some(settings) = members.object("RefreshTokenRotation")? else {
+        return Ok(None);
+    };
+    let feature = settings.required_word("Feature", &["ENABLED", "DISABLED"])?;
+    let grace = settings.number("RetryGracePeriodSeconds", 0, 60)?;
+    Ok((feature == "ENABLED").then_some(grace.unwrap_or(0)))
 }
 
 pub(super) async fn describe(server: &Server, members: &Members) -> Answer<Value> {
@@ -184,6 +198,10 @@ fn validity(members: &Members, token: &str, most: u64, default_unit: &str) -> An
 }
 
 fn describe_client(client: &Client) -> Value {
+    let rotation = match client.rotation {
+        Some(grace) => json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": grace }),
+        None => json!({ "Feature": "DISABLED" }),
+    };
     let mut described = json!({
         "UserPoolId": client.pool,
         "ClientName": client.name,
@@ -195,6 +213,8 @@ fn describe_client(client: &Client) -> Value {
         "IdTokenValidity": client.id_validity,
         "RefreshTokenValidity": client.refresh_validity,
         "TokenValidityUnits": { "AccessToken": "seconds", "IdToken": "seconds", "RefreshToken": "seconds" },
+        "RefreshTokenRotation": rotation,
+        "EnableTokenRevocation": client.revokes,
         "CreationDate": client.created,
         "LastModifiedDate": client.created,
     });

@@ -9,6 +9,7 @@ mod new_password;
 mod paging;
 mod parameters;
 mod pools;
+mod refresh;
 mod respond;
 mod second_factor;
 mod sign_in;
@@ -75,12 +76,15 @@ operations! { server, members, request_id;
         "DescribeUserPoolClient" => clients::describe(server, members),
         "ForgotPassword" => sign_up::forgot_password(server, members),
         "GetUser" => signed_in::get_user(server, members),
+        "GetTokensFromRefreshToken" => refresh::get_tokens(server, members),
+        "GetUserAuthFactors" => signed_in::auth_factors(server, members),
         "GetUserPoolMfaConfig" => pools::get_mfa_config(server, members),
         "GlobalSignOut" => signed_in::sign_out(server, members),
         "ListUserPoolClients" => clients::list(server, members),
         "ListUserPools" => pools::list(server, members),
         "ListUsers" => users::list(server, members),
         "ResendConfirmationCode" => sign_up::resend_code(server, members),
+        "RevokeToken" => refresh::revoke(server, members),
         "SetUserPoolMfaConfig" => pools::set_mfa_config(server, members),
         "SignUp" => sign_up::sign_up(server, members),
         "UpdateUserAttributes" => attributes::update(server, members),
@@ -94,6 +98,7 @@ operations! { server, members, request_id;
         "RespondToAuthChallenge" => respond::respond(server, members, request_id),
     }
     mapped {
+        "AdminDeleteSoftwareToken",
         "AdminSetUserMFAPreference",
         "AssociateSoftwareToken",
         "SetUserMFAPreference",

@@ -180,16 +180,11 @@ pub(super) async fn set_mfa_config(server: &Server, members: &Members) -> Answer
         }
         pool.software_tokens = software_tokens.unwrap_or(pool.software_tokens);
         pool.other_factors.extend(others);
-        // A factor may be switched off by name: then nobody sets up a new one. Where the pool
-        // requires one it contradicts itself, which its sign-ins are told.
-        let asks = match mfa {
-            Some(MfaConfiguration::On | MfaConfiguration::Optional) => software_tokens.is_none(),
-            Some(MfaConfiguration::Off) | None => false,
-        };
+        pool.mfa = mfa.unwrap_or(pool.mfa);
+        let asks = pool.mfa != MfaConfiguration::Off;
         if asks && !pool.software_tokens && pool.other_factors.is_empty() {
             return Err(no_second_factor());
         }
-        pool.mfa = mfa.unwrap_or(pool.mfa);
         pool.modified = now;
         rows.put_pool(&pool)?;
         Ok(pool)

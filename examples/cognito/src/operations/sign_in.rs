@@ -1,16 +1,18 @@
 //! From a first factor, or a refresh token, to a challenge or tokens: `InitiateAuth`,
 //! `AdminInitiateAuth`.
 
+use core::time::Duration;
+
 use softtoken::cognito::{AuthenticationResult, Response};
 
 use super::asked_by::{named_client, named_pool_and_client};
 use super::parameters::Parameters;
-use super::{absent, new_password, second_factor, srp};
+use super::{absent, new_password, refresh, second_factor, srp};
 use crate::directory::{AuthFlow, Client, Pool, Standing, User};
 use crate::exception::{Answer, Exception};
 use crate::members::{Members, Shape};
 use crate::server::Server;
-use crate::tokens::{Authentication, TokenUse};
+use crate::tokens::{Authentication, RefreshToken};
 
 const FLOWS: [&str; 8] = [
     "USER_SRP_AUTH",
@@ -111,11 +113,16 @@ async fn begin(
     if !asked.client.may(flow) {
         return Err(not_enabled(flow, &name));
     }
+    if flow == AuthFlow::Refresh && asked.client.rotation.is_some() {
+        return Err(Exception::invalid_parameter(
+            "The client rotates its refresh tokens: refresh by GetTokensFromRefreshToken.",
+        ));
+    }
     let parameters = Parameters::of(members, "AuthParameters")?;
     match flow {
         AuthFlow::Refresh => {
             let Asked { pool, client, .. } = asked;
-            let issued = refresh(server, &pool, client, &parameters).await?;
+            let issued = refresh::by_auth_flow(server, &pool, client, &parameters).await?;
             Ok(Response::authenticated(&issued, request_id))
         }
         AuthFlow::UserSrp => srp::begin(server, asked, &parameters, request_id).await,
@@ -177,39 +184,10 @@ pub(super) fn tokens(
     by: &Authentication,
 ) -> Answer<AuthenticationResult> {
     let SignedIn { client, user, .. } = signed_in;
-    server
-        .tokens()
-        .issue(user, client, by, server.now()?, false)
-}
-
-async fn refresh(
-    server: &Server,
-    pool: &Pool,
-    client: Client,
-    parameters: &Parameters,
-) -> Answer<AuthenticationResult> {
-    let token = parameters.required("REFRESH_TOKEN")?;
     let now = server.now()?;
-    let claims = server.tokens().check(token, TokenUse::Refresh, now)?;
-    if claims.client_id != client.id || claims.pool() != pool.id {
-        return Err(Exception::not_authorized("Invalid Refresh Token"));
-    }
-    let (pool_id, sub) = (pool.id.clone(), claims.sub.clone());
-    let user = server
-        .directory()
-        .read(move |rows| rows.holder(&pool_id, &sub))
-        .await?;
-    if claims.generation != user.generation {
-        return Err(Exception::not_authorized("Refresh Token has been revoked"));
-    }
-    user.check_standing()?;
-    let hash = parameters.get("SECRET_HASH");
-    client
-        .check_secret_hash(&user.username, hash)
-        .or_else(|_| client.check_secret_hash(&user.sub, hash))?;
-    server
-        .tokens()
-        .issue(&user, &client, &claims.authentication, now, true)
+    let lifetime = Duration::from_secs(client.refresh_validity);
+    let refresh_token = RefreshToken::Until(now.saturating_add(lifetime));
+    server.tokens().issue(user, client, by, now, refresh_token)
 }
 
 /// In the words of the service, which differ.

@@ -1,5 +1,5 @@
 //! What users do with their access token, apart from setting up a second factor:
-//! `GetUser`, `ChangePassword`, `GlobalSignOut`, `DeleteUser`.
+//! `GetUser`, `GetUserAuthFactors`, `ChangePassword`, `GlobalSignOut`, `DeleteUser`.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(super) async fn holder(server: &Server, token: &str) -> Answer<(User, Claims
         .check(token, TokenUse::Access, server.now()?)?;
     let read = server.directory().read(move |rows| {
         let user = rows.holder(claims.pool(), &claims.sub)?;
-        if claims.generation != user.generation {
+        if claims.generation != user.generation || rows.void_since(&claims.login())?.is_some() {
             return Err(Exception::not_authorized("Access Token has been revoked"));
         }
         user.check_standing()?;
@@ -38,6 +38,17 @@ pub(super) async fn get_user(server: &Server, members: &Members) -> Answer<Value
     let token = members.required("AccessToken", Shape::TOKEN)?;
     let (user, _) = holder(server, &token).await?;
     let described = json!({ "Username": user.username, "UserAttributes": user.attributes() });
+    with_mfa(server, &user, described).await
+}
+
+pub(super) async fn auth_factors(server: &Server, members: &Members) -> Answer<Value> {
+    let token = members.required("AccessToken", Shape::TOKEN)?;
+    let (user, _) = holder(server, &token).await?;
+    let password = user.password.is_some().then_some("PASSWORD");
+    let in_force = server.status(&user).await?.is_verified();
+    let token = in_force.then_some("SOFTWARE_TOKEN");
+    let factors: Vec<_> = password.into_iter().chain(token).collect();
+    let described = json!({ "Username": user.username, "ConfiguredUserAuthFactors": factors });
     with_mfa(server, &user, described).await
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn begin(
     if user.is_none() && asked.may_know_users() {
         return Err(Exception::user_not_found("User does not exist."));
     }
-    let party = party(pool, client, user.as_ref(), username);
+    let party = party(server, pool, client, user.as_ref(), username);
     let named = party.username.clone();
     let kept = user.and_then(|user| user.password);
     let challenge = server
@@ -85,7 +85,7 @@ pub(super) async fn respond(
         timestamp,
     };
     let user = asked.find(server, username).await?;
-    let party = party(pool, client, user.as_ref(), username);
+    let party = party(server, pool, client, user.as_ref(), username);
     let issued = server.passwords().challenged(&party, &proof);
     let issued = issued.ok_or_else(Exception::invalid_session)?;
     let now = server.now()?;
@@ -112,12 +112,19 @@ pub(super) async fn respond(
     }
 }
 
-/// Who signs in: by the name that a known user has, whatever it was called.
-fn party(pool: &Pool, client: &Client, user: Option<&User>, asked: &str) -> Party {
+/// Who signs in: by the name that a known user has, whatever it was called, and that somebody
+/// unknown might have.
+fn party(server: &Server, pool: &Pool, client: &Client, user: Option<&User>, asked: &str) -> Party {
+    let made_up = server.passwords().name_of_nobody(&pool.id, asked);
+    let username = match user {
+        Some(user) => user.username.clone(),
+        None if pool.has_alias_like(asked) => made_up,
+        None => asked.to_owned(),
+    };
     Party {
         pool: pool.id.clone(),
         client: client.id.clone(),
-        username: user.map_or(asked, |user| &user.username).to_owned(),
+        username,
     }
 }
 

@@ -86,8 +86,8 @@ impl Proof {
 pub(crate) struct Srp {
     group: Group,
     blocks: SecretBlocks,
-    /// Makes the salts of those who have no verifier: the same one each time they are asked for.
-    salts: hmac::Key,
+    /// Makes salts and names for those who have none: the same each time they are asked for.
+    made_up: hmac::Key,
     /// What the password of nobody is checked against, so that an unknown user takes as long as a
     /// known one.
     nobody: Number,
@@ -103,13 +103,13 @@ const SALT: usize = 16;
 
 impl Srp {
     /// From two keys of 32 bytes.
-    pub(crate) fn new(blocks: &[u8], salts: &[u8]) -> Answer<Self> {
+    pub(crate) fn new(blocks: &[u8], made_up: &[u8]) -> Answer<Self> {
         let group = Group::default();
         let nobody = group.raise(&random()?);
         Ok(Self {
             group,
             blocks: SecretBlocks::new(blocks)?,
-            salts: hmac::Key::new(hmac::HMAC_SHA256, salts),
+            made_up: hmac::Key::new(hmac::HMAC_SHA256, made_up),
             nobody,
         })
     }
@@ -142,7 +142,7 @@ impl Srp {
         let a = Number::parse(srp_a).filter(|a| !a.vanishes());
         let a = a.ok_or_else(|| Exception::invalid_parameter("SRP_A is not a public value."))?;
         // Made for everybody, so that it takes as long.
-        let made_up = self.salt_of(party);
+        let made_up = self.salt_of_nobody(party);
         let (salt, v) = kept.map_or((made_up, self.nobody), |kept| (kept.salt, kept.verifier));
         let b = random()?;
         let srp_b = self.group.blind(&multiplier(), v, &b);
@@ -190,10 +190,28 @@ impl Srp {
         self.group.powers()
     }
 
-    fn salt_of(&self, party: &Party) -> Number {
-        let named = [&party.pool, "/", &party.username].concat();
-        let tag = hmac::sign(&self.salts, named.as_bytes());
-        short(tag.as_ref().get(..SALT).unwrap_or_default())
+    /// What somebody unknown would be named by, who is asked for by this alias.
+    pub(crate) fn name_of_nobody(&self, pool: &str, alias: &str) -> String {
+        let bytes = self.made_up("name", pool, alias);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
+    }
+
+    fn salt_of_nobody(&self, party: &Party) -> Number {
+        short(&self.made_up("salt", &party.pool, &party.username))
+    }
+
+    fn made_up(&self, what: &str, pool: &str, user: &str) -> [u8; SALT] {
+        let tag = hmac::sign(
+            &self.made_up,
+            [what, " ", pool, " ", user].concat().as_bytes(),
+        );
+        let mut bytes = [0; SALT];
+        for (to, from) in bytes.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        bytes
     }
 }
 

@@ -90,6 +90,11 @@ impl Claims {
         self.iss.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Names the login, as one that is void.
+    pub(crate) fn login(&self) -> String {
+        format!("login {}", self.authentication.origin)
+    }
+
     /// What a checked access token of this subject's authorises.
     ///
     /// # Errors

@@ -23,6 +23,14 @@ pub(crate) use claims::{Authentication, Claims, TokenUse};
 use crate::directory::{Attribute, Client, User};
 use crate::exception::{Answer, Exception};
 
+/// Whether a refresh token is issued as well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RefreshToken {
+    None,
+    /// One that expires then.
+    Until(UnixTime),
+}
+
 /// The key, and the issuer's address.
 #[derive(Clone)]
 pub(crate) struct Tokens {
@@ -95,30 +103,33 @@ impl Tokens {
         }] })
     }
 
-    /// The tokens of a sign-in; of a refresh all but the refresh token.
+    /// The tokens of a sign-in, or of a refresh.
     pub(crate) fn issue(
         &self,
         user: &User,
         client: &Client,
         authentication: &Authentication,
         now: UnixTime,
-        refreshed: bool,
+        refresh_token: RefreshToken,
     ) -> Answer<AuthenticationResult> {
         let claims = |token_use, lifetime| Claims {
             token_use,
             exp: now.as_secs().saturating_add(lifetime),
             ..self.claims(user, client, authentication.clone(), now)
         };
-        let refresh = claims(TokenUse::Refresh, client.refresh_validity);
+        let refresh_token = match refresh_token {
+            RefreshToken::None => None,
+            RefreshToken::Until(end) => Some(self.signed(&Claims {
+                token_use: TokenUse::Refresh,
+                exp: end.as_secs(),
+                ..self.claims(user, client, authentication.clone(), now)
+            })?),
+        };
         Ok(AuthenticationResult {
             access_token: self.access(&claims(TokenUse::Access, client.access_validity))?,
             expires_in: client.access_validity.try_into().unwrap_or(u32::MAX),
             token_type: "Bearer".into(),
-            refresh_token: if refreshed {
-                None
-            } else {
-                Some(self.signed(&refresh)?)
-            },
+            refresh_token,
             id_token: Some(self.id(&claims(TokenUse::Id, client.id_validity), user)?),
         })
     }
@@ -217,19 +228,12 @@ impl Tokens {
         };
         let invalid = || invalid.clone();
         decode_header(token).map_err(|_| invalid())?;
-        // `alg` is one of these, whatever the header says. The time is this server's, not the
-        // system's.
-        let mut rules = Validation::new(Algorithm::RS256);
-        rules.validate_exp = false;
-        rules.validate_aud = false;
-        let claims =
-            decode::<Claims>(token, &self.key.check, &rules).map_err(|_| match token_use {
-                TokenUse::Access => {
-                    Exception::not_authorized("Could not verify signature for Access Token")
-                }
-                _ => invalid(),
-            })?;
-        let claims = claims.claims;
+        let claims = self.signed_claims(token).ok_or_else(|| match token_use {
+            TokenUse::Access => {
+                Exception::not_authorized("Could not verify signature for Access Token")
+            }
+            _ => invalid(),
+        })?;
         if claims.token_use != token_use {
             return Err(invalid());
         }
@@ -237,6 +241,17 @@ impl Tokens {
             return Err(expired);
         }
         Ok(claims)
+    }
+
+    /// The claims of a token that this server signed, whatever for, expired or not.
+    pub(crate) fn signed_claims(&self, token: &str) -> Option<Claims> {
+        // `alg` is one of these, whatever the header says. The time is this server's, not the
+        // system's.
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        let claims = decode::<Claims>(token, &self.key.check, &rules);
+        claims.ok().map(|data| data.claims)
     }
 }
 
