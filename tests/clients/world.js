@@ -7,11 +7,11 @@ import { createInterface } from 'node:readline';
 export const REGION = 'us-east-1';
 
 export class Server {
-  static async start(program, pools) {
+  static async start(program, pools, ...options) {
     const server = new Server();
     server.process = spawn(
       program,
-      ['--listen', '127.0.0.1:0', '--region', REGION, '--pools', pools],
+      ['--listen', '127.0.0.1:0', '--region', REGION, '--pools', pools, ...options],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     );
     for await (const line of createInterface({ input: server.process.stdout })) {

@@ -4,7 +4,10 @@
 mod faults;
 mod first_factor;
 mod flows;
+mod limits;
 mod meanwhile;
+mod operator;
+mod people;
 mod process;
 mod protocol;
 mod races;

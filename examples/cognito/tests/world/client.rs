@@ -29,6 +29,11 @@ impl Client {
         }
     }
 
+    /// The host and the port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     pub(crate) fn call(&self, operation: &str, members: &Value) -> Reply {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         self.post(&[("x-amz-target", &target)], &members.to_string())
