@@ -7,14 +7,14 @@ import { fails, same } from './expect.js';
 const clients = [amplify6, amplify5, identity];
 
 // Phone and administrator stand outside: `code` and the others are given by whoever opens the page.
-window.run = (name, flow, context) => {
-  const { code, wrongCode, admin, remove, wait } = window;
+window.run = (name, flow, world) => {
+  const { code, wrongCode, remove, wait } = window;
   const client = clients.find((client) => client.name === name);
-  const world = { ...context, code, wrongCode, remove, wait, same, fails };
-  world.admin = async (operation, members) => {
-    const told = await admin(operation, members);
-    if (told.refused) throw Object.assign(new Error(told.refused), { name: told.refused });
-    return told.answer;
+  const admin = async (operation, members) => {
+    const { refused, answer } = await window.admin(operation, members);
+    if (refused) throw Object.assign(new Error(refused), { name: refused });
+    return answer;
   };
-  return client.flows(world)[flow]({ ...context, remove });
+  const outside = { admin, code, wrongCode, wait, same, fails };
+  return client.flows({ ...world, ...outside })[flow]({ ...world, remove });
 };

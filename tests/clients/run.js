@@ -11,8 +11,8 @@ import * as amplify5 from './clients/amplify-5.js';
 import * as amplify6 from './clients/amplify-6.js';
 import * as identity from './clients/identity-js.js';
 import * as sdk from './clients/sdk-3.js';
-import { fails, same } from './expect.js';
-import { REGION, Server, code, wrongCode } from './world.js';
+import { same } from './expect.js';
+import { REGION, Server, call, code, wrongCode } from './world.js';
 
 const [program, python, readme] = process.argv.slice(2);
 const here = (file) => new URL(file, import.meta.url).pathname;
@@ -34,11 +34,7 @@ const PASSWORD = 'Correct-Horse-1';
 const EXPIRY = 3;
 
 const server = await Server.start(program, here('pools.toml'));
-const told = async (operation, members) => {
-  const { refused, message, answer } = await server.call(operation, members);
-  if (refused) throw Object.assign(new Error(message), { name: refused });
-  return answer;
-};
+const told = (operation, members) => call(server.endpoint, operation, members);
 
 /// The pools and clients of a row, by how it signs in.
 const pools = (signsInBy) => {
@@ -50,10 +46,6 @@ const pools = (signsInBy) => {
     short: of('Optional1', 'short'),
   };
 };
-
-/// The administrator's part of a lost phone: the token is gone.
-const remove = (pool) => (username) =>
-  told('AdminDeleteSoftwareToken', { UserPoolId: pool, Username: username });
 
 /// Tokens of a flow are checked by aws-jwt-verify, as by a back end: their issuer is the server by the name that the
 /// client has it by, and its keys are where the issuer says.
@@ -82,16 +74,16 @@ async function verifyAsCognito() {
   try {
     const { optional } = pools('password');
     const user = { ClientId: optional.client, Username: 'anna' };
-    await server.call('SignUp', { ...user, Password: PASSWORD });
-    await server.call('ConfirmSignUp', { ...user, ConfirmationCode: '123456' });
-    const { answer } = await server.call('InitiateAuth', {
+    const ask = (operation, members) => call(server.endpoint, operation, members);
+    await ask('SignUp', { ...user, Password: PASSWORD });
+    await ask('ConfirmSignUp', { ...user, ConfirmationCode: '123456' });
+    const { AuthenticationResult: issued } = await ask('InitiateAuth', {
       ClientId: optional.client,
       AuthFlow: 'USER_PASSWORD_AUTH',
       AuthParameters: { USERNAME: 'anna', PASSWORD },
     });
     const keys = await fetch(`${server.endpoint}/${optional.pool}/.well-known/jwks.json`);
     const jwks = await keys.json();
-    const issued = answer.AuthenticationResult;
     for (const [tokenUse, token] of [['access', issued.AccessToken], ['id', issued.IdToken]]) {
       const expected = { userPoolId: optional.pool, tokenUse, clientId: optional.client };
       const verifier = CognitoJwtVerifier.create(expected);
@@ -104,37 +96,42 @@ async function verifyAsCognito() {
   }
 }
 
-/// What the flow lives in: a user of its own in each pool that it needs.
+/// What the flow lives in: a user of its own in each pool, and what the administrator asks for where a phone is lost.
 let users = 0;
-async function world({ signsInBy, endpoint }, flow) {
+async function world({ signsInBy, endpoint, lacks }, flow) {
   users += 1;
   const username = `user${users}`;
   const named = pools(signsInBy);
   if (flow !== 'sign-up') {
     for (const { pool } of [named.optional, named.required]) {
-      await told('AdminCreateUser', { UserPoolId: pool, Username: username });
-      const set = { UserPoolId: pool, Username: username, Password: PASSWORD, Permanent: true };
-      await told('AdminSetUserPassword', set);
+      const user = { UserPoolId: pool, Username: username };
+      await told('AdminCreateUser', user);
+      await told('AdminSetUserPassword', { ...user, Password: PASSWORD, Permanent: true });
     }
   }
-  return { ...named, username, password: PASSWORD, endpoint, region: REGION };
+  // A client that cannot enrol at sign-in has enrolled where that is optional.
+  const { pool } = lacks?.['MFA_SETUP by session'] ? named.optional : named.required;
+  const remove = ['AdminDeleteSoftwareToken', { UserPoolId: pool, Username: username }];
+  return { ...named, username, password: PASSWORD, endpoint, region: REGION, expiry: EXPIRY, remove };
 }
 
-const wait = () => new Promise((ready) => setTimeout(ready, 1000 * EXPIRY));
+/// A program of its own that is told of the world, and prints tokens.
+const run = (program, parameters, context) =>
+  new Promise((resolve, reject) => {
+    const child = execFile(program, parameters, (error, stdout, stderr) => {
+      const told = stderr.split('\n').filter((line) => /(Error|Exception)\b/.test(line));
+      if (error) reject(new Error(told.at(-1) ?? stderr));
+      else resolve(JSON.parse(stdout.trim().split('\n').at(-1)));
+    });
+    child.stdin.end(JSON.stringify(context));
+  });
 
-/// In this Node.
-const inNode = (client) => ({
+const inNode = (file, client) => ({
   name: client.name,
   signsInBy: client.signsInBy,
   place: 'Node',
   endpoint: server.endpoint,
-  async play(flow, context) {
-    const helpers = { code, wrongCode, admin: told, wait, same, fails };
-    return client.flows({ ...context, ...helpers })[flow]({
-      ...context,
-      remove: remove(context.required.pool),
-    });
-  },
+  play: (flow, context) => run(process.execPath, [here('play.js'), file, flow], context),
 });
 
 /// On a page of another origin, in a browser of its own for each flow.
@@ -150,9 +147,14 @@ const onPage = (client, browser, origin) => ({
       const page = await session.newPage();
       await page.exposeFunction('code', code);
       await page.exposeFunction('wrongCode', wrongCode);
-      await page.exposeFunction('admin', (operation, members) => server.call(operation, members));
-      await page.exposeFunction('remove', remove(context.required.pool));
-      await page.exposeFunction('wait', wait);
+      const answer = (operation, members) =>
+        told(operation, members).then(
+          (answer) => ({ answer }),
+          ({ name }) => ({ refused: name }),
+        );
+      await page.exposeFunction('admin', answer);
+      await page.exposeFunction('remove', () => told(...context.remove));
+      await page.exposeFunction('wait', () => new Promise((ready) => setTimeout(ready, 1000 * EXPIRY)));
       await page.goto(origin);
       const run = ([name, flow, context]) =>
         window.run(name, flow, context).catch((error) => {
@@ -165,23 +167,13 @@ const onPage = (client, browser, origin) => ({
   },
 });
 
-/// In a Python of its own.
-const inPython = (name, signsInBy, lacks = {}) => ({
+const inPython = (name, signsInBy, place, lacks) => ({
   name,
   signsInBy,
-  place: signsInBy === 'SRP' ? 'Python' : 'shell',
+  place,
   endpoint: server.endpoint,
   lacks,
-  play(flow, context) {
-    const pool = (lacks[FLOWS[2]] ? context.optional : context.required).pool;
-    const input = { ...context, pool, remove: 'AdminDeleteSoftwareToken', removing: {}, expiry: EXPIRY };
-    return new Promise((resolve, reject) => {
-      const child = execFile(python, [here('clients/python.py'), name, flow], (error, stdout, stderr) =>
-        error ? reject(new Error(stderr.trim().split('\n').at(-1))) : resolve(JSON.parse(stdout)),
-      );
-      child.stdin.end(JSON.stringify(input));
-    });
-  },
+  play: (flow, context) => run(python, [here('clients/python.py'), name, flow], context),
 });
 
 const bundle = await esbuild.build({
@@ -213,15 +205,15 @@ const browser = await chromium.launch({
 });
 
 const rows = [
-  inNode(amplify6),
+  inNode('./clients/amplify-6.js', amplify6),
   onPage(amplify6, browser, origin),
-  inNode(amplify5),
+  inNode('./clients/amplify-5.js', amplify5),
   onPage(amplify5, browser, origin),
-  inNode(identity),
+  inNode('./clients/identity-js.js', identity),
   onPage(identity, browser, origin),
-  inNode(sdk),
-  inPython('AWS CLI', 'password'),
-  inPython('pycognito', 'SRP', { 'MFA_SETUP by session': 'has none' }),
+  inNode('./clients/sdk-3.js', sdk),
+  inPython('AWS CLI', 'password', 'shell'),
+  inPython('pycognito', 'SRP', 'Python', { 'MFA_SETUP by session': 'has none' }),
 ];
 
 const failures = [];
@@ -238,14 +230,17 @@ async function cell(row, flow) {
     }
     return flow === 'sign-in' ? row.signsInBy : 'yes';
   } catch (error) {
-    failures.push(`${row.name}, ${row.place}, ${flow}: ${error.name}: ${error.message}`);
+    failures.push(`${row.name}, ${row.place}, ${flow}: ${error.message}`);
     return 'no';
   }
 }
 
+const pinned = await readFile(here('requirements.txt'), 'utf8');
+const packages = { 'aws-amplify 6': 'aws-amplify', 'aws-amplify 5': 'aws-amplify-5', 'AWS CLI': 'awscli' };
 const version = (name) => {
-  const folder = name === 'aws-amplify 5' ? 'aws-amplify-5' : name.split(' ')[0];
-  return require(here(`node_modules/${folder}/package.json`)).version;
+  const folder = packages[name] ?? name;
+  const [, exact] = new RegExp(`^${folder}==(.*)$`, 'm').exec(pinned) ?? [];
+  return exact ?? require(here(`node_modules/${folder}/package.json`)).version;
 };
 
 const lines = [
@@ -253,12 +248,10 @@ const lines = [
   Array(FLOWS.length + 2).fill('---'),
 ];
 for (const row of rows) {
-  // One after another: Amplify has one user at a time.
   const cells = [];
   for (const flow of FLOWS) cells.push(await cell(row, flow));
-  const exact = row.place === 'Node' || row.place === 'Chromium' ? version(row.name) : '';
-  const name = row.name.replace(/ \d+$/, '');
-  lines.push([`${name} ${exact}`.trim(), row.place, ...cells]);
+  lines.push([`${row.name.replace(/ \d+$/, '')} ${version(row.name)}`, row.place, ...cells]);
+  console.error(lines.at(-1).join(' | '));
 }
 await verifyAsCognito();
 await browser.close();

@@ -29,20 +29,21 @@ export class Server {
     this.process.kill('SIGTERM');
     await ended;
   }
+}
 
-  /// An administrator's request, which needs no signature here.
-  async call(operation, members) {
-    const answer = await fetch(this.endpoint, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/x-amz-json-1.1',
-        'x-amz-target': `AWSCognitoIdentityProviderService.${operation}`,
-      },
-      body: JSON.stringify(members),
-    });
-    const body = await answer.json();
-    return answer.ok ? { answer: body } : { refused: body.__type, message: body.message };
-  }
+/// An administrator's request, which needs no signature here.
+export async function call(endpoint, operation, members) {
+  const answer = await fetch(endpoint, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': `AWSCognitoIdentityProviderService.${operation}`,
+    },
+    body: JSON.stringify(members),
+  });
+  const body = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(body.message), { name: body.__type });
+  return body;
 }
 
 /// What an authenticator shows so many steps after this one (RFC 6238).

@@ -2,6 +2,7 @@
 
 import json
 
+import botocore.session
 import pytest
 
 from raw import SERVICE, call, send
@@ -164,3 +165,14 @@ def test_the_same_member_twice_is_no_way_around(optional, endpoint):
     token = optional.user().access_token()
     body = f'{{"AccessToken": "no-token", "AccessToken": "{token}", "Session": "{"s" * 40}"}}'
     assert call(endpoint, "AssociateSoftwareToken", body).status == 400
+
+
+def test_an_operation_of_the_service_is_answered_or_refused_with_the_reason(server):
+    model = botocore.session.get_session().get_service_model("cognito-idp")
+    for name in model.operation_names:
+        answer = call(server.endpoint, name, {})
+        if answer.status == 200:
+            continue
+        is_typed_refusal(answer)
+        if answer.body["__type"] == "UnknownOperationException":
+            assert answer.body["message"].startswith(f"{name} is not supported: "), answer.text

@@ -34,10 +34,10 @@ def wrong_code(secret):
 
 def remove_token():
     """The administrator's part of a lost phone."""
-    members = {"UserPoolId": WORLD["pool"], "Username": USERNAME}
-    target = f"AWSCognitoIdentityProviderService.{WORLD['remove']}"
+    operation, members = WORLD["remove"]
+    target = f"AWSCognitoIdentityProviderService.{operation}"
     headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-    body = json.dumps({**members, **WORLD["removing"]}).encode()
+    body = json.dumps(members).encode()
     urllib.request.urlopen(urllib.request.Request(ENDPOINT, body, headers)).close()
 
 

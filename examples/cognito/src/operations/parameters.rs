@@ -14,7 +14,14 @@ impl Parameters {
     ///
     /// `SerializationException` where it is something else.
     pub(super) fn of(members: &Members, member: &str) -> Answer<Self> {
-        Ok(Self(members.any(member)?.unwrap_or_default()))
+        // Clients in a browser send what they do not have as null.
+        let named: HashMap<String, Option<String>> = members.any(member)?.unwrap_or_default();
+        let given = named.into_iter();
+        Ok(Self(
+            given
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect(),
+        ))
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
