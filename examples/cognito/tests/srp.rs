@@ -198,8 +198,8 @@ fn somebody_unknown_looks_like_somebody_with_another_password() {
     assert_eq!(answers[0], answers[2]);
     assert_eq!(answers[0].1["message"], "Incorrect username or password.");
     let salts = ["nobody", "noone"].map(|user| {
-        let begun = begin(user, &SrpClient::new());
-        text(&begun, "/ChallengeParameters/SALT")
+        let challenge = begin(user, &SrpClient::new());
+        text(&challenge, "/ChallengeParameters/SALT")
     });
     assert_ne!(salts[0], salts[1], "as two users have two");
 }

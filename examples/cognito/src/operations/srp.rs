@@ -195,8 +195,8 @@ mod tests {
                 "ClientId": client, "AuthFlow": "USER_SRP_AUTH",
                 "AuthParameters": { "USERNAME": user, "SRP_A": "2" },
             });
-            let (none, begun, status, challenge) = answered(&server, "InitiateAuth", begin).await;
-            assert_eq!((none, begun, status), (0, 1, 200), "{user}");
+            let (none, powers, status, challenge) = answered(&server, "InitiateAuth", begin).await;
+            assert_eq!((none, powers, status), (0, 1, 200), "{user}");
             let block = &challenge["ChallengeParameters"]["SECRET_BLOCK"];
             let respond = json!({
                 "ClientId": client, "ChallengeName": "PASSWORD_VERIFIER",

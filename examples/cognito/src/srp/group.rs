@@ -121,14 +121,14 @@ impl Group {
     }
 
     /// k * v + g^b, what the server sends.
-    pub(super) fn blind(&self, k: &Exponent, v: Number, b: &Exponent) -> Number {
+    pub(super) fn blind(&self, k: &Exponent, v: &Number, b: &Exponent) -> Number {
         let masked = Element::new(&k.resize()) * Element::new(&v.0);
         let power = self.power(&Element::new(&Self::GENERATOR.0), b);
         Number((masked + power).retrieve())
     }
 
     /// (A * v^u)^b, what both sides arrive at.
-    pub(super) fn agree(&self, a: Number, v: Number, u: &Exponent, b: &Exponent) -> Number {
+    pub(super) fn agree(&self, a: &Number, v: &Number, u: &Exponent, b: &Exponent) -> Number {
         let power = self.power(&Element::new(&v.0), u);
         Number(self.power(&(Element::new(&a.0) * power), b).retrieve())
     }

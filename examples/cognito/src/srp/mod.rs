@@ -145,7 +145,7 @@ impl Srp {
         let made_up = self.salt_of_nobody(party);
         let (salt, v) = kept.map_or((made_up, self.nobody), |kept| (kept.salt, kept.verifier));
         let b = random()?;
-        let srp_b = self.group.blind(&multiplier(), v, &b);
+        let srp_b = self.group.blind(&multiplier(), &v, &b);
         let contents = Contents {
             issued: now,
             u: hash(&[&a.padded(), &srp_b.padded()]),
@@ -171,7 +171,7 @@ impl Srp {
             return false;
         };
         let v = kept.map_or(self.nobody, |kept| kept.verifier);
-        let Some(key) = derived(self.group.agree(a, v, &u, &b), &u) else {
+        let Some(key) = derived(&self.group.agree(&a, &v, &u, &b), &u) else {
             return false;
         };
         let signed = [
@@ -221,7 +221,7 @@ fn multiplier() -> Exponent {
 }
 
 /// The key of a client's signature: the first 16 bytes that HKDF gives.
-fn derived(outcome: Number, u: &Exponent) -> Option<hmac::Key> {
+fn derived(outcome: &Number, u: &Exponent) -> Option<hmac::Key> {
     struct Length;
     impl hkdf::KeyType for Length {
         fn len(&self) -> usize {
