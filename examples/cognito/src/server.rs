@@ -164,3 +164,27 @@ impl Server {
         status.map_err(Exception::internal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::future::poll_fn;
+    use core::task::Poll;
+    use std::pin::pin;
+
+    use super::Server;
+
+    #[tokio::test]
+    async fn four_of_the_longest_bodies_are_answered_at_once_and_a_fifth_waits() {
+        let server = Server::builder().build().expect("it starts");
+        let longest = server.limits().body_bytes;
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(server.hold(longest).await.expect("room"));
+        }
+        let mut fifth = pin!(server.hold(longest));
+        let waits = poll_fn(|context| Poll::Ready(fifth.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        held.pop();
+        assert!(fifth.await.is_some());
+    }
+}

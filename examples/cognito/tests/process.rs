@@ -155,40 +155,6 @@ fn the_console_shows_what_was_asked_and_nothing_secret() {
     }
 }
 
-/// Bodies of empty lists, which take many times as much when they are read, of users whose
-/// passwords wait for their turn.
-#[test]
-#[cfg(target_os = "linux")]
-fn memory_has_a_bound_however_bodies_are_shaped() {
-    // Whoever compiled it without optimization, on a busy machine, waits for more than ten seconds.
-    let (mut server, printed) = start_with(&["--body-timeout", "600"], Stdio::null());
-    let client = Client::at(address(&printed));
-    let mut body = by_password(OPTIONAL, OPTIONAL.user, PASSWORD).to_string();
-    assert_eq!(body.pop(), Some('}'));
-    let filler = "[],".repeat((2 * 1024 * 1024 - body.len() - 20) / 3);
-    let body = format!("{body},\"filler\":[{filler}[]]}}");
-    let headers = [(
-        "x-amz-target",
-        "AWSCognitoIdentityProviderService.InitiateAuth",
-    )];
-    std::thread::scope(|scope| {
-        for _ in 0..20 {
-            scope.spawn(|| {
-                let reply = client.post(&headers, &body).expect("answered");
-                assert_eq!(reply.status, 200, "{}", reply.body);
-            });
-        }
-    });
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()));
-    let status = status.expect("it runs");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-    let peak: u64 = peak.expect("a peak").parse().expect("a number");
-    assert!(peak < 512 * 1024, "{peak} KiB");
-    server.kill().expect("killed");
-    server.wait().expect("it ends");
-}
-
 fn start() -> (Child, Vec<String>) {
     start_with(&[], Stdio::null())
 }
