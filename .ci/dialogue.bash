@@ -11,9 +11,9 @@ if ! command -v oathtool >/dev/null; then
   exit 2
 fi
 
-# Builds an example and prints its path.
+# Builds an example, with the options that it needs, and prints its path.
 build() {
-  cargo build --quiet --example "$1" --message-format json-render-diagnostics |
+  cargo build --quiet --example "$@" --message-format json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
 }
 

@@ -1,7 +1,7 @@
 //! Enrols an authenticator app as a user's second factor and signs in with it, in this terminal:
 //!
 //! ```text
-//! cargo run --example enroll
+//! cargo run --features qr --example enroll
 //! ```
 //!
 //! `--help` lists the options. Where standard input is not a terminal, codes are read from it line
@@ -15,15 +15,13 @@ use core::time::Duration;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
 use softtoken::association::Issued;
 use softtoken::time::Step;
 use softtoken::totp::{Algorithm, Digits, Totp, TotpError};
 use softtoken::{Code, Evidence, Grant, MemoryStore, Mfa, Policy, Rejection, SignedIn};
 
 const HELP: &str = "\
-Usage: cargo run --example enroll -- [OPTIONS]
+Usage: cargo run --features qr --example enroll -- [OPTIONS]
 
   --account NAME      whose account the app shows          [alice@example.com]
   --issuer NAME       whose server the app shows           [Example]
@@ -99,15 +97,8 @@ fn enrol_and_sign_in(options: &Options) -> Result<Evidence, Box<dyn Error>> {
 
 /// Shows the secret in the three ways that apps take it. Nothing shows it again.
 fn show(issued: &Issued, options: &Options) -> Result<(), Box<dyn Error>> {
-    let uri = issued.uri(&options.issuer, &options.account)?.expose();
-    let qr_code = QrCode::with_error_correction_level(uri.as_bytes(), EcLevel::L)?;
-    // What is printed is the light modules, so that the gaps of a font between two lines cut no
-    // dark pattern in two.
-    let modules = qr_code
-        .render()
-        .dark_color(Dense1x2::Light)
-        .light_color(Dense1x2::Dark)
-        .build();
+    let uri = issued.uri(&options.issuer, &options.account)?;
+    let blocks = uri.qr_code()?.expose_blocks();
     // White on black, whatever colours the terminal has.
     let (white_on_black, as_before) = if io::stdout().is_terminal() {
         ("\x1b[38;5;231;48;5;16m", "\x1b[0m")
@@ -115,7 +106,7 @@ fn show(issued: &Issued, options: &Options) -> Result<(), Box<dyn Error>> {
         ("", "")
     };
     println!("Scan this with an authenticator app:\n");
-    for line in modules.lines() {
+    for line in blocks.lines() {
         println!("  {white_on_black}{line}{as_before}");
     }
 
@@ -124,7 +115,7 @@ fn show(issued: &Issued, options: &Options) -> Result<(), Box<dyn Error>> {
         let gap = if position % 4 == 0 { " " } else { "" };
         print!("{gap}{character}");
     }
-    println!("\n\nor open this on the phone:\n\n  {}\n", *uri);
+    println!("\n\nor open this on the phone:\n\n  {}\n", *uri.expose());
     println!("Then type the code that it shows.\n");
     Ok(())
 }

@@ -128,6 +128,7 @@
 //! | `seal` | | `Keyring`, the keys that [seal records](record#sealed) at rest |
 //! | `cognito` | | the operations and challenges of Amazon Cognito, as JSON 1.1 |
 //! | `export` | | `Mfa::export`, which hands secrets out again |
+//! | `qr` | | `KeyUri::qr_code`: key URIs as QR codes, for a page or a terminal |
 //! | `serde` | | `Serialize` and `Deserialize` for policy, status, grants and events |
 //! | `tracing` | | every event as a `tracing` event |
 //!

@@ -27,6 +27,8 @@ mod recovery;
 mod requests;
 mod rfc_vectors;
 mod rows;
+#[cfg(feature = "qr")]
+mod scanned;
 #[cfg(feature = "seal")]
 mod sealing;
 mod shown;

@@ -34,6 +34,8 @@ mod hmac;
 mod legacy_uri;
 mod parameters;
 mod percent;
+#[cfg(feature = "qr")]
+mod qr;
 mod secret;
 mod truncation;
 mod uri;
@@ -43,6 +45,8 @@ mod window;
 pub use code::{Code, CodeError};
 pub use legacy_uri::LegacyKeyUri;
 pub use parameters::{Algorithm, Digits, Totp, TotpError};
+#[cfg(feature = "qr")]
+pub use qr::QrCode;
 pub use secret::{GenerateError, Secret, SecretError};
 pub use uri::{KeyUri, UriError};
 pub use verifier::{Verdict, Verifier};

@@ -309,6 +309,9 @@ pub enum UriError {
     /// A parameter stands twice.
     #[error("a parameter stands twice")]
     Duplicate,
+    /// The URI is longer than a QR code can hold.
+    #[error("the URI is too long for a QR code")]
+    TooLong,
     /// There is no parameter `secret`.
     #[error("there is no secret")]
     NoSecret,
