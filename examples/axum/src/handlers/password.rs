@@ -1,0 +1,81 @@
+//! Changes a password.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use crate::app::App;
+use crate::gate::{Login, Reauthenticated};
+use crate::journal::Journal;
+use crate::logins;
+use crate::page::{Answer, Frame, go, show};
+use crate::passwords;
+use crate::problem::{Advice, Problem};
+use crate::users::User;
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct Password {
+    frame: Frame,
+    advice: Option<Advice>,
+}
+
+impl Password {
+    const SHORTEST: usize = passwords::SHORTEST;
+}
+
+/// Shows the form.
+pub(crate) async fn form(login: Reauthenticated<App>) -> Answer {
+    let page = Password {
+        frame: Frame::of(&login.user),
+        advice: None,
+    };
+    show(&page, None)
+}
+
+/// Holds what was typed.
+#[derive(Deserialize)]
+pub(crate) struct Typed {
+    old: String,
+    new: String,
+}
+
+/// Keeps the new password. It ends every other login, every sign-in that waits, and every browser
+/// that was remembered.
+pub(crate) async fn submit(
+    login: Reauthenticated<App>,
+    State(app): State<App>,
+    session: Session,
+    journal: Journal,
+    Form(typed): Form<Typed>,
+) -> Answer {
+    match change(&app, &login, typed).await {
+        Ok(user) => {
+            logins::renew(&session).await?;
+            logins::begin(&session, &user, login.grant.clone()).await?;
+            logins::end_others(&app, &session, &user).await?;
+            journal.note(login.mfa.now()?, &user.id, "password_changed", None);
+            go("/account?notice=password")
+        }
+        Err(problem) => {
+            let page = Password {
+                frame: Frame::of(&login.user),
+                advice: Some(problem.advice()?),
+            };
+            show(&page, page.advice.as_ref())
+        }
+    }
+}
+
+async fn change(app: &App, login: &Login<User>, typed: Typed) -> Result<User, Problem> {
+    let kept = Some(login.user.password.as_str());
+    if !app.passwords().is_right(typed.old, kept).await? {
+        return Err(Problem::said(
+            "Your present password is not right. Try again.",
+        ));
+    }
+    let hash = app.passwords().hash(typed.new).await?;
+    app.users().set_password(&login.user.id, &hash).await
+}

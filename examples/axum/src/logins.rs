@@ -1,0 +1,196 @@
+//! Keeps logins in the session of a browser. To keep them otherwise, change this file alone.
+
+use core::time::Duration;
+
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::{Deserialize, Serialize};
+use softtoken::{ChallengeSession, Error, Evidence, Grant};
+use softtoken_sqlx::{SqliteStore, SqlxError};
+use tower_sessions::Session;
+
+use crate::app::App;
+use crate::gate::{Gate, Login, Refused};
+use crate::journal::Journal;
+use crate::next::Next;
+use crate::problem::Problem;
+use crate::sessions::LOGIN;
+use crate::users::{User, random_id};
+
+/// Names the member of a session that holds a sign-in which waits for its second factor. It is no
+/// login, and opens nothing but the page for the code.
+const CHALLENGE: &str = "challenge";
+
+/// Bounds the age of a login: NIST SP 800-63B-4 section 2.2.3 has a day.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    user: String,
+    password_version: i64,
+    grant: Grant,
+}
+
+/// Holds a sign-in whose password was right.
+#[derive(Serialize, Deserialize, Debug)]
+pub(crate) struct Waiting {
+    /// Holds the text of the challenge session.
+    pub(crate) session: String,
+    /// Names the authenticators that have a code.
+    pub(crate) names: Vec<String>,
+    /// Says where the user wanted to go.
+    pub(crate) next: Next,
+}
+
+/// Gives the session a new id, and nothing in it: at every password that was right, so that nobody
+/// who knew the old id is signed in.
+///
+/// # Errors
+///
+/// Fails where the old session cannot be deleted.
+pub(crate) async fn renew(session: &Session) -> Result<(), Problem> {
+    session.clear().await;
+    Ok(session.cycle_id().await?)
+}
+
+/// Begins a login, or goes on with it under a new grant. The id of the session stays the one of the
+/// password: a form that is sent twice then finds the login that the first one has begun.
+///
+/// # Errors
+///
+/// Fails where the session cannot be stored: there is no login then.
+pub(crate) async fn begin(session: &Session, user: &User, grant: Grant) -> Result<(), Problem> {
+    session.remove_value(CHALLENGE).await?;
+    // By the id a token knows the login that set it up.
+    let grant = match grant.id() {
+        Some(_) => grant,
+        None => grant.with_id(&random_id()?),
+    };
+    let kept = Kept {
+        user: user.id.clone(),
+        password_version: user.password_version,
+        grant,
+    };
+    session.insert(LOGIN, kept).await?;
+    Ok(session.save().await?)
+}
+
+/// Begins a login, or goes on with it, on this evidence.
+///
+/// # Errors
+///
+/// Fails where the session cannot be stored: there is no login then.
+pub(crate) async fn prove(
+    app: &App,
+    session: &Session,
+    user: &User,
+    evidence: &Evidence,
+) -> Result<(), Problem> {
+    begin(session, user, Grant::from(evidence)).await?;
+    if evidence.should_end_other_logins() {
+        end_others(app, session, user).await?;
+    }
+    Ok(())
+}
+
+/// Ends the login of this session.
+///
+/// # Errors
+///
+/// Fails where the session cannot be deleted: the login goes on.
+pub(crate) async fn end(session: &Session) -> Result<(), Problem> {
+    Ok(session.flush().await?)
+}
+
+/// Ends the other logins of a user.
+///
+/// # Errors
+///
+/// Fails where the database does: logins may be left.
+pub(crate) async fn end_others(app: &App, session: &Session, user: &User) -> Result<(), Problem> {
+    Ok(app.sessions().end_logins(&user.id, session.id()).await?)
+}
+
+/// Keeps a sign-in that waits for its second factor, under a new id.
+///
+/// # Errors
+///
+/// Fails where the session cannot be stored.
+pub(crate) async fn wait(
+    session: &Session,
+    challenge: &ChallengeSession,
+    names: Vec<String>,
+    next: Next,
+) -> Result<(), Problem> {
+    renew(session).await?;
+    let session_text = challenge.expose().to_owned();
+    let waiting = Waiting {
+        session: session_text,
+        names,
+        next,
+    };
+    Ok(session.insert(CHALLENGE, waiting).await?)
+}
+
+/// Returns the sign-in that waits, if one does.
+///
+/// # Errors
+///
+/// Fails where the session cannot be read.
+pub(crate) async fn waiting(session: &Session) -> Result<Option<Waiting>, Problem> {
+    Ok(session.get(CHALLENGE).await?)
+}
+
+impl Gate for App {
+    type User = User;
+    type Store = SqliteStore;
+    const FRESH: Duration = Duration::from_mins(5);
+
+    async fn login(&self, parts: &mut Parts) -> Result<Option<Login<User>>, Response> {
+        find(self, parts).await.map_err(Problem::into_response)
+    }
+
+    fn store(&self) -> &SqliteStore {
+        App::store(self)
+    }
+
+    fn refuse(&self, parts: &Parts, refused: Refused) -> Response {
+        let next = Next::after(parts);
+        let to = match refused {
+            Refused::SignIn => next.by("/sign-in"),
+            Refused::StepUp => next.by("/account/step-up"),
+            Refused::SetUp => "/account/authenticators/new?notice=required".into(),
+        };
+        Redirect::to(&to).into_response()
+    }
+
+    fn fail(&self, error: Error<SqlxError>) -> Response {
+        Problem::from(error).into_response()
+    }
+}
+
+async fn find(app: &App, parts: &Parts) -> Result<Option<Login<User>>, Problem> {
+    let Some(session) = parts.extensions.get::<Session>() else {
+        return Ok(None);
+    };
+    let Some(kept) = session.get::<Kept>(LOGIN).await? else {
+        return Ok(None);
+    };
+    let Some(user) = app.users().by_id(&kept.user).await? else {
+        return Ok(None);
+    };
+    let age = app.mfa().now()?.since(kept.grant.first_factor_at());
+    if kept.password_version != user.password_version
+        || kept.grant.subject() != user.id
+        || age > LIFETIME
+    {
+        return Ok(None);
+    }
+    let journal = parts.extensions.get::<Journal>();
+    let mfa = app.view(&user, &journal.cloned().unwrap_or_default())?;
+    Ok(Some(Login {
+        user,
+        grant: kept.grant,
+        mfa,
+    }))
+}

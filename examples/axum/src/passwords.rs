@@ -1,0 +1,93 @@
+//! Hashes and compares passwords.
+
+use std::sync::Arc;
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use tokio::sync::Semaphore;
+
+use crate::problem::Problem;
+
+/// Bounds the length of a password, in characters. A password may be the only factor, for which
+/// NIST SP 800-63B-4 section 3.1.1.2 asks for 15.
+pub(crate) const SHORTEST: usize = 15;
+/// Bounds the length of a password, in bytes.
+pub(crate) const LONGEST: usize = 1024;
+
+/// Hashes on threads that may block, as many at once as there are cores.
+#[derive(Clone, Debug)]
+pub(crate) struct Passwords {
+    at_once: Arc<Semaphore>,
+    /// Stands in where there is no such user, who then takes as long as another.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    /// Makes the hash that nobody's password has.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the operating system gives no randomness.
+    pub(crate) fn new() -> Result<Self, Problem> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            at_once: Arc::new(Semaphore::new(cores)),
+            nobody: hash("nobody")?.into(),
+        })
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Said`] where it is too short or too long.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Problem> {
+        if password.chars().count() < SHORTEST {
+            return Err(Problem::said(format!(
+                "Choose a password of at least {SHORTEST} characters. Four or five words are easy \
+                 to remember."
+            )));
+        }
+        if password.len() > LONGEST {
+            return Err(Problem::said("Choose a shorter password."));
+        }
+        self.apart(move || hash(&password)).await?
+    }
+
+    /// Returns whether this is the password that was kept. Where nothing was kept it is not.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the server is about to end.
+    pub(crate) async fn is_right(
+        &self,
+        password: String,
+        kept: Option<&str>,
+    ) -> Result<bool, Problem> {
+        let known = kept.is_some();
+        let kept = kept.map_or_else(|| Arc::clone(&self.nobody), Arc::from);
+        let verify = move || {
+            // The parameters are those of the kept hash.
+            PasswordHash::new(&kept).is_ok_and(|kept| {
+                let argon2 = Argon2::default();
+                argon2.verify_password(password.as_bytes(), &kept).is_ok()
+            })
+        };
+        Ok(self.apart(verify).await? && known)
+    }
+
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _permit = self.at_once.acquire().await.map_err(Problem::broken)?;
+        let done = tokio::task::spawn_blocking(work);
+        done.await.map_err(Problem::broken)
+    }
+}
+
+fn hash(password: &str) -> Result<String, Problem> {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    Ok(hash.map_err(Problem::broken)?.to_string())
+}

@@ -1,0 +1,134 @@
+//! Keeps sessions in the database, so that they outlive a restart and can be ended by user.
+
+use core::fmt;
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Row as _, SqlitePool};
+use time::OffsetDateTime;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error, Result};
+use tower_sessions::{SessionStore, session_store};
+
+/// Names the member of a session that holds its login: [`logins`](crate::logins) writes it.
+pub(crate) const LOGIN: &str = "login";
+
+/// Keeps sessions.
+#[derive(Clone)]
+pub(crate) struct Sessions(SqlitePool);
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Keeps sessions in this database.
+    #[must_use]
+    pub(crate) fn new(pool: SqlitePool) -> Self {
+        Self(pool)
+    }
+
+    /// Ends every login of a user, but the one of this session.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the database does: logins may be left.
+    pub(crate) async fn end_logins(&self, user: &str, but: Option<Id>) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE user = ? AND key IS NOT ?")
+            .bind(user)
+            .bind(but.map(|id| key(&id)))
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes the sessions that have run out.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the database does.
+    pub(crate) async fn sweep(&self) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE expires <= ?")
+            .bind(OffsetDateTime::now_utc().unix_timestamp())
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Hashes the id, which is drawn at random: a plain hash is enough.
+fn key(id: &Id) -> Vec<u8> {
+    Sha256::digest(id.0.to_le_bytes()).to_vec()
+}
+
+/// Returns whose login a session holds.
+fn user(record: &Record) -> Option<&str> {
+    record.data.get(LOGIN)?.get("user")?.as_str()
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        sqlx::query("INSERT INTO sessions (key, user, data, expires) VALUES (?, ?, ?, ?)")
+            .bind(key(&record.id))
+            .bind(user(record))
+            .bind(encoded(record)?)
+            .bind(record.expiry_date.unix_timestamp())
+            .execute(&self.0)
+            .await
+            .map_err(backend)?;
+        Ok(())
+    }
+
+    /// Changes a row that is there, and makes none: a session that was ended meanwhile stays ended.
+    async fn save(&self, record: &Record) -> Result<()> {
+        sqlx::query("UPDATE sessions SET user = ?, data = ?, expires = ? WHERE key = ?")
+            .bind(user(record))
+            .bind(encoded(record)?)
+            .bind(record.expiry_date.unix_timestamp())
+            .bind(key(&record.id))
+            .execute(&self.0)
+            .await
+            .map_err(backend)?;
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let row = sqlx::query("SELECT data, expires FROM sessions WHERE key = ? AND expires > ?")
+            .bind(key(id))
+            .bind(OffsetDateTime::now_utc().unix_timestamp())
+            .fetch_optional(&self.0)
+            .await
+            .map_err(backend)?;
+        let Some(row) = row else { return Ok(None) };
+        let data: String = row.try_get("data").map_err(backend)?;
+        let expires: i64 = row.try_get("expires").map_err(backend)?;
+        let decode = |error: &dyn fmt::Display| Error::Decode(error.to_string());
+        Ok(Some(Record {
+            id: *id,
+            data: serde_json::from_str(&data).map_err(|error| decode(&error))?,
+            expiry_date: OffsetDateTime::from_unix_timestamp(expires)
+                .map_err(|error| decode(&error))?,
+        }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        sqlx::query("DELETE FROM sessions WHERE key = ?")
+            .bind(key(id))
+            .execute(&self.0)
+            .await
+            .map_err(backend)?;
+        Ok(())
+    }
+}
+
+fn encoded(record: &Record) -> Result<String> {
+    serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
+fn backend(error: sqlx::Error) -> session_store::Error {
+    Error::Backend(error.to_string())
+}

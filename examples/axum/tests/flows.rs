@@ -1,0 +1,636 @@
+//! Users do what users do, over HTTP, in this process.
+
+use crate::world::{Browser, PASSWORD, Phone, World};
+use axum::http::{Request, StatusCode};
+
+#[tokio::test]
+async fn a_user_signs_up_and_in_without_a_second_factor() {
+    let world = World::new().await;
+    world.administrator().await;
+    world.user("alice@example.com").await;
+    let mut browser = Browser::default();
+    browser.password(&world, "Alice@Example.com ").await;
+    assert_eq!(browser.location(), "/account");
+    browser.get(&world, "/account").await;
+    assert!(browser.says("Your password alone signs you in."));
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_read_the_same() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut bodies = Vec::new();
+    for email in ["root@example.com", "nobody@example.com"] {
+        let mut browser = Browser::default();
+        let fields = [("email", email), ("password", "wrong")];
+        browser.post(&world, "/sign-in", &fields).await;
+        assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+        bodies.push(browser.body.replace(email, ""));
+    }
+    assert_eq!(bodies[0], bodies[1]);
+}
+
+#[tokio::test]
+async fn a_user_sets_a_phone_up_and_signs_in_with_it() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    assert_eq!(
+        world.mail("alice@example.com").await,
+        ["An authenticator was set up for your account"]
+    );
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    browser.get(&world, "/sign-in/code").await;
+    assert!(browser.says("“phone”") && browser.says("one-time-code") && browser.says("numeric"));
+    browser
+        .post(&world, "/sign-in/code", &[("code", &phone.wrong(&world))])
+        .await;
+    assert_eq!(browser.status, StatusCode::FORBIDDEN);
+    assert!(browser.says("That code is not right.") && browser.says("role=\"alert\""));
+    let code = phone.code(&world);
+    browser
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    assert_eq!(browser.location(), "/account");
+    browser.get(&world, "/account").await;
+    assert_eq!(browser.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn password_and_code_go_in_one_form() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    let (code, wrong) = (phone.code(&world), phone.wrong(&world));
+    let both = |code| {
+        [
+            ("email", "alice@example.com"),
+            ("password", PASSWORD),
+            ("code", code),
+        ]
+    };
+    browser.post(&world, "/sign-in", &both(&wrong)).await;
+    assert!(browser.says("That code is not right."));
+    browser.post(&world, "/sign-in", &both(&code)).await;
+    assert_eq!(browser.location(), "/account");
+    // The code is spent, whichever form it comes by.
+    let mut other = Browser::default();
+    other.post(&world, "/sign-in", &both(&code)).await;
+    assert!(other.says("That code was used already."));
+    // Without a code the second page asks for it.
+    other.post(&world, "/sign-in", &both("")).await;
+    assert_eq!(other.location(), "/sign-in/code");
+}
+
+#[tokio::test]
+async fn a_recovery_code_signs_in_once() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, _) = world.enrolled("alice@example.com").await;
+    let codes = alice.recovery_codes(&world).await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    let typed = codes[0].to_lowercase().replace('-', " ");
+    let fields = [("code", typed.as_str()), ("with", "recovery")];
+    browser.post(&world, "/sign-in/code", &fields).await;
+    assert_eq!(browser.location(), "/account?notice=recovered");
+    browser.get(&world, "/account?notice=recovered").await;
+    assert!(browser.says("9 left") && browser.says("You have used a recovery code."));
+    let mail = world.mail("alice@example.com").await;
+    assert!(mail.contains(&"A recovery code was used to sign in".to_owned()));
+    // The person who was signed in elsewhere may be the one who has the phone.
+    alice.get(&world, "/account").await;
+    assert!(alice.location().starts_with("/sign-in"));
+
+    let mut again = Browser::default();
+    again.password(&world, "alice@example.com").await;
+    again.post(&world, "/sign-in/code", &fields).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    assert!(again.says("Use a recovery code"));
+}
+
+#[tokio::test]
+async fn a_temporary_code_of_an_administrator_signs_in_once() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    world.enrolled("alice@example.com").await;
+    let id = world.id("alice@example.com").await;
+    root.post(&world, &format!("/admin/users/{id}/temporary-code"), &[])
+        .await;
+    let code = root
+        .body
+        .split("<p class=\"key\" id=\"code\"><code>")
+        .nth(1)
+        .unwrap();
+    let code = code.split('<').next().unwrap().to_owned();
+    let code = code.as_str();
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    alice.post(&world, "/sign-in/code", &[("code", code)]).await;
+    assert_eq!(alice.location(), "/account?notice=recovered");
+    root.get(&world, &format!("/admin/users/{id}")).await;
+    assert!(!root.says(code) && root.says("A temporary code was issued"));
+    assert!(root.says("by root@example.com"));
+    let mut again = Browser::default();
+    again.password(&world, "alice@example.com").await;
+    again.post(&world, "/sign-in/code", &[("code", code)]).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn several_authenticators_are_named_renamed_and_removed() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    let first = alice.authenticator(&world).await;
+    let tablet = alice.set_up(&world, "tablet").await;
+    alice.get(&world, "/account").await;
+    assert!(alice.says("<strong>phone</strong>") && alice.says("<strong>tablet</strong>"));
+    alice
+        .post(
+            &world,
+            &format!("{first}/rename"),
+            &[("name", "old <b>phone</b>")],
+        )
+        .await;
+    assert_eq!(alice.location(), "/account?notice=renamed");
+    alice.get(&world, "/account").await;
+    assert!(alice.says("old &#60;b&#62;phone&#60;/b&#62;"));
+    world.next_code();
+    Browser::default()
+        .sign_in(&world, "alice@example.com", &phone)
+        .await;
+    alice.post(&world, &format!("{first}/remove"), &[]).await;
+    assert_eq!(alice.location(), "/account?notice=removed");
+    world.next_code();
+    Browser::default()
+        .sign_in(&world, "alice@example.com", &tablet)
+        .await;
+    let mut gone = Browser::default();
+    gone.password(&world, "alice@example.com").await;
+    gone.post(&world, "/sign-in/code", &[("code", &phone.code(&world))])
+        .await;
+    assert_eq!(gone.status, StatusCode::FORBIDDEN);
+    let mail = world.mail("alice@example.com").await;
+    assert!(mail.contains(&"An authenticator was removed from your account".to_owned()));
+}
+
+#[tokio::test]
+async fn a_phone_is_replaced_while_the_old_one_works() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, old) = world.enrolled("alice@example.com").await;
+    let path = alice.authenticator(&world).await;
+    alice
+        .post(&world, &format!("{path}/replace"), &[("name", "new")])
+        .await;
+    let new = Phone::scanning(&alice.body);
+    world.next_code();
+    Browser::default()
+        .sign_in(&world, "alice@example.com", &old)
+        .await;
+    let code = new.code(&world);
+    alice
+        .post(
+            &world,
+            "/account/authenticators/confirm",
+            &[("code", &code)],
+        )
+        .await;
+    assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
+    world.next_code();
+    Browser::default()
+        .sign_in(&world, "alice@example.com", &new)
+        .await;
+    let mut dead = Browser::default();
+    dead.password(&world, "alice@example.com").await;
+    dead.post(&world, "/sign-in/code", &[("code", &old.code(&world))])
+        .await;
+    assert_eq!(dead.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_second_factor_is_turned_off_after_a_code() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    world.wait(5 * 60 + 1);
+    alice.post(&world, "/account/turn-off", &[]).await;
+    assert_eq!(alice.location(), "/account/step-up?next=/account");
+    alice.step_up(&world, &phone).await;
+    alice.post(&world, "/account/turn-off", &[]).await;
+    assert_eq!(alice.location(), "/account?notice=turned-off");
+    let mail = world.mail("alice@example.com").await;
+    assert!(mail.contains(&"Your second factor was turned off".to_owned()));
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    assert_eq!(browser.location(), "/account");
+}
+
+#[tokio::test]
+async fn a_remembered_browser_is_not_asked_until_all_are_forgotten() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    let code = phone.code(&world);
+    let fields = [("code", code.as_str()), ("remember", "yes")];
+    browser.post(&world, "/sign-in/code", &fields).await;
+    let cookies: Vec<_> = browser.headers.get_all("set-cookie").iter().collect();
+    for cookie in cookies {
+        let cookie = cookie.to_str().unwrap();
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+            "{cookie}"
+        );
+    }
+    browser.cookies.remove("session");
+    browser.password(&world, "alice@example.com").await;
+    assert_eq!(browser.location(), "/account");
+    // It proves nothing: sudo mode asks for a code.
+    browser.get(&world, "/account/turn-off").await;
+    assert_eq!(
+        browser.location(),
+        "/account/step-up?next=/account/turn-off"
+    );
+
+    world.next_code();
+    alice.step_up(&world, &phone).await;
+    alice.post(&world, "/account/browsers/forget", &[]).await;
+    assert_eq!(alice.location(), "/account?notice=forgotten");
+    browser.cookies.remove("session");
+    browser.password(&world, "alice@example.com").await;
+    assert_eq!(browser.location(), "/sign-in/code");
+}
+
+#[tokio::test]
+async fn wrong_codes_make_the_next_one_wait_and_are_told_by_mail() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    for _ in 0..3 {
+        let wrong = phone.wrong(&world);
+        browser
+            .post(&world, "/sign-in/code", &[("code", &wrong)])
+            .await;
+        assert_eq!(browser.status, StatusCode::FORBIDDEN);
+    }
+    assert!(browser.says("data-countdown=\"5\""));
+    let code = phone.code(&world);
+    browser
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    assert_eq!(browser.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(browser.headers["retry-after"], "5");
+    for wait in [5, 10] {
+        world.wait(wait);
+        let wrong = phone.wrong(&world);
+        browser
+            .post(&world, "/sign-in/code", &[("code", &wrong)])
+            .await;
+    }
+    let mail = world.mail("alice@example.com").await;
+    assert!(mail.contains(&"Somebody seems to have your password".to_owned()));
+    // An administrator lets the user go on.
+    let (mut root, id) = (Browser::default(), world.id("alice@example.com").await);
+    root.password(&world, "root@example.com").await;
+    assert_eq!(root.location(), "/sign-in/code");
+    let mut user = Browser::default();
+    user.get(&world, &format!("/admin/users/{id}")).await;
+    assert!(user.location().starts_with("/sign-in"));
+}
+
+#[tokio::test]
+async fn an_administrator_unlocks_a_user_who_has_to_wait() {
+    let world = World::new().await;
+    let (mut root, root_phone) = world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    for _ in 0..4 {
+        alice
+            .post(&world, "/sign-in/code", &[("code", &phone.wrong(&world))])
+            .await;
+    }
+    assert_eq!(alice.status, StatusCode::TOO_MANY_REQUESTS);
+    let id = world.id("alice@example.com").await;
+    root.step_up(&world, &root_phone).await;
+    root.post(&world, &format!("/admin/users/{id}/unlock"), &[])
+        .await;
+    let code = phone.code(&world);
+    alice
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    assert_eq!(alice.location(), "/account");
+}
+
+#[tokio::test]
+async fn from_a_date_on_everybody_must_enrol() {
+    let world = World::new().await;
+    let (mut root, root_phone) = world.administrator().await;
+    world.user("alice@example.com").await;
+    root.post(&world, "/admin/requirement", &[("date", "2200-01-01")])
+        .await;
+    assert_eq!(root.location(), "/admin?notice=requirement");
+
+    // Before that date a user is told, and may go on.
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    assert_eq!(alice.location(), "/sign-in/set-up");
+    alice.get(&world, "/sign-in/set-up").await;
+    assert!(alice.says("From 1 January 2200") && alice.says("Later"));
+    alice.post(&world, "/sign-in/set-up/later", &[]).await;
+    assert_eq!(alice.location(), "/account?notice=later");
+
+    world.next_code();
+    root.step_up(&world, &root_phone).await;
+    root.post(&world, "/admin/requirement", &[("date", "2020-01-01")])
+        .await;
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    alice.get(&world, "/sign-in/set-up").await;
+    assert!(!alice.says("Later"));
+    alice.post(&world, "/sign-in/set-up/later", &[]).await;
+    assert_eq!(alice.location(), "/sign-in?notice=expired");
+    alice.get(&world, "/account").await;
+    assert!(alice.location().starts_with("/sign-in"));
+
+    alice
+        .post(&world, "/sign-in/set-up", &[("name", "phone")])
+        .await;
+    let phone = Phone::scanning(&alice.body);
+    let wrong = phone.wrong(&world);
+    alice
+        .post(&world, "/sign-in/set-up/confirm", &[("code", &wrong)])
+        .await;
+    assert!(alice.says("That code is not right.") && !alice.says("otpauth://"));
+    let code = phone.code(&world);
+    alice
+        .post(&world, "/sign-in/set-up/confirm", &[("code", &code)])
+        .await;
+    assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
+    alice.post(&world, "/account/turn-off", &[]).await;
+    assert!(alice.says("A second factor is required here."));
+    root.post(&world, "/admin/requirement", &[("date", "tomorrow")])
+        .await;
+    assert_eq!(root.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_a_sign_in_that_waits_for_its_set_up() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    root.post(&world, "/admin/requirement", &[("date", "2200-01-01")])
+        .await;
+    let mut waiting = Browser::default();
+    waiting.password(&world, "alice@example.com").await;
+    assert_eq!(waiting.location(), "/sign-in/set-up");
+    let fields = [("old", PASSWORD), ("new", "another password, long enough")];
+    alice.post(&world, "/account/password", &fields).await;
+    assert_eq!(alice.location(), "/account?notice=password");
+    for path in ["/sign-in/set-up/later", "/sign-in/set-up"] {
+        waiting.post(&world, path, &[("name", "phone")]).await;
+        assert_eq!(waiting.location(), "/sign-in?notice=expired", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_authenticator_signs_other_browsers_out() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    // By the password alone, before there was more to ask for.
+    let mut other = Browser::default();
+    other.password(&world, "alice@example.com").await;
+    assert_eq!(other.location(), "/account");
+    alice.set_up(&world, "phone").await;
+    other.get(&world, "/account").await;
+    assert_eq!(other.location(), "/sign-in?next=/account");
+    alice.get(&world, "/account").await;
+    assert_eq!(alice.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_does_its_work_once() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    alice
+        .post(&world, "/account/authenticators/new", &[("name", "phone")])
+        .await;
+    let phone = Phone::scanning(&alice.body);
+    let code = phone.code(&world);
+    let fields = [("code", code.as_str())];
+    let path = "/account/authenticators/confirm";
+    let (mut first, mut second) = (alice.clone(), alice.clone());
+    first.post(&world, path, &fields).await;
+    second.post(&world, path, &fields).await;
+    assert_eq!(first.location(), "/account/recovery-codes?notice=set-up");
+    assert_eq!(second.location(), "/account/recovery-codes?notice=already");
+    // Whichever answer the browser has kept, it is signed in.
+    for browser in [&mut first, &mut second, &mut alice] {
+        browser.get(&world, "/account").await;
+        assert_eq!(browser.status, StatusCode::OK);
+    }
+
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    let code = phone.code(&world);
+    let mut twice = browser.clone();
+    browser
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    twice
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    assert_eq!(browser.location(), "/account");
+    twice.get(&world, "/sign-in?notice=expired").await;
+    assert_eq!(twice.location(), "/account");
+}
+
+#[tokio::test]
+async fn a_page_that_was_open_over_a_restart_goes_on() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    let world = world.restarted().await;
+    let code = phone.code(&world);
+    browser
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    assert_eq!(browser.location(), "/account");
+    alice.get(&world, "/account").await;
+    assert_eq!(alice.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_other_logins_sign_ins_and_browsers() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut remembered = Browser::default();
+    remembered.password(&world, "alice@example.com").await;
+    let code = phone.code(&world);
+    let fields = [("code", code.as_str()), ("remember", "yes")];
+    remembered.post(&world, "/sign-in/code", &fields).await;
+    let mut waiting = Browser::default();
+    waiting.password(&world, "alice@example.com").await;
+
+    let new = "another password, long enough";
+    alice
+        .post(
+            &world,
+            "/account/password",
+            &[("old", "wrong"), ("new", new)],
+        )
+        .await;
+    assert!(alice.says("Your present password is not right."));
+    alice
+        .post(
+            &world,
+            "/account/password",
+            &[("old", PASSWORD), ("new", "short")],
+        )
+        .await;
+    assert!(alice.says("at least 15 characters"));
+    alice
+        .post(
+            &world,
+            "/account/password",
+            &[("old", PASSWORD), ("new", new)],
+        )
+        .await;
+    assert_eq!(alice.location(), "/account?notice=password");
+
+    remembered.get(&world, "/account").await;
+    assert!(remembered.location().starts_with("/sign-in"));
+    let fields = [("email", "alice@example.com"), ("password", new)];
+    remembered.post(&world, "/sign-in", &fields).await;
+    assert_eq!(remembered.location(), "/sign-in/code");
+    world.next_code();
+    waiting
+        .post(&world, "/sign-in/code", &[("code", &phone.code(&world))])
+        .await;
+    assert_eq!(waiting.location(), "/sign-in?notice=expired");
+    alice.get(&world, "/account/activity").await;
+    assert!(alice.says("The password was changed"));
+}
+
+#[tokio::test]
+async fn every_answer_says_what_a_browser_may_do_and_holds_nothing_inline() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    let id = world.id("root@example.com").await;
+    let authenticator = root.authenticator(&world).await;
+    let user = format!("/admin/users/{id}");
+    let pages = [
+        "/",
+        "/second-factor",
+        "/sign-up",
+        "/account",
+        "/account/activity",
+        "/account/step-up",
+        "/account/password",
+        "/account/authenticators/new",
+        "/account/authenticators/confirm",
+        &authenticator,
+        "/account/recovery-codes",
+        "/account/turn-off",
+        "/account/browsers/forget",
+        "/admin",
+        "/admin/log",
+        &user,
+        "/nowhere",
+    ];
+    for path in pages {
+        root.get(&world, path).await;
+        let expected = if path == "/nowhere" {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
+        assert_eq!(root.status, expected, "{path}");
+        let policy = root.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+            "{path}"
+        );
+        assert_eq!(root.headers["cache-control"], "no-store", "{path}");
+        for inline in [
+            "<style",
+            " style=",
+            " onclick=",
+            "<script>",
+            "javascript:",
+            "http://",
+        ] {
+            let body = root.body.replace("http://www.w3.org/2000/svg", "");
+            assert!(!body.contains(inline), "{path}: {inline}");
+        }
+        // Nothing is loaded from elsewhere.
+        assert!(
+            !root.body.contains("src=\"//") && !root.body.contains("https://"),
+            "{path}"
+        );
+    }
+    let request = Request::get("/static/app.css")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    root.send(&world, request).await;
+    assert_eq!(root.headers["content-type"], "text/css");
+}
+
+#[tokio::test]
+async fn an_address_has_one_account() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut browser = Browser::default();
+    browser.sign_up(&world, "ROOT@example.com").await;
+    assert!(browser.says("There is an account with this address."));
+    for none in [
+        "",
+        "alice",
+        "alice@example",
+        "al ice@example.com",
+        "a:b@example.com",
+    ] {
+        browser.sign_up(&world, none).await;
+        assert!(browser.says("That is not an email address."), "{none}");
+    }
+    let fields = [("email", "alice@example.com"), ("password", "too short")];
+    browser.post(&world, "/sign-up", &fields).await;
+    assert!(browser.says("at least 15 characters"));
+}
+
+#[tokio::test]
+async fn the_table_of_sessions_opens_nothing() {
+    let world = World::new().await;
+    let (root, _) = world.administrator().await;
+    let cookie = &root.cookies["session"];
+    let rows: Vec<(Vec<u8>, String)> = sqlx::query_as("SELECT key, data FROM sessions")
+        .fetch_all(world.app.pool())
+        .await
+        .unwrap();
+    assert!(!rows.is_empty());
+    for (key, data) in rows {
+        assert_eq!(key.len(), 32);
+        assert!(!data.contains(cookie.as_str()));
+    }
+}
