@@ -1,7 +1,7 @@
 //! Enrols an authenticator app as a user's second factor and signs in with it, in this terminal:
 //!
 //! ```text
-//! cargo run --features qr --example enroll
+//! cargo run --example enroll
 //! ```
 //!
 //! `--help` lists the options. Where standard input is not a terminal, codes are read from it line
@@ -21,7 +21,7 @@ use softtoken::totp::{Algorithm, Digits, Totp, TotpError};
 use softtoken::{Code, Evidence, Grant, MemoryStore, Mfa, Policy, Rejection, SignedIn};
 
 const HELP: &str = "\
-Usage: cargo run --features qr --example enroll -- [OPTIONS]
+Usage: cargo run --example enroll -- [OPTIONS]
 
   --account NAME      whose account the app shows          [alice@example.com]
   --issuer NAME       whose server the app shows           [Example]
