@@ -163,7 +163,9 @@ pub mod policy;
 mod keys;
 pub mod totp;
 
+mod ascii;
 pub mod entropy;
+mod reveal;
 mod revision;
 pub mod time;
 

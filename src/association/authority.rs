@@ -14,6 +14,7 @@ use super::draft::Draft;
 use super::names::{Generation, LoginId, TokenId};
 use super::outcome::{Actor, Evidence, Method, Refusal, Rejection};
 use super::state::{Record, Token};
+use crate::reveal::reveal;
 use crate::time::UnixTime;
 use crate::totp::Secret;
 
@@ -264,7 +265,7 @@ impl Grant {
     /// Returns whether this grant proved this token.
     pub(super) fn proved(&self, token: &Token) -> bool {
         match (self.mark(&token.secret), token.proved_by) {
-            (Some(mark), Some(proved_by)) => bool::from(mark.ct_eq(&proved_by)),
+            (Some(mark), Some(proved_by)) => reveal(mark.ct_eq(&proved_by)),
             _ => false,
         }
     }

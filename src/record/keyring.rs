@@ -4,11 +4,13 @@ use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use chacha20poly1305::{AeadInOut as _, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::{Place, RecordError, Seal, SealError};
 use crate::entropy::{Entropy, NoEntropy};
 use crate::keys::{Key, Keys};
+use crate::reveal::reveal;
 
 /// Holds the keys that seal records: the current one seals, all of them open, each by its id.
 ///
@@ -166,15 +168,17 @@ impl Seal for Keyring {
         let id = u32::from_be_bytes(id);
         let key = self.0.find(id).ok_or(RecordError::UnknownKey { id })?;
         let mut plain = Zeroizing::new(ciphertext.to_vec());
-        cipher(key)
-            .decrypt_inout_detached(
-                &nonce.into(),
-                &associated_data(place, key),
-                plain.as_mut_slice().into(),
-                &tag.into(),
-            )
-            .map_err(|_| does_not_open)?;
-        Ok(plain)
+        let opened = cipher(key).decrypt_inout_detached(
+            &nonce.into(),
+            &associated_data(place, key),
+            plain.as_mut_slice().into(),
+            &tag.into(),
+        );
+        if reveal(Choice::from(u8::from(opened.is_ok()))) {
+            Ok(plain)
+        } else {
+            Err(does_not_open)
+        }
     }
 
     fn is_current(&self, sealed: &[u8]) -> bool {

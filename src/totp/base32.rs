@@ -6,6 +6,7 @@
 //! that grows, or that is freed without being wiped.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use subtle::{
     Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess,
@@ -13,6 +14,8 @@ use subtle::{
 use zeroize::Zeroizing;
 
 use super::is_separator;
+use crate::ascii;
+use crate::reveal::reveal;
 
 /// Says what becomes of the bits at the end that make no whole byte.
 #[derive(Clone, Copy)]
@@ -53,12 +56,12 @@ pub(super) fn decode(text: &str, leftover: Leftover, bytes: &mut [u8]) -> Option
         known &= Choice::from(u8::from(bits < 5));
         known &= (*held & ((1 << bits) - 1)).ct_eq(&0);
     }
-    bool::from(known).then_some(length)
+    reveal(known).then_some(length)
 }
 
 /// Writes bytes in upper case without padding.
 pub(super) fn encode(bytes: &[u8]) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity((bytes.len() * 8).div_ceil(5)));
+    let mut text = Zeroizing::new(Vec::with_capacity((bytes.len() * 8).div_ceil(5)));
     let mut held = Zeroizing::new(0_u16);
     let mut bits = 0_u32;
     for &byte in bytes {
@@ -72,14 +75,14 @@ pub(super) fn encode(bytes: &[u8]) -> Zeroizing<String> {
     if bits > 0 {
         text.push(letter(*held << (5 - bits)));
     }
-    text
+    ascii::text(text)
 }
 
 /// Returns whether a character is padding. A plain comparison would be merged with those of
 /// separators into a branch that tells the digits, which come before `=`, from the letters after
 /// it.
 fn is_padding(typed: char) -> bool {
-    u32::from(typed).ct_eq(&u32::from('=')).into()
+    reveal(u32::from(typed).ct_eq(&u32::from('=')))
 }
 
 /// Returns what a letter of either case stands for, and whether it stands for anything. If not, the
@@ -94,17 +97,15 @@ fn value(letter: u8) -> (u8, Choice) {
 }
 
 /// Returns the letter for the five lowest bits of `value`.
-fn letter(value: u16) -> char {
+fn letter(value: u16) -> u8 {
     let [_, value] = (value & 31).to_be_bytes();
     let letter = value.wrapping_add(b'A');
     let digit = value.wrapping_sub(26).wrapping_add(b'2');
-    u8::conditional_select(&letter, &digit, value.ct_gt(&25)).into()
+    u8::conditional_select(&letter, &digit, value.ct_gt(&25))
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -128,12 +129,8 @@ mod tests {
             );
         }
         for (value, byte) in (0..).zip(ALPHABET) {
-            assert_eq!(letter(value), char::from(*byte));
-            assert_eq!(
-                letter(value | 0xffe0),
-                char::from(*byte),
-                "the lowest five bits"
-            );
+            assert_eq!(letter(value), *byte);
+            assert_eq!(letter(value | 0xffe0), *byte, "the lowest five bits");
         }
     }
 

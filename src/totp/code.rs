@@ -9,6 +9,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::truncation::split_last_digit;
 use super::{Digits, is_separator};
+use crate::ascii;
+use crate::reveal::reveal;
 
 /// Holds a code of 6 to 8 digits, read once.
 ///
@@ -86,17 +88,15 @@ impl Code {
     /// ```
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut shown = Zeroizing::new([0_u8; 8]);
-        let shown = &mut shown[..self.digits.get().into()];
+        let mut shown = Zeroizing::new(alloc::vec![b'0'; self.digits.get().into()]);
         let mut rest = Zeroizing::new(self.value);
         for place in shown.iter_mut().rev() {
             let (before, digit) = split_last_digit(*rest);
             *rest = before;
-            [.., *place] = digit.to_be_bytes();
+            let [.., digit] = digit.to_be_bytes();
+            *place |= digit;
         }
-        let mut text = Zeroizing::new(String::with_capacity(8));
-        text.extend(shown.iter().map(|digit| char::from(b'0' | digit)));
-        text
+        ascii::text(shown)
     }
 }
 
@@ -111,7 +111,7 @@ impl FromStr for Code {
 impl PartialEq for Code {
     fn eq(&self, other: &Self) -> bool {
         let same = self.value.ct_eq(&other.value);
-        (same & self.digits.get().ct_eq(&other.digits.get())).into()
+        reveal(same & self.digits.get().ct_eq(&other.digits.get()))
     }
 }
 
@@ -267,7 +267,7 @@ mod tests {
             ] {
                 let shown = Code::new(value, digits).expose();
                 assert_eq!(*shown, text);
-                assert_eq!(shown.capacity(), 8, "never moved");
+                assert_eq!(shown.capacity(), shown.len(), "never moved");
             }
         }
         assert_eq!(*Code::new(99_999_999, Digits::Eight).expose(), "99999999");

@@ -10,6 +10,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::base32::{self, Leftover};
 use super::hex;
 use crate::entropy::{Entropy, NoEntropy};
+use crate::reveal::reveal;
 
 /// Holds a TOTP key of 10 to 128 bytes, shared with one authenticator.
 ///
@@ -198,7 +199,7 @@ impl Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        reveal(self.0.ct_eq(&other.0))
     }
 }
 

@@ -10,6 +10,7 @@ use super::hmac::Key;
 use super::truncation::truncate;
 use super::window::span;
 use super::{Code, Secret, Totp, Window};
+use crate::reveal::reveal;
 use crate::time::Step;
 
 /// Judges codes with a prepared key, and shows what an authenticator shows.
@@ -207,18 +208,18 @@ impl Judgement {
         }
     }
 
-    /// Returns the verdict, in the one place that branches on what was found, a function of its own
-    /// so that a checker can name it.
+    /// Returns the verdict, in the one place that reveals what was found: a function of its own, so
+    /// that a checker can leave it out of what has to take the same time.
     #[inline(never)]
     fn verdict(&self, now: Step) -> Verdict {
         // Wrapped, this is the difference: no window reaches as far as 2^63 steps.
         let drift = self.fresh.step.wrapping_sub(now.get()).cast_signed();
-        if self.fresh.found == 1 {
+        if reveal(self.fresh.found) {
             Verdict::Accepted {
                 step: Step::new(self.fresh.step),
                 drift,
             }
-        } else if self.spent.found == 1 {
+        } else if reveal(self.spent.found) {
             Verdict::Reused {
                 step: Step::new(self.spent.step),
             }
@@ -230,20 +231,23 @@ impl Judgement {
 
 /// Holds the last step that matched, the lowest where steps descend.
 struct Lowest {
-    found: u8,
+    found: Choice,
     step: u64,
 }
 
 impl Lowest {
     #[inline]
     fn none() -> Self {
-        Self { found: 0, step: 0 }
+        Self {
+            found: Choice::from(0),
+            step: 0,
+        }
     }
 
     #[inline]
     fn note(&mut self, step: Step, matches: Choice) {
         self.step.conditional_assign(&step.get(), matches);
-        self.found.conditional_assign(&1, matches);
+        self.found |= matches;
     }
 }
 

@@ -10,7 +10,9 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::mac::keyed_hash;
+use crate::ascii;
 use crate::entropy::{Entropy, NoEntropy};
+use crate::reveal::reveal;
 
 /// Counts the characters of a code, five bits each.
 const LENGTH: usize = 25;
@@ -84,14 +86,14 @@ impl RecoveryCode {
     /// Returns the code in five groups of five.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut grouped = Zeroizing::new(String::with_capacity(LENGTH + LENGTH / GROUP - 1));
+        let mut grouped = Zeroizing::new(Vec::with_capacity(LENGTH + LENGTH / GROUP - 1));
         for (position, &value) in self.0.iter().enumerate() {
             if position > 0 && position % GROUP == 0 {
-                grouped.push('-');
+                grouped.push(b'-');
             }
-            grouped.push(character_of(value).into());
+            grouped.push(character_of(value));
         }
-        grouped
+        ascii::text(grouped)
     }
 
     pub(crate) fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
@@ -134,7 +136,7 @@ impl FromStr for RecoveryCode {
 
 impl PartialEq for RecoveryCode {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&*other.0).into()
+        reveal(self.0.ct_eq(&*other.0))
     }
 }
 

@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use base32::Alphabet;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::mac::keyed_hash;
 use crate::association::names::Context;
 use crate::keys::{Key, Keys};
+use crate::reveal::reveal;
 
 const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 const VERSION: u8 = 1;
@@ -75,7 +77,10 @@ pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
     };
     let (id, _) = after_version.split_first_chunk()?;
     let key = keys.find(u32::from_be_bytes(*id))?;
-    mac(key, purpose, signed).verify_slice(signature).ok()?;
+    let expected = mac(key, purpose, signed).finalize().into_bytes();
+    if !reveal(expected.ct_eq(signature)) {
+        return None;
+    }
     let end = signed.len();
     Some(Said { bytes, at: 5, end })
 }

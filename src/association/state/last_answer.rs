@@ -4,6 +4,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::association::credential::Attempt;
 use crate::association::outcome::Proof;
+use crate::reveal::reveal;
 use crate::time::UnixTime;
 
 /// Holds the answer to the last attempt that was named.
@@ -29,7 +30,7 @@ impl LastAnswer {
     /// Returns the answer to this attempt, while the code's window is open and what is in force is
     /// the same.
     pub(crate) fn answer(&self, attempt: Attempt, generation: u64, now: UnixTime) -> Option<Proof> {
-        let same = bool::from(self.attempt.ct_eq(&attempt.0));
+        let same = reveal(self.attempt.ct_eq(&attempt.0));
         (same && self.generation == generation && now < self.until).then_some(self.proof)
     }
 }

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::association::credential::{RecoveryCode, RecoveryCodes};
+use crate::reveal::reveal;
 use crate::time::UnixTime;
 
 /// Holds what is kept of a subject's recovery codes.
@@ -82,25 +83,14 @@ impl Recovery {
     /// Finds which code of those kept it is. Whether it is one, and which, takes the same time to
     /// find.
     pub(crate) fn find(&self, code: &RecoveryCode, now: UnixTime) -> Option<Found> {
-        let mut found = Choice::from(0);
-        let mut position = 0_u64;
-        if let Some(set) = &self.set {
+        let of_set: Vec<Choice> = self.set.as_ref().map_or_else(Vec::new, |set| {
             let hash = code.hash(&set.salt);
-            for (candidate, index) in set.hashes.iter().zip(0_u64..) {
-                let equal = candidate.ct_eq(&hash);
-                position.conditional_assign(&index, equal);
-                found |= equal;
-            }
-        }
+            set.hashes.iter().map(|kept| kept.ct_eq(&hash)).collect()
+        });
         let temporary = self.alive(now).map_or(Choice::from(0), |kept| {
             kept.hash.ct_eq(&code.hash(&kept.salt))
         });
-        // Which code was used is no secret once it is spent.
-        if bool::from(found) {
-            usize::try_from(position).ok().map(Found::OfSet)
-        } else {
-            bool::from(temporary).then_some(Found::Temporary)
-        }
+        revealed(&of_set, temporary)
     }
 
     /// Takes a code that was found out of those kept.
@@ -114,6 +104,16 @@ impl Recovery {
         }
         self.wrong = 0;
     }
+}
+
+/// Returns which code it was: that is no secret once it is spent. A function of its own, so that a
+/// checker can leave it out of what has to take the same time.
+#[inline(never)]
+fn revealed(of_set: &[Choice], temporary: Choice) -> Option<Found> {
+    let position = of_set.iter().position(|&equal| reveal(equal));
+    position
+        .map(Found::OfSet)
+        .or_else(|| reveal(temporary).then_some(Found::Temporary))
 }
 
 #[cfg(test)]

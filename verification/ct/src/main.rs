@@ -1,0 +1,30 @@
+//! Runs the library under valgrind: `ct watch` under memcheck, `ct count CASE` under callgrind.
+//! `.ci/constant_time` does both.
+
+use std::process::ExitCode;
+
+use softtoken_ct::{counted, valgrind, watched};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let holds = match arguments.as_slice() {
+        ["watch"] if valgrind::is_there() => watched::all(),
+        ["cases"] => {
+            for name in counted::names() {
+                println!("{name}");
+            }
+            true
+        }
+        ["count", name] => counted::run(name),
+        _ => {
+            eprintln!("ct: watch (under valgrind), cases, or count CASE");
+            false
+        }
+    };
+    if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
