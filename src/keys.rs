@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 use crate::entropy::{Entropy, NoEntropy};
 
 /// Holds 32 bytes under an id.
-#[derive(Clone)]
 pub(crate) struct Key {
     id: u32,
     // Boxed: a list that grows, shrinks or is reordered would leave copies behind.
@@ -17,11 +16,18 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    fn new(id: u32, bytes: &[u8; 32]) -> Self {
+    /// Makes a key to be filled where it lies: moved there, it would leave a copy on the stack.
+    fn blank(id: u32) -> Self {
         Self {
             id,
-            bytes: Box::new(Zeroizing::new(*bytes)),
+            bytes: Box::new(Zeroizing::new([0; 32])),
         }
+    }
+
+    fn new(id: u32, bytes: &[u8; 32]) -> Self {
+        let mut key = Self::blank(id);
+        key.bytes.copy_from_slice(bytes);
+        key
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -30,6 +36,12 @@ impl Key {
 
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.bytes
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self::new(self.id, &self.bytes)
     }
 }
 
@@ -42,14 +54,18 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn generate(id: u32, entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        entropy.fill(&mut *bytes)?;
-        Ok(Self::from_bytes(id, &bytes))
+        let mut current = Key::blank(id);
+        entropy.fill(&mut **current.bytes)?;
+        Ok(Self::of(current))
     }
 
     pub(crate) fn from_bytes(id: u32, bytes: &[u8; 32]) -> Self {
+        Self::of(Key::new(id, bytes))
+    }
+
+    fn of(current: Key) -> Self {
         Self {
-            current: Key::new(id, bytes),
+            current,
             others: Vec::new(),
         }
     }

@@ -167,6 +167,7 @@ mod ascii;
 pub mod entropy;
 mod reveal;
 mod revision;
+mod scrub;
 pub mod time;
 
 #[doc(inline)]

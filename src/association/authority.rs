@@ -6,10 +6,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
 
-use super::credential::{ChallengeSession, Claims, PurposeKind, keyed_hash};
+use super::credential::{ChallengeSession, Claims, PurposeKind, half, keyed_hash};
 use super::draft::Draft;
 use super::names::{Generation, LoginId, TokenId};
 use super::outcome::{Actor, Evidence, Method, Refusal, Rejection};
@@ -257,9 +256,12 @@ impl Grant {
     /// secret, so it says nothing about grants, and nothing once the token is gone.
     fn mark(&self, secret: &Secret) -> Option<[u8; 16]> {
         let id = self.id()?;
-        let mut mac = keyed_hash(secret.expose(), b"softtoken proved by");
-        mac.update(id.as_bytes());
-        mac.finalize().into_bytes().first_chunk().copied()
+        let purpose = b"softtoken proved by";
+        Some(half(&keyed_hash(
+            secret.expose(),
+            purpose,
+            &[id.as_bytes()],
+        )))
     }
 
     /// Returns whether this grant proved this token.

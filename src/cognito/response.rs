@@ -35,7 +35,7 @@ impl Response {
     /// client's logs and yours share it.
     #[must_use]
     pub fn success(body: &impl Serialize, request_id: &str) -> Self {
-        match serde_json::to_vec(body) {
+        match to_json(body) {
             Ok(body) => Self::new(200, body, request_id),
             Err(_) => Self::refused(&Name::InternalError.into(), request_id),
         }
@@ -62,21 +62,21 @@ impl Response {
     /// Answers with a refusal or a failure, under the same id as the request's log.
     #[must_use]
     pub fn refused(exception: &Exception, request_id: &str) -> Self {
-        let body = serde_json::to_vec(exception).unwrap_or_default();
+        let body = to_json(exception).unwrap_or_default();
         let mut response = Self::new(exception.status(), body, request_id);
         let error_type = ("x-amzn-ErrorType", exception.name().into());
         response.headers.push(error_type);
         response
     }
 
-    fn new(status: u16, body: Vec<u8>, request_id: &str) -> Self {
+    fn new(status: u16, body: Zeroizing<Vec<u8>>, request_id: &str) -> Self {
         Self {
             status,
             headers: alloc::vec![
                 ("content-type", "application/x-amz-json-1.1".into()),
                 ("x-amzn-RequestId", request_id.into()),
             ],
-            body: body.into(),
+            body,
         }
     }
 }
@@ -90,6 +90,38 @@ impl core::fmt::Debug for Response {
             .field("body", &format_args!("{} bytes", self.body.len()))
             .finish()
     }
+}
+
+/// Writes a body into a buffer that never grows: one that does leaves pieces of it behind. So it is
+/// written once to be measured.
+#[cfg(feature = "std")]
+fn to_json(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, body)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *bytes, body)?;
+    Ok(bytes)
+}
+
+#[cfg(feature = "std")]
+struct Length(usize);
+
+#[cfg(feature = "std")]
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a body into a buffer that grows: without `std` the serializer takes no other.
+#[cfg(not(feature = "std"))]
+fn to_json(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    serde_json::to_vec(body).map(Zeroizing::new)
 }
 
 /// `{}`.
@@ -136,5 +168,20 @@ impl core::fmt::Debug for AuthenticationResult {
             .debug_struct("AuthenticationResult")
             .field("expires_in", &self.expires_in)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    /// A buffer that grows frees what it held without wiping it.
+    #[test]
+    fn a_body_is_never_moved_while_it_is_written() {
+        for length in [1, 100, 10_000] {
+            let text = "\u{1}é".repeat(length);
+            let body = Response::success(&text, "request-1").body;
+            assert_eq!(body.capacity(), body.len());
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Names one attempt, so that its caller can repeat it after a lost answer.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
-use hmac::Mac as _;
 use zeroize::Zeroizing;
 
-use super::mac::keyed_hash;
+use super::mac::{half, keyed_hash};
 use crate::association::names::{Context, Nonce};
 use crate::entropy::{Entropy, NoEntropy};
 use crate::totp::Code;
@@ -25,7 +26,10 @@ use crate::totp::Code;
 /// # Ok::<(), softtoken::entropy::NoEntropy>(())
 /// ```
 #[derive(Clone)]
-pub struct AttemptKey(Zeroizing<[u8; 16]>);
+pub struct AttemptKey(
+    // Boxed, so that moving it leaves no copy behind.
+    Box<Zeroizing<[u8; 16]>>,
+);
 
 impl AttemptKey {
     /// Generates a new key.
@@ -34,13 +38,18 @@ impl AttemptKey {
     ///
     /// [`NoEntropy`] where the source fails. There is no key then.
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        crate::entropy::draw(entropy).map(Self::from_bytes)
+        let mut key = Box::new(Zeroizing::new([0; 16]));
+        entropy.fill(&mut **key)?;
+        Ok(Self(key))
     }
 
     /// Takes a key that was generated before, in another process that repeats the request.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Zeroizing::new(bytes))
+        let bytes = Zeroizing::new(bytes);
+        let mut key = Box::new(Zeroizing::new([0; 16]));
+        key.copy_from_slice(&*bytes);
+        Self(key)
     }
 
     /// Returns the bytes, to hand to another process. A process that has these bytes, the session
@@ -59,23 +68,25 @@ impl AttemptKey {
         nonce: Option<&Nonce>,
         codes: &[&Code],
     ) -> Attempt {
-        let mut mac = keyed_hash(&*self.0, b"softtoken attempt");
-        mac.update(&[
-            operation as u8,
-            u8::try_from(codes.len()).unwrap_or(u8::MAX),
-        ]);
+        // Two codes of eight digits at the most.
+        let mut typed = Zeroizing::new(Vec::with_capacity(32));
         for code in codes {
-            mac.update(&[code.digits().get()]);
-            mac.update(code.expose().as_bytes());
+            typed.push(code.digits().get());
+            typed.extend_from_slice(code.expose().as_bytes());
         }
-        mac.update(&[u8::from(nonce.is_some())]);
-        if let Some(nonce) = nonce {
-            mac.update(nonce);
-        }
-        mac.update(context.as_bytes());
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        Attempt(digest)
+        let count = u8::try_from(codes.len()).unwrap_or(u8::MAX);
+        let hash = keyed_hash(
+            &**self.0,
+            b"softtoken attempt",
+            &[
+                &[operation as u8, count],
+                &typed,
+                &[u8::from(nonce.is_some())],
+                nonce.map_or(&[], |nonce| nonce.as_slice()),
+                context.as_bytes(),
+            ],
+        );
+        Attempt(half(&hash))
     }
 }
 

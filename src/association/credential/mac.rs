@@ -2,10 +2,32 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
-/// Begins HMAC-SHA-256 for one purpose.
-pub(crate) fn keyed_hash(key: &[u8], purpose: &[u8]) -> Hmac<Sha256> {
+use crate::scrub;
+
+/// Returns the HMAC-SHA-256 of these parts, one after the other, for one purpose. What the hash had
+/// on the stack is wiped.
+pub(crate) fn keyed_hash(key: &[u8], purpose: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut hash = Zeroizing::new([0; 32]);
+    write_hash(key, purpose, parts, &mut hash);
+    scrub::stack();
+    hash
+}
+
+#[inline(never)]
+fn write_hash(key: &[u8], purpose: &[u8], parts: &[&[u8]], hash: &mut [u8; 32]) {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(purpose);
-    mac
+    for part in parts {
+        mac.update(part);
+    }
+    hash.copy_from_slice(&mac.finalize().into_bytes());
+}
+
+/// Returns the first half of a keyed hash, to be kept.
+pub(crate) fn half(hash: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
 }

@@ -14,7 +14,7 @@ pub(crate) use browser::BrowserText;
 pub use browser::{BrowserKeys, BrowserToken};
 pub(crate) use factor::VouchedFor;
 pub use factor::{Factor, FactorError, Vouched};
-pub(crate) use mac::keyed_hash;
+pub(crate) use mac::{half, keyed_hash};
 pub use recovery_code::{RecoveryCode, RecoveryCodeError, RecoveryCodes};
 pub use session::{ChallengeSession, SessionKeys};
 pub(crate) use session::{Claims, Draw, Purpose, PurposeKind};

@@ -1,15 +1,15 @@
 //! Reads and shows recovery codes: ten, each accepted once.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use hmac::Mac as _;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-use super::mac::keyed_hash;
+use super::mac::{half, keyed_hash};
 use crate::ascii;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::reveal::reveal;
@@ -39,7 +39,10 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// # Ok::<(), softtoken::association::RecoveryCodeError>(())
 /// ```
 #[derive(Clone)]
-pub struct RecoveryCode(Zeroizing<[u8; LENGTH]>);
+pub struct RecoveryCode(
+    // Boxed, so that moving it leaves no copy behind.
+    Zeroizing<Box<[u8]>>,
+);
 
 /// Reports a text that cannot be a recovery code. Nothing was looked up, nothing counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -49,8 +52,8 @@ pub struct RecoveryCodeError;
 
 impl RecoveryCode {
     pub(crate) fn draw(entropy: &dyn Entropy) -> Result<Self, NoEntropy> {
-        let mut values = Zeroizing::new([0; LENGTH]);
-        entropy.fill(&mut *values)?;
+        let mut values = blank();
+        entropy.fill(&mut values)?;
         // 256 is a multiple of 32, so every value is as likely as the next.
         values.iter_mut().for_each(|value| *value &= 31);
         Ok(Self(values))
@@ -63,7 +66,7 @@ impl RecoveryCode {
     /// [`RecoveryCodeError`] where it has not 25 letters and digits of the alphabet. Nothing was
     /// looked up.
     pub fn parse(text: &str) -> Result<Self, RecoveryCodeError> {
-        let mut values = Zeroizing::new([0; LENGTH]);
+        let mut values = blank();
         let mut length = 0;
         for typed in text.chars() {
             if typed.is_whitespace() || typed == '-' {
@@ -97,12 +100,12 @@ impl RecoveryCode {
     }
 
     pub(crate) fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
-        let mut mac = keyed_hash(salt, b"softtoken recovery");
-        mac.update(&*self.0);
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        hash
+        half(&keyed_hash(salt, b"softtoken recovery", &[&self.0]))
     }
+}
+
+fn blank() -> Zeroizing<Box<[u8]>> {
+    Zeroizing::new(alloc::vec![0; LENGTH].into_boxed_slice())
 }
 
 /// Looks the character up in the whole alphabet: its place decides neither a branch nor an address.
@@ -136,7 +139,7 @@ impl FromStr for RecoveryCode {
 
 impl PartialEq for RecoveryCode {
     fn eq(&self, other: &Self) -> bool {
-        reveal(self.0.ct_eq(&*other.0))
+        reveal(self.0.ct_eq(&other.0))
     }
 }
 

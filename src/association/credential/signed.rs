@@ -4,18 +4,16 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use base32::Alphabet;
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use base32ct::{Base32Unpadded, Encoding as _};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::mac::keyed_hash;
+use crate::ascii;
 use crate::association::names::Context;
 use crate::keys::{Key, Keys};
 use crate::reveal::reveal;
 
-const ALPHABET: Alphabet = Alphabet::Rfc4648Lower { padding: false };
 const VERSION: u8 = 1;
 /// Limits the text that is looked at, in characters: more than the longest that is ever made.
 pub(super) const MAX_LEN: usize = 1000;
@@ -53,11 +51,9 @@ impl Payload {
 
     /// Signs the payload for this purpose with the current key, and returns the text.
     pub(super) fn sign(&mut self, keys: &Keys, purpose: &[u8]) -> Zeroizing<String> {
-        let signature = mac(keys.current(), purpose, &self.0)
-            .finalize()
-            .into_bytes();
-        self.put(&signature);
-        Zeroizing::new(base32::encode(ALPHABET, &self.0))
+        let signature = mac(keys.current(), purpose, &self.0);
+        self.put(&*signature);
+        ascii::text(encode(&self.0))
     }
 }
 
@@ -66,9 +62,11 @@ pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
     if text.len() > MAX_LEN {
         return None;
     }
-    let bytes = base32::decode(ALPHABET, text).map(Zeroizing::new)?;
+    let mut bytes = Zeroizing::new(alloc::vec![0; text.len()]);
+    let length = Base32Unpadded::decode(text, &mut bytes).ok()?.len();
+    bytes.truncate(length);
     // Base32 has many spellings of the same bytes; what is signed has one.
-    if *Zeroizing::new(base32::encode(ALPHABET, &bytes)) != *text {
+    if *encode(&bytes) != *text.as_bytes() {
         return None;
     }
     let (signed, signature) = bytes.split_last_chunk::<32>()?;
@@ -77,7 +75,7 @@ pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
     };
     let (id, _) = after_version.split_first_chunk()?;
     let key = keys.find(u32::from_be_bytes(*id))?;
-    let expected = mac(key, purpose, signed).finalize().into_bytes();
+    let expected = mac(key, purpose, signed);
     if !reveal(expected.ct_eq(signature)) {
         return None;
     }
@@ -85,10 +83,16 @@ pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
     Some(Said { bytes, at: 5, end })
 }
 
-fn mac(key: &Key, purpose: &[u8], signed: &[u8]) -> Hmac<Sha256> {
-    let mut mac = keyed_hash(key.expose(), purpose);
-    mac.update(signed);
-    mac
+fn mac(key: &Key, purpose: &[u8], signed: &[u8]) -> Zeroizing<[u8; 32]> {
+    keyed_hash(key.expose(), purpose, &[signed])
+}
+
+/// Returns the letters for these bytes, in a buffer that never grew.
+fn encode(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut letters = Zeroizing::new(alloc::vec![0; (bytes.len() * 8).div_ceil(5)]);
+    // As many as there is room for.
+    let _ = Base32Unpadded::encode(bytes, &mut letters);
+    letters
 }
 
 /// Holds a payload whose signature held, read from its beginning.

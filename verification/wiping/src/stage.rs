@@ -1,0 +1,247 @@
+//! Gives an act its clock, its randomness and its keys, and notes what is a secret in it.
+//!
+//! An act is rehearsed first, in the process that scans: there every secret is noted, in all its
+//! forms. In the process that is scanned the same act draws the same secrets, and notes nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use softtoken::association::{BrowserKeys, SessionKeys};
+use softtoken::entropy::{Entropy, NoEntropy};
+use softtoken::policy::Policy;
+use softtoken::record::Keyring;
+use softtoken::time::Step;
+use softtoken::totp::{Algorithm, Digits, Secret, Totp, Verifier};
+use softtoken::{Administrator, Code, Context, Grant, Mfa, UnixTime};
+use zeroize::Zeroizing;
+
+/// The user.
+pub const SUBJECT: &str = "alice";
+const START: u64 = 1_700_000_025;
+
+/// The name of a secret, and one of its forms.
+pub type Note = (String, Vec<u8>);
+
+/// What an act is played on.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// `None` where the act is not rehearsed.
+    notes: Option<Arc<Mutex<Vec<Note>>>>,
+    draws: Arc<AtomicU64>,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Stage {
+    fn of(act: &str, notes: Option<Arc<Mutex<Vec<Note>>>>) -> Self {
+        let seed = act
+            .bytes()
+            .fold(1_u64, |seed, byte| mix(seed ^ u64::from(byte)));
+        Self {
+            notes,
+            draws: Arc::new(AtomicU64::new(seed)),
+            seconds: Arc::new(AtomicU64::new(START)),
+        }
+    }
+
+    /// A stage that notes nothing.
+    #[must_use]
+    pub fn performance(act: &str) -> Self {
+        Self::of(act, None)
+    }
+
+    /// Plays an act on a stage that notes its secrets, and returns these.
+    pub fn rehearse(act: &str, play: fn(&Self)) -> Vec<Note> {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        play(&Self::of(act, Some(Arc::clone(&notes))));
+        let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+        core::mem::take(&mut *notes)
+    }
+
+    /// Says that this is a secret.
+    pub fn note(&self, what: &str, secret: &[u8]) {
+        if let Some(notes) = &self.notes {
+            let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.push((what.to_owned(), secret.to_vec()));
+        }
+    }
+
+    /// Says that this text is a secret, as it is and in the other case.
+    pub fn note_text(&self, what: &str, text: &str) {
+        self.note(what, text.as_bytes());
+        if self.notes.is_some() {
+            self.note(what, text.to_ascii_lowercase().as_bytes());
+        }
+    }
+
+    /// Says that this is a key: its base32, and what HMAC makes of it, are secrets as well.
+    pub fn note_key(&self, what: &str, key: &[u8]) {
+        if self.notes.is_none() {
+            return;
+        }
+        self.note(what, key);
+        for pad in [0x36, 0x5c] {
+            let mut block = [pad; 64];
+            if key.len() <= block.len() {
+                block
+                    .iter_mut()
+                    .zip(key)
+                    .for_each(|(byte, key)| *byte ^= key);
+                self.note(&format!("{what}, in a block"), &block[..key.len()]);
+                let mut state = [
+                    0x6745_2301,
+                    0xefcd_ab89,
+                    0x98ba_dcfe,
+                    0x1032_5476,
+                    0xc3d2_e1f0,
+                ];
+                sha1::block_api::compress(&mut state, &[block]);
+                let state: Vec<u8> = state
+                    .iter()
+                    .flat_map(|word: &u32| word.to_ne_bytes())
+                    .collect();
+                self.note(&format!("{what}, hashed"), &state);
+            }
+        }
+        if let Ok(secret) = Secret::from_bytes(key) {
+            self.note_text(&format!("{what}, base32"), &secret.expose_base32());
+        }
+    }
+
+    /// The time moves on.
+    pub fn later(&self, seconds: u64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.seconds.load(Ordering::Relaxed))
+    }
+
+    /// Eight digits: a code's text is as long as a piece.
+    #[must_use]
+    pub fn totp(&self) -> Totp {
+        Totp::new(Algorithm::Sha1, Digits::Eight, Duration::from_secs(30)).expect("a period")
+    }
+
+    /// The step of now.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.totp().step(self.now())
+    }
+
+    /// The code that an authenticator shows so many steps from now.
+    #[must_use]
+    pub fn code(&self, secret: &Secret, offset: i64) -> Code {
+        let code = Verifier::new(secret, self.totp()).code(self.step().saturating_offset(offset));
+        self.note("code", code.expose().as_bytes());
+        code
+    }
+
+    /// A policy with codes of eight digits, and two tokens.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let policy = Policy::builder()
+            .totp(self.totp())
+            .max_tokens(2)
+            .recovery_limit(None);
+        policy.build().expect("every number is in its range")
+    }
+
+    /// An `Mfa` without keys.
+    #[must_use]
+    pub fn mfa(&self, policy: Policy) -> Mfa {
+        let clock = self.clone();
+        Mfa::new(policy, move || Some(clock.now()), self.clone())
+    }
+
+    /// An `Mfa` with keys that were drawn, under two ids each, and with a seal.
+    #[must_use]
+    pub fn keyed(&self, policy: Policy) -> Mfa {
+        let sessions = SessionKeys::generate(1, self).expect("it draws");
+        let browsers = BrowserKeys::generate(1, self).expect("it draws");
+        let keyring = Keyring::generate(1, self).expect("it draws");
+        let mfa = self.mfa(policy).with_sessions(sessions, context());
+        let mfa = mfa.with_browsers(browsers, Duration::from_secs(86_400));
+        mfa.expect("a day").sealed(keyring).seal_label("label")
+    }
+
+    /// The grant of a login by password.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant::first_factor(SUBJECT, self.now()).with_id("login-1")
+    }
+
+    /// A secret that was drawn.
+    #[must_use]
+    pub fn secret(&self) -> Secret {
+        Secret::generate(20, self).expect("it draws")
+    }
+}
+
+/// The administrator.
+#[must_use]
+pub fn administrator() -> Administrator {
+    Administrator::named("admin")
+}
+
+/// The context of every flow.
+#[must_use]
+pub fn context() -> Context {
+    Context::new("web").expect("three bytes")
+}
+
+/// Puts a text together that is wiped, in a buffer that never grows.
+#[must_use]
+pub fn joined(parts: &[&str]) -> Zeroizing<String> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    parts.iter().for_each(|part| text.push_str(part));
+    text
+}
+
+fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
+}
+
+/// Draws bytes that are the same in every performance of an act: one at a time, so that no buffer
+/// but the caller's has them. What is drawn in the length of a secret, of a recovery code or of a
+/// key is one; ids, nonces and salts have other lengths, and are none.
+impl Entropy for Stage {
+    fn fill(&self, into: &mut [u8]) -> Result<(), NoEntropy> {
+        let draw = self.draws.fetch_add(1, Ordering::Relaxed);
+        for (place, byte) in (0_u64..).zip(into.iter_mut()) {
+            *byte = mix(mix(draw) ^ place).to_be_bytes()[0];
+        }
+        if self.notes.is_some() {
+            match into.len() {
+                20 => self.note_key("secret", into),
+                25 => self.note_recovery_code(into),
+                32 => self.note_key("key", into),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stage {
+    fn note_recovery_code(&self, drawn: &[u8]) {
+        let alphabet = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let values: Vec<u8> = drawn.iter().map(|byte| byte & 31).collect();
+        let letters: Vec<u8> = values
+            .iter()
+            .map(|value| alphabet[usize::from(*value)])
+            .collect();
+        let groups: Vec<&[u8]> = letters.chunks(5).collect();
+        let shown = String::from_utf8(groups.join(&b'-')).expect("ASCII");
+        self.note("recovery code, drawn", drawn);
+        self.note("recovery code, values", &values);
+        self.note("recovery code, letters", &letters);
+        self.note_text("recovery code, shown", &shown);
+    }
+}
