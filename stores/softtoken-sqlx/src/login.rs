@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use softtoken::association::Operation;
 use softtoken::mfa::{Decision, Request};
-use softtoken::store::Swap;
+use softtoken::store::{Swap, Write};
 use softtoken::{Error, Fault};
 use sqlx::Transaction;
 use tokio::sync::OwnedSemaphorePermit;
@@ -139,7 +139,7 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
             _turn: turn,
         } = self;
         let work = async move {
-            let expected = decision.write().map(|write| write.next());
+            let expected = decision.write().map(Write::next);
             open.holds(&subject, expected).await.map_err(Error::Store)?;
             open.commit().await.map_err(Error::Store)?;
             drop(turn);

@@ -42,7 +42,7 @@ impl<DB: Engine> Open<DB> {
         revision: Option<Revision>,
     ) -> Result<(), SqlxError> {
         let row = DB::load_locked(self.transaction(), subject).await;
-        let row = row.map_err(|error| match error {
+        let row = row.map_err(|error| match engine::ended::<DB>(error) {
             SqlxError::Database(error) => SqlxError::Undone(error),
             other => other,
         });

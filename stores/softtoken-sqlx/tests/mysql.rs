@@ -1,8 +1,8 @@
 //! Runs the store on a MariaDB server of its own.
 #![cfg(feature = "mysql")]
 
+use core::str::FromStr as _;
 use core::time::Duration;
-use std::str::FromStr as _;
 use std::thread;
 
 use softtoken::association::Events;

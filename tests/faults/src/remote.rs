@@ -3,7 +3,6 @@
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -54,7 +53,7 @@ impl Remote {
         open: impl FnOnce(&Path) -> S,
     ) -> io::Result<(Server, Self)> {
         if let (Ok(port), Some(file)) = (env::var(PORT), env::var_os(FILE)) {
-            return serve(&port, file, open);
+            return serve(&port, Path::new(&file), open);
         }
         let port = free_port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -85,11 +84,11 @@ impl Remote {
 /// What is killed: it has the file, and answers every connection in a thread of its own.
 fn serve<T, S: BlockingStore + 'static>(
     port: &str,
-    file: OsString,
+    file: &Path,
     open: impl FnOnce(&Path) -> S,
 ) -> io::Result<T> {
     let port: u16 = port.parse().map_err(|_| ErrorKind::InvalidInput)?;
-    let store = Arc::new(open(Path::new(&file)));
+    let store = Arc::new(open(file));
     for stream in TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.incoming() {
         let (mut stream, store) = (stream?, Arc::clone(&store));
         thread::spawn(move || -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use softtoken::store::Write;
+use sqlx::error::DatabaseError;
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
 use super::{Engine, Row, Sealed, Verdict};
@@ -93,7 +94,7 @@ impl Sealed for Postgres {
     }
 
     fn verdict(error: &Error) -> Verdict {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         match code.as_deref() {
             // Of class 40 these two alone: by 40003 it is not known how it ended.
             Some("40001" | "40P01") => Verdict::Conflict,

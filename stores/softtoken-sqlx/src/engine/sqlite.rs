@@ -1,6 +1,7 @@
 //! SQLite.
 
 use softtoken::store::Write;
+use sqlx::error::DatabaseError;
 use sqlx::{Error, Sqlite, SqliteConnection};
 
 use super::{Engine, Row, Sealed, Verdict};
@@ -88,7 +89,7 @@ impl Sealed for Sqlite {
 
     fn verdict(error: &Error) -> Verdict {
         const CONSTRAINT: u32 = 19;
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         // The low byte is the error, what stands above it says more.
         match code.and_then(|code| code.parse::<u32>().ok()) {
             Some(code) if code & 0xff == CONSTRAINT => Verdict::Refused,

@@ -1,9 +1,9 @@
 //! An application with a table of its own, and the claims that hold of it on every engine.
 
 use core::error::Error;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use softtoken::association::{Administrator, ImportedToken, Operation};
 use softtoken::mfa::Request;
@@ -122,7 +122,9 @@ pub(crate) use application;
 
 /// What a statement of the application's own came to: SERIALIZABLE and deadlocks are met there too.
 pub(crate) fn statement(error: sqlx::Error) -> SqlxError {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
         Some("40001" | "40P01") => SqlxError::Conflict(error),
         _ => SqlxError::Database(error),
@@ -253,11 +255,13 @@ pub(crate) async fn one_of_sixty_four_logs_in<DB: Own>(application: &Application
     for answer in logins.join_all().await {
         match answer {
             Ok(()) => accepted += 1,
-            Err(MfaError::Rejected {
-                rejection: Rejection::Reused,
-                ..
-            }) => {}
-            Err(MfaError::Fault(Fault::Contended)) => {}
+            Err(
+                MfaError::Rejected {
+                    rejection: Rejection::Reused,
+                    ..
+                }
+                | MfaError::Fault(Fault::Contended),
+            ) => {}
             Err(error) => panic!("{error:?}"),
         }
     }
