@@ -67,6 +67,14 @@ impl Tables {
     }
 }
 
+/// What an attempt came to.
+enum Attempt<T> {
+    /// The answer, where the transaction was not left.
+    Ended(Option<T>),
+    /// Another was faster.
+    Overtaken,
+}
+
 /// Who may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writer {
@@ -141,7 +149,7 @@ impl Database {
         Ok(self.transaction())
     }
 
-    /// One attempt: `None` where another was faster.
+    /// One attempt.
     fn attempt<O: Operation>(
         &self,
         mut transaction: Transaction<'_>,
@@ -149,7 +157,7 @@ impl Database {
         request: &Request<O>,
         login: &Login,
         stale: Option<Snapshot>,
-    ) -> Result<Option<Option<O::Output>>, Error<Failed>> {
+    ) -> Result<Attempt<O::Output>, Error<Failed>> {
         let found = match self.flaw {
             Flaw::Blind => stale,
             _ => transaction.tables.records.get(subject).cloned(),
@@ -169,7 +177,7 @@ impl Database {
                 _ => transaction.tables.swap(write, false),
             };
             if swap == Swap::Conflict {
-                return Ok(None);
+                return Ok(Attempt::Overtaken);
             }
         }
         if decision.is_rejection() {
@@ -183,11 +191,11 @@ impl Database {
         }
         match login.ending() {
             Ending::Commit => {}
-            Ending::Leave => return Ok(Some(None)),
+            Ending::Leave => return Ok(Attempt::Ended(None)),
             Ending::WriteTwice => transaction.aborted = true,
             Ending::Fail => {
                 if self.flaw == Flaw::CommitUnchecked {
-                    return Ok(Some(Some(decision.committed()?)));
+                    return Ok(Attempt::Ended(Some(decision.committed()?)));
                 }
                 return Err(Error::Store(Failed("a constraint")));
             }
@@ -198,25 +206,25 @@ impl Database {
         }
         if transaction.aborted {
             if self.flaw == Flaw::AbortedUnseen {
-                return Ok(Some(Some(decision.committed()?)));
+                return Ok(Attempt::Ended(Some(decision.committed()?)));
             }
             return Err(Error::Store(Failed("the transaction is aborted")));
         }
         transaction.commit();
-        Ok(Some(Some(decision.committed()?)))
+        Ok(Attempt::Ended(Some(decision.committed()?)))
     }
 
     fn reject<T>(
         &self,
         transaction: Transaction<'_>,
         decision: Decision<T>,
-    ) -> Result<Option<Option<T>>, Error<Failed>> {
+    ) -> Result<Attempt<T>, Error<Failed>> {
         if self.flaw != Flaw::CountRolledBack {
             transaction.commit();
         }
         match decision.committed() {
-            Err(_) if self.flaw == Flaw::RejectionSwallowed => Ok(Some(None)),
-            answer => Ok(Some(Some(answer?))),
+            Err(_) if self.flaw == Flaw::RejectionSwallowed => Ok(Attempt::Ended(None)),
+            answer => Ok(Attempt::Ended(Some(answer?))),
         }
     }
 }
@@ -287,7 +295,9 @@ impl BlockingLogins for Database {
             let stale = self.load_blocking(subject).map_err(Error::Store)?;
             std::thread::yield_now();
             let transaction = self.begin().map_err(Error::Store)?;
-            if let Some(ended) = self.attempt(transaction, subject, &request, login, stale)? {
+            if let Attempt::Ended(ended) =
+                self.attempt(transaction, subject, &request, login, stale)?
+            {
                 return Ok(ended);
             }
         }
@@ -359,7 +369,10 @@ impl Logins for Awaited {
             .0
             .attempt(transaction, subject, &request, login, None)?;
         step().await;
-        ended.ok_or_else(|| Fault::Contended.into())
+        match ended {
+            Attempt::Ended(ended) => Ok(ended),
+            Attempt::Overtaken => Err(Fault::Contended.into()),
+        }
     }
 
     async fn has_row(&self, row: &str) -> Result<bool, Failed> {
