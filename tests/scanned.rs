@@ -1,8 +1,8 @@
 //! QR codes are read back by a decoder that nobody here wrote: zbar's, from pictures of pixels.
 
+use core::time::Duration;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use softtoken::totp::{Algorithm, Digits, KeyUri, Secret, Totp};
 
