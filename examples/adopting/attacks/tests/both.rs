@@ -39,7 +39,9 @@ fn the_readme_says_how_many_lines_the_change_has() {
     for server in ["before", "after"] {
         let source = file(&format!("{server}/src/lib.rs"));
         let code = source.lines().map(str::trim);
-        let lines = code.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+        let lines = code
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .count();
         let said = format!("{lines} lines {server}");
         assert!(readme.contains(&said), "{said}");
     }
