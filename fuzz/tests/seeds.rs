@@ -12,13 +12,14 @@ use softtoken_fuzz as targets;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("base32", targets::base32),
     ("browser", targets::browser),
     ("code", targets::code),
     ("cognito_request", targets::cognito_request),
     ("factor", targets::factor),
     ("grant", targets::grant),
+    ("http", targets::http),
     ("key_uri", targets::key_uri),
     ("operations", targets::operations),
     ("record", targets::record),
@@ -116,6 +117,7 @@ fn seeds(target: &str) -> Seeds {
         "session" => signed(&targets::session_texts()),
         "browser" => signed(&[targets::browser_text()]),
         "cognito_request" => requests(&targets::cognito_sessions(), "valid"),
+        "http" => over_http(),
         "operations" => plays(),
         _ => panic!("there is no target {target}"),
     }
@@ -299,6 +301,67 @@ fn requests(sessions: &[String; 4], token: &str) -> Seeds {
     ]
     .map(|(seed, operation, body)| (seed.into(), format!("{operation}\n{body}").into_bytes()))
     .into()
+}
+
+fn over_http() -> Seeds {
+    let session = || "@session@".to_owned();
+    let sessions = [session(), session(), session(), session()];
+    let mut seeds = requests(&sessions, "@token@");
+    for (_, seed) in &mut seeds {
+        let text = String::from_utf8(seed.clone()).unwrap();
+        let text = text
+            .replace("webclient", "required1client00000000000")
+            .replace("local_pool", "local_required1")
+            .replace("\"alice\"", "\"rosa\"");
+        *seed = text.into();
+    }
+    seeds.extend(texts(&[
+        (
+            "sign-in",
+            "InitiateAuth\n{\"ClientId\":\"optional1client00000000000\",\
+             \"AuthFlow\":\"USER_PASSWORD_AUTH\",\"AuthParameters\":\
+             {\"USERNAME\":\"otto\",\"PASSWORD\":\"Correct-Horse-1\"}}",
+        ),
+        (
+            "sign-up",
+            "SignUp\n{\"ClientId\":\"optional1client00000000000\",\"Username\":\"new\",\
+             \"Password\":\"Correct-Horse-1\",\"UserAttributes\":[{\"Name\":\"email\",\
+             \"Value\":\"a@b.c\"}]}",
+        ),
+        ("user", "GetUser\n{\"AccessToken\":\"@token@\"}"),
+        (
+            "user-admin",
+            "AdminGetUser\n{\"UserPoolId\":\"local_optional1\",\"Username\":\"otto\"}",
+        ),
+        ("pools", "ListUserPools\n{\"MaxResults\":10}"),
+        (
+            "pool",
+            "DescribeUserPool\n{\"UserPoolId\":\"local_optional1\"}",
+        ),
+        (
+            "create-pool",
+            "CreateUserPool\n{\"PoolName\":\"p\",\"MfaConfiguration\":\"ON\"}",
+        ),
+        (
+            "create-user",
+            "AdminCreateUser\n{\"UserPoolId\":\"local_optional1\",\"Username\":\"x\"}",
+        ),
+        (
+            "raw",
+            ">POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}",
+        ),
+        (
+            "raw-chunked",
+            ">POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: AWSCognitoIdentityProviderService.GetUser\
+             \r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ),
+        (
+            "raw-keys",
+            ">GET /local_optional1/.well-known/jwks.json HTTP/1.1\r\nhost: a\r\n\r\n\
+             DELETE /x HTTP/1.0\r\n\r\n",
+        ),
+    ]));
+    seeds
 }
 
 /// Plays of `operations`, whose bytes its module explains.
