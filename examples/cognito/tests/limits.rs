@@ -113,8 +113,8 @@ fn a_head_that_does_not_end_ends_the_connection() {
     let mut idle = connect(&world);
     idle.write_all(KEY.as_bytes()).expect("sent");
     assert_eq!(status(&mut idle), Some(200));
-    for mut stream in [&mut silent, &mut slow, &mut idle] {
-        assert!(is_ended(&mut stream));
+    for stream in [&mut silent, &mut slow, &mut idle] {
+        assert!(is_ended(stream));
     }
 }
 

@@ -176,9 +176,9 @@ fn users_are_listed_by_filter_and_by_page() {
         json!([{ "Name": "email", "Value": "anna@example.org" }])
     );
     let next = json!({ "UserPoolId": id, "PaginationToken": first["PaginationToken"] });
-    let last = world.done("ListUsers", &next);
-    assert_eq!(last["Users"][0]["Username"], "berta");
-    assert!(last["PaginationToken"].is_null());
+    let rest = world.done("ListUsers", &next);
+    assert_eq!(rest["Users"][0]["Username"], "berta");
+    assert!(rest["PaginationToken"].is_null());
 }
 
 #[test]
@@ -269,8 +269,8 @@ fn an_address_is_the_name_where_the_pool_has_no_other() {
         "there would be nothing to sign in by"
     );
     world.done("SignUp", &sign_up(&client, "berta@example.org", &[]));
-    let taken = json!([{ "Name": "email", "Value": "berta@example.org" }]);
-    let update = json!({ "AccessToken": token, "UserAttributes": taken });
+    let of_berta = json!([{ "Name": "email", "Value": "berta@example.org" }]);
+    let update = json!({ "AccessToken": token, "UserAttributes": of_berta });
     assert_eq!(
         world.refused("UpdateUserAttributes", &update),
         "AliasExistsException"
@@ -372,22 +372,22 @@ fn clients_are_changed_listed_and_deleted() {
         "AccessTokenValidity": 7, "TokenValidityUnits": { "AccessToken": "minutes" },
     });
     world.done("UpdateUserPoolClient", &update);
-    let named = json!({ "UserPoolId": id, "ClientId": clients[0] });
-    let described = world.done("DescribeUserPoolClient", &named);
+    let first_client = json!({ "UserPoolId": id, "ClientId": clients[0] });
+    let described = world.done("DescribeUserPoolClient", &first_client);
     assert_eq!(described["UserPoolClient"]["AccessTokenValidity"], 420);
     assert_eq!(described["UserPoolClient"]["ClientName"], "made");
-    world.done("UpdateUserPoolClient", &named);
-    let described = world.done("DescribeUserPoolClient", &named);
+    world.done("UpdateUserPoolClient", &first_client);
+    let described = world.done("DescribeUserPoolClient", &first_client);
     assert_eq!(described["UserPoolClient"]["AccessTokenValidity"], 3600);
 
-    world.done("DeleteUserPoolClient", &named);
+    world.done("DeleteUserPoolClient", &first_client);
     for operation in [
         "DeleteUserPoolClient",
         "UpdateUserPoolClient",
         "DescribeUserPoolClient",
     ] {
         assert_eq!(
-            world.refused(operation, &named),
+            world.refused(operation, &first_client),
             "ResourceNotFoundException"
         );
     }
