@@ -1,12 +1,9 @@
 //! The process that has an SQLite file by the store is killed, again and again.
 #![cfg(feature = "sqlite")]
 
-use core::error::Error;
-use core::time::Duration;
 use std::path::Path;
-use std::thread;
 
-use softtoken_faults::{Blocked, Remote, endure};
+use softtoken_faults::{Blocked, endure_in_a_file};
 use softtoken_sqlx::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
 use tokio::runtime::Runtime;
@@ -28,18 +25,9 @@ fn open(file: &Path) -> impl softtoken::BlockingStore + use<> {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_when_the_process_is_killed() -> Result<(), Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
-    let (mut server, store) = Remote::start(&folder.path().join("records.sqlite3"), open)?;
-    let tally = endure(&store, || {
-        for kill in 0..KILLS {
-            thread::sleep(Duration::from_millis(500 + 20 * kill));
-            server.kill().expect("it runs");
-            server.restart().expect("it starts again");
-        }
-    })?;
+fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
+    let tally = endure_in_a_file(KILLS, open);
     println!("{KILLS} kills, {tally}");
     assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
     assert!(tally.unknown > 0, "it was killed under load");
-    Ok(())
 }

@@ -24,5 +24,5 @@ pub use history::Tally;
 pub use load::endure;
 pub use mariadb::MariaDb;
 pub use postgres::{Postgres, postgres_program, postgres_user};
-pub use remote::Remote;
+pub use remote::endure_in_a_file;
 pub use server::{Server, free_port};

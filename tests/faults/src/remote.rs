@@ -1,7 +1,7 @@
 //! A store in a process of its own, for an engine that is no server: what is killed is the process.
 
-use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
+use core::time::Duration;
 use std::env;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,6 +15,8 @@ use softtoken::association::Events;
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{BlockingStore, Revision};
 
+use crate::history::Tally;
+use crate::load::endure;
 use crate::server::{Server, free_port};
 
 /// Where the process that is killed finds its port, and its file.
@@ -22,7 +24,7 @@ const PORT: &str = "SOFTTOKEN_KILLED_PORT";
 const FILE: &str = "SOFTTOKEN_KILLED_FILE";
 
 /// The store of another process, as those see it who survive.
-pub struct Remote {
+struct Remote {
     address: SocketAddr,
     idle: Mutex<Vec<BufReader<TcpStream>>>,
 }
@@ -40,27 +42,43 @@ enum Reply {
     Failed,
 }
 
-impl Remote {
-    /// Starts this very test, alone in its binary, once more: in a process that can be killed, in
-    /// which this function opens the file, serves its store, and never returns. Returns that
-    /// process and its store.
-    ///
-    /// # Errors
-    ///
-    /// The process does not start, or does not answer.
-    pub fn start<S: BlockingStore + 'static>(
-        file: &Path,
-        open: impl FnOnce(&Path) -> S,
-    ) -> io::Result<(Server, Self)> {
-        if let (Ok(port), Some(file)) = (env::var(PORT), env::var_os(FILE)) {
-            return serve(&port, Path::new(&file), open);
+/// Keeps up a load on a store in a file, while the process that has opened it is killed so often,
+/// and checks what must hold, as [`endure`] does.
+///
+/// That process is this very program, started once more: call it from a test that stands alone in
+/// its file. There `open` opens the file, and this does not return.
+///
+/// # Panics
+///
+/// Where something does not hold, or the process does not start.
+pub fn endure_in_a_file<S: BlockingStore + 'static>(
+    kills: u64,
+    open: impl FnOnce(&Path) -> S,
+) -> Tally {
+    if let (Ok(port), Some(file)) = (env::var(PORT), env::var_os(FILE)) {
+        let port = port.parse().expect("it is a port");
+        serve(port, open(Path::new(&file))).expect("the port is free");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut server, store) = Remote::start(folder.path()).expect("it starts");
+    let tally = endure(&store, || {
+        for kill in 0..kills {
+            thread::sleep(Duration::from_millis(400 + 20 * kill));
+            server.kill().expect("it runs");
+            server.restart().expect("it starts again");
         }
+    });
+    tally.unwrap_or_else(|broken| panic!("{broken}"))
+}
+
+impl Remote {
+    fn start(folder: &Path) -> io::Result<(Server, Self)> {
         let port = free_port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut itself = Command::new(env::current_exe()?);
         itself
             .env(PORT, port.to_string())
-            .env(FILE, file)
+            .env(FILE, folder.join("records.sqlite3"))
             .stdout(Stdio::null());
         let server = Server::start(itself, move || TcpStream::connect(address).is_ok())?;
         let idle = Mutex::default();
@@ -82,13 +100,8 @@ impl Remote {
 }
 
 /// What is killed: it has the file, and answers every connection in a thread of its own.
-fn serve<T, S: BlockingStore + 'static>(
-    port: &str,
-    file: &Path,
-    open: impl FnOnce(&Path) -> S,
-) -> io::Result<T> {
-    let port: u16 = port.parse().map_err(|_| ErrorKind::InvalidInput)?;
-    let store = Arc::new(open(file));
+fn serve(port: u16, store: impl BlockingStore + 'static) -> io::Result<()> {
+    let store = Arc::new(store);
     for stream in TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.incoming() {
         let (mut stream, store) = (stream?, Arc::clone(&store));
         thread::spawn(move || -> io::Result<()> {
@@ -128,15 +141,6 @@ fn receive<T: DeserializeOwned>(lines: &mut BufReader<TcpStream>) -> io::Result<
     lines.read_line(&mut line)?;
     // An empty one is the end.
     Ok(serde_json::from_str(&line)?)
-}
-
-impl fmt::Debug for Remote {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("Remote")
-            .field(&self.address)
-            .finish()
-    }
 }
 
 impl BlockingStore for Remote {
