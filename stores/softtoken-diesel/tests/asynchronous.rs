@@ -3,10 +3,7 @@
 #![cfg(all(feature = "async-sqlite", feature = "async-postgres"))]
 
 use core::error::Error;
-use core::pin::pin;
-use core::task::Poll;
 use core::time::Duration;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::thread;
 
@@ -17,9 +14,10 @@ use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection};
-use softtoken::association::Respond;
+use softtoken::association::{Operation, Respond};
 use softtoken::mfa::Request;
-use softtoken::store::conformance;
+use softtoken::own_transaction::{self, Ending, Logins};
+use softtoken::store::{Snapshot, Swap, Write, conformance};
 use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
 use softtoken_diesel::{
     Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselError,
@@ -403,120 +401,98 @@ fn login_and_code_share_their_fate_in_postgresql_at_every_isolation() {
     }
 }
 
-/// Polls a future so often, and drops it.
-async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(true);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(_) => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+/// The application, with a table of its own.
+struct Application<C: AsyncEngine>(AsyncDieselStore<C>);
+
+impl<C: Own> Application<C> {
+    async fn new(store: AsyncDieselStore<C>) -> Self {
+        let mut connection = store.pool().get().await.expect("a connection");
+        let tables = format!("{LOGINS}; CREATE TABLE own (login TEXT PRIMARY KEY)");
+        connection
+            .batch_execute(&tables)
+            .await
+            .expect("they are new");
+        drop(connection);
+        Self(store)
+    }
 }
 
-async fn a_login_that_is_dropped_is_whole_or_not_there<C: Own>(store: &AsyncDieselStore<C>) {
-    let login = enrolled(store).await;
-    let mut number = 0;
-    let mut ended = false;
-    for polls in 0..64 {
-        let request = respond(store, &login, login.code()).await;
-        let whole = async {
-            let mut accepted = store.begin("alice", request).await.expect("it answers");
-            let own = accepted.transaction();
-            own.batch_execute(ALLOWED).await.expect("it may");
-            accepted.commit().await.expect("it answers")
-        };
-        ended = !dropped_after(polls, whole).await;
-        nothing_is_open(store).await;
-        // Where it was committed the code is spent, and the login is there; else neither.
-        let again = log_in(store, &login, login.code(), ALLOWED).await;
-        match again {
-            Ok(_) => assert!(!ended, "the code was accepted twice"),
-            Err(error) => assert_eq!(error.rejection(), Some(Rejection::Reused), "{error:?}"),
-        }
-        number += 1;
-        assert_eq!(logins(store).await, number, "after {polls} polls");
-        login.later();
-        if ended {
-            break;
-        }
+impl<C: Own> Store for Application<C> {
+    type Error = DieselError;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+        Store::load(&self.0, subject).await
     }
-    assert!(ended, "it was polled to its end at last");
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselError> {
+        self.0.compare_and_swap(write).await
+    }
+}
+
+impl<C: Own> Logins for Application<C> {
+    async fn log_in<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &own_transaction::Login,
+    ) -> Result<Option<O::Output>, MfaError<DieselError>> {
+        let failed = |error: diesel::result::Error| MfaError::Store(error.into());
+        let mut accepted = self.0.begin(subject, request).await?;
+        let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
+        let own = accepted.transaction();
+        own.batch_execute(&insert).await.map_err(failed)?;
+        match login.ending() {
+            Ending::Commit => {}
+            Ending::Leave => return Ok(None),
+            Ending::WriteTwice => {
+                own.batch_execute(&insert).await.expect_err("it is there");
+            }
+            Ending::Fail => own.batch_execute(FORBIDDEN).await.map_err(failed)?,
+            Ending::Panic => panic!("as the suite asks"),
+        }
+        accepted.commit().await.map(Some)
+    }
+
+    async fn has_row(&self, row: &str) -> Result<bool, DieselError> {
+        let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
+        Ok(number(&self.0, &select).await == 1)
+    }
+}
+
+/// With clients that hang up at each await, and 1,500 of them before others are served.
+fn the_suite_for_own_transactions<C: Own>(
+    store: AsyncDieselStore<C>,
+    runtime: &Runtime,
+) -> Outcome {
+    let application = runtime.block_on(Application::new(store));
+    let suite = own_transaction::Suite::new().hang_ups(1500);
+    suite.check(|| &application, |future| runtime.block_on(future))?;
+    runtime.block_on(nothing_is_open(&application.0));
+    Ok(())
 }
 
 #[test]
-fn a_login_that_is_dropped_is_whole_or_not_there_in_sqlite() {
+fn sqlite_keeps_every_rule_of_own_transactions() -> Outcome {
     let Engine {
         store,
         runtime,
         kept: _folder,
-    } = sqlite(4);
-    runtime.block_on(a_login_that_is_dropped_is_whole_or_not_there(&store));
+    } = sqlite(8);
+    the_suite_for_own_transactions(store, &runtime)
 }
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
-fn a_login_that_is_dropped_is_whole_or_not_there_in_postgresql() {
-    let Engine {
-        store,
-        runtime,
-        kept: _server,
-    } = postgres(Postgres::start(), 4);
-    runtime.block_on(a_login_that_is_dropped_is_whole_or_not_there(&store));
-}
-
-/// Clients that hang up in the middle of a login, which shut nobody out.
-async fn clients_hang_up<C: Own>(store: &AsyncDieselStore<C>, clients: u64) {
-    let login = enrolled(store).await;
-    let request = |code| respond(store, &login, code);
-    let mut tasks = JoinSet::new();
-    for client in 0..clients {
-        let (store, request) = (store.clone(), request(login.code()).await);
-        let mut connected = tasks.spawn(async move {
-            let mut accepted = store.begin("alice", request).await?;
-            let written = accepted.transaction().batch_execute(ALLOWED).await;
-            written.map_err(|error| MfaError::Store(error.into()))?;
-            // Nobody comes as far as to a commit.
-            tokio::time::sleep(Duration::from_secs(3600)).await;
-            Ok::<_, MfaError<DieselError>>(())
-        });
-        let _ = &mut connected;
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_micros(client * 37 % 5000)).await;
-            connected.abort();
-        });
+fn postgresql_keeps_every_rule_of_own_transactions_at_every_isolation() -> Outcome {
+    for isolation in ISOLATIONS {
+        let Engine {
+            store,
+            runtime,
+            kept: _server,
+        } = postgres(isolated(isolation), 8);
+        the_suite_for_own_transactions(store, &runtime)?;
     }
-    while tasks.join_next().await.is_some() {}
-    nothing_is_open(store).await;
-    assert_eq!(logins(store).await, 0, "nobody has logged in");
-    accepted(store, &login, 1).await;
-}
-
-#[test]
-fn fifteen_hundred_clients_that_hang_up_shut_nobody_out_of_sqlite() {
-    let Engine {
-        store,
-        runtime,
-        kept: _folder,
-    } = sqlite(4);
-    runtime.block_on(clients_hang_up(&store, 1500));
-}
-
-#[test]
-#[ignore = "needs PostgreSQL: apt-get install postgresql"]
-fn fifteen_hundred_clients_that_hang_up_shut_nobody_out_of_postgresql() {
-    let Engine {
-        store,
-        runtime,
-        kept: _server,
-    } = postgres(Postgres::start(), 8);
-    runtime.block_on(clients_hang_up(&store, 1500));
+    Ok(())
 }
 
 /// 64 at once, with one code of one subject: one is accepted.

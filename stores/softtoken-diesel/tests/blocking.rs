@@ -3,8 +3,9 @@
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
 
 use core::error::Error;
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Barrier;
 use std::thread;
 
@@ -15,9 +16,11 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, R2D2Connection}
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use diesel_migrations::MigrationHarness as _;
-use softtoken::association::Events;
-use softtoken::store::{Swap, Write, conformance};
-use softtoken::{BlockingStore as _, Code, Error as MfaError, Evidence, Rejection, Revision};
+use softtoken::association::{Events, Operation};
+use softtoken::mfa::Request;
+use softtoken::own_transaction::{self, BlockingLogins, Ending};
+use softtoken::store::{Snapshot, Swap, Write, conformance};
+use softtoken::{BlockingStore, Code, Error as MfaError, Evidence, Rejection, Revision};
 use softtoken_diesel::{
     DieselError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
     SQLITE_SETTINGS, SqliteStore,
@@ -274,7 +277,8 @@ fn login_and_code_share_their_fate<C: Own>(store: &DieselStore<C>, is_closed: &s
             "the code is not spent: {answer:?}"
         );
         assert_eq!(logins(store)?, number, "the login is there once");
-        Ok::<_, Failure>(login.later())
+        login.later();
+        Ok::<_, Failure>(())
     };
     login.later();
 
@@ -370,6 +374,101 @@ fn login_and_code_share_their_fate_in_sqlite() -> Outcome {
     Ok(())
 }
 
+/// The application, with a table of its own.
+struct Application<C: Own>(DieselStore<C>);
+
+impl<C: Own> Application<C> {
+    fn new(store: DieselStore<C>) -> Result<Self, Failure> {
+        let tables = format!("{LOGINS}; CREATE TABLE own (login TEXT PRIMARY KEY)");
+        store.pool().get()?.batch_execute(&tables)?;
+        Ok(Self(store))
+    }
+}
+
+impl<C: Own> BlockingStore for Application<C> {
+    type Error = DieselError;
+
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+        self.0.load_blocking(subject)
+    }
+
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselError> {
+        self.0.compare_and_swap_blocking(write)
+    }
+}
+
+/// Why a login was not committed.
+enum Unfinished {
+    Left,
+    Failed(MfaError<DieselError>),
+}
+
+impl From<MfaError<DieselError>> for Unfinished {
+    fn from(error: MfaError<DieselError>) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<diesel::result::Error> for Unfinished {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(MfaError::Store(error.into()))
+    }
+}
+
+impl<C: Own> BlockingLogins for Application<C> {
+    fn log_in_blocking<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &own_transaction::Login,
+    ) -> Result<Option<O::Output>, MfaError<DieselError>> {
+        let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
+        let answer = self.0.transaction(subject, &request, |own, _| {
+            own.batch_execute(&insert)?;
+            match login.ending() {
+                Ending::Commit => {}
+                Ending::Leave => return Err(Unfinished::Left),
+                Ending::WriteTwice => {
+                    own.batch_execute(&insert).expect_err("it is there");
+                }
+                Ending::Fail => own.batch_execute(FORBIDDEN)?,
+                Ending::Panic => panic!("as the suite asks"),
+            }
+            Ok(())
+        });
+        match answer {
+            Ok((output, ())) => Ok(Some(output)),
+            Err(Unfinished::Left) => Ok(None),
+            Err(Unfinished::Failed(error)) => Err(error),
+        }
+    }
+
+    fn has_row_blocking(&self, row: &str) -> Result<bool, DieselError> {
+        let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
+        let connection = self.0.pool().get();
+        Ok(connection.expect("it answers").number(&select) == 1)
+    }
+}
+
+#[test]
+fn sqlite_keeps_every_rule_of_own_transactions() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let application = Application::new(sqlite(&folder, 8, ENFORCED))?;
+    Ok(own_transaction::check_blocking(|| &application)?)
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn postgresql_keeps_every_rule_of_own_transactions_at_every_isolation() -> Outcome {
+    for isolation in ISOLATIONS {
+        let server = Postgres::start();
+        isolate(&server, isolation)?;
+        let application = Application::new(postgres(&server, 8))?;
+        own_transaction::check_blocking(|| &application)?;
+    }
+    Ok(())
+}
+
 const IDLE: &str = "SELECT count(*) AS number FROM pg_stat_activity WHERE state LIKE 'idle in %'";
 
 #[test]
@@ -427,7 +526,7 @@ fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
     let login = Login::new();
     // The first row of a subject, and the next one.
     for request in [login.import(), login.import().replacing_everything()] {
-        let (_, said) = store.transaction("alice", &request, |own, ()| setting(own))?;
+        let ((), said) = store.transaction("alice", &request, |own, ()| setting(own))?;
         assert_eq!(said, "on");
     }
     assert_eq!(
