@@ -110,9 +110,17 @@ async fn begin<C: AsyncEngine, O: Operation>(
 ) -> Result<Accepted<C, O::Output>, Error<DieselError>> {
     for _ in 0..request.swap_attempts() {
         connection.begin().await.map_err(Error::Store)?;
-        let Some(decision) = within(&mut *connection, subject, request).await? else {
-            connection.roll_back().await.map_err(Error::Store)?;
-            continue;
+        let decision = match within(&mut *connection, subject, request).await {
+            Ok(Some(decision)) => decision,
+            Ok(None) => {
+                connection.roll_back().await.map_err(Error::Store)?;
+                continue;
+            }
+            Err(error) => {
+                // The answer is the same where this fails, and the connection is closed.
+                let _ = connection.end().await;
+                return Err(error);
+            }
         };
         if !decision.is_rejection() {
             return Ok(Accepted {
