@@ -347,6 +347,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
     );
     accepted(store, &login, 5).await;
     let mut begun_one = begun(store, &login).await;
+    let connections = store.pool().status().size;
     let nested = <C::TransactionManager as diesel_async::TransactionManager<C>>::begin_transaction(
         begun_one.transaction(),
     );
@@ -359,6 +360,14 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
         matches!(error, MfaError::Store(DieselError::Undone(_))),
         "{error:?}"
     );
+    // What is left of it is open on its connection, which is closed.
+    for _ in 0..1000 {
+        if store.pool().status().size < connections {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(store.pool().status().size, connections - 1);
     accepted(store, &login, 6).await;
 
     let panicked = {
