@@ -130,7 +130,7 @@ pub use blocking::DieselStore;
 pub use blocking::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use blocking::SqliteStore;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "async-sqlite"))]
 pub use engine::Engine;
 pub use error::DieselError;
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]

@@ -102,7 +102,7 @@ mod sqlite {
     }
 
     impl sealed::AsyncRows for Wrapper {
-        const TABLE: &str = crate::migrations::SQLITE_TABLE;
+        const TABLE: &str = <SqliteConnection as Rows>::TABLE;
 
         async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
             let subject = subject.to_owned();
