@@ -1,9 +1,9 @@
 //! Runs one of the two servers, on loopback and on a clock that can be set.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use softtoken_adopting_accounts::{Clock, Failure};
