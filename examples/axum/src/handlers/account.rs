@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
+use axum::http::HeaderName;
 use axum::response::IntoResponse as _;
 use softtoken::UnixTime;
 use softtoken::association::StatusReport;
@@ -63,7 +64,10 @@ pub(crate) async fn activity(login: SignedIn<App>, State(app): State<App>) -> An
 pub(crate) async fn sign_out(login: SignedIn<App>, session: Session, journal: Journal) -> Answer {
     logins::end(&session).await?;
     journal.note(login.mfa.now()?, &login.user.id, "signed_out", None);
-    go("/sign-in?notice=signed-out")
+    // Browsers keep whole pages for the back button, those that are not to be stored as well.
+    let forget = [(HeaderName::from_static("clear-site-data"), "\"cache\"")];
+    let answer = go("/sign-in?notice=signed-out")?;
+    Ok((forget, answer).into_response())
 }
 
 #[derive(Template)]
