@@ -33,10 +33,11 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) delete form.dataset.sent;
 });
 
+// A screen reader hears of a change where it knew before that there may be one.
+for (const button of document.querySelectorAll("[data-copy], [data-download]")) button.setAttribute("aria-live", "polite");
 const said = (button, text) => {
   const before = button.textContent;
   button.textContent = text;
-  button.setAttribute("aria-live", "polite");
   setTimeout(() => (button.textContent = before), 2000);
 };
 const text = (id) => {
