@@ -1,12 +1,14 @@
 //! Keeps the users, passwords and logins of a small server: what stays as it is when the server
 //! takes up softtoken.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -45,6 +47,8 @@ pub struct Login {
 pub enum Failure {
     /// The request was refused.
     Refused(StatusCode, &'static str),
+    /// The request was refused, and the next one has to wait.
+    Wait(&'static str, Duration),
     /// The server failed.
     Internal(Box<dyn core::error::Error + Send + Sync>),
 }
@@ -62,6 +66,10 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Self::Refused(status, name) => (status, name).into_response(),
+            Self::Wait(name, wait) => {
+                let header = [(RETRY_AFTER, wait.as_secs())];
+                (StatusCode::TOO_MANY_REQUESTS, header, name).into_response()
+            }
             Self::Internal(error) => {
                 eprintln!("{error}");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()

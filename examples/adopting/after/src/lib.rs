@@ -78,8 +78,8 @@ async fn code(
     State(app): State<App>,
     Json(Step { step, code }): Json<Step>,
 ) -> Result<Json<Value>, Failure> {
-    let session = app.mfa.open(&step).map_err(|_| UNAUTHORIZED)?;
-    let factor = Factor::parse(&code).map_err(|_| UNAUTHORIZED)?;
+    let session = app.mfa.open(&step).map_err(refused)?;
+    let factor = Factor::parse(&code).map_err(refused)?;
     let respond = app.mfa.respond(&session, factor);
     let evidence = respond
         .run(&app.store, session.subject())
@@ -142,7 +142,7 @@ async fn verify(
     login: SignedIn,
     Json(Typed { code }): Json<Typed>,
 ) -> Result<Json<Value>, Failure> {
-    let code = Code::parse(&code).map_err(|_| UNAUTHORIZED)?;
+    let code = Code::parse(&code).map_err(refused)?;
     let user = login.grant.subject();
     let verify = app.mfa.verify(&login.grant, code);
     let enrolled = verify.run(&app.store, user).await.map_err(refused)?;
@@ -163,13 +163,17 @@ async fn remove(State(app): State<App>, login: SignedIn) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Answers a rejection: the client learns its name, and when to come back.
-fn refused(error: Error<SqlxError>) -> Failure {
-    match error.rejection() {
-        None => error.into(),
-        Some(_) if error.retry_after().is_some() => {
-            Failure::Refused(StatusCode::TOO_MANY_REQUESTS, error.name())
+/// Answers what softtoken refuses: the client learns its name, and when to come back.
+fn refused(error: impl Into<Error<SqlxError>>) -> Failure {
+    let error = error.into();
+    match error {
+        Error::Rejected {
+            retry_after: Some(wait),
+            ..
+        } => Failure::Wait(error.name(), wait),
+        Error::Malformed(_) | Error::Rejected { .. } => {
+            Failure::Refused(StatusCode::UNAUTHORIZED, error.name())
         }
-        Some(_) => Failure::Refused(StatusCode::UNAUTHORIZED, error.name()),
+        Error::Fault(_) | Error::Store(_) => error.into(),
     }
 }
