@@ -17,14 +17,21 @@ pub(crate) struct Phone(Verifier);
 
 /// Holds a user's login.
 #[derive(Clone)]
-pub(crate) struct Login(String);
+pub(crate) struct Login(pub(crate) String);
 
 /// Holds the first half of a sign-in: the password was right, the code is missing.
 #[derive(Clone)]
 pub(crate) struct Half(String);
 
-/// Holds a status and a body.
-pub(crate) type Answer = (u16, Value);
+/// Holds what a server answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Says in how many seconds to come back.
+    pub(crate) retry_after: Option<u64>,
+    /// Holds the JSON, or the text where it is none.
+    pub(crate) body: Value,
+}
 
 pub(crate) enum Begun {
     Half(Half),
@@ -34,13 +41,16 @@ pub(crate) enum Begun {
 impl Scene {
     /// Starts a server, at which a user has signed up.
     pub(crate) fn new(which: Which) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        // A server may close the connection of a request whose body it has not read.
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0);
         let scene = Self {
             server: Server::start(which),
             agent: config.build().into(),
         };
-        let (status, _) = scene.send("POST", "/sign-up", None, &credentials());
-        assert_eq!(status, 200, "the user signs up");
+        let signed_up = scene.send("POST", "/sign-up", None, &credentials());
+        assert_eq!(signed_up.status, 200, "the user signs up");
         scene
     }
 
@@ -57,14 +67,14 @@ impl Scene {
             panic!("nothing guards the account yet");
         };
         let phone = self.associate(&login).expect("a phone is set up");
-        let (status, _) = self.verify(&login, &self.code(&phone));
-        assert_eq!(status, 200, "the first code is right");
+        let verified = self.verify(&login, &self.code(&phone));
+        assert_eq!(verified.status, 200, "the first code is right");
         (phone, login)
     }
 
     /// Types the password.
     pub(crate) fn log_in(&self) -> Begun {
-        let (status, body) = self.send("POST", "/login", None, &credentials());
+        let Answer { status, body, .. } = self.send("POST", "/login", None, &credentials());
         assert_eq!(status, 200, "the password is right");
         match (body["step"].as_str(), body["login"].as_str()) {
             (Some(step), None) => Begun::Half(Half(step.into())),
@@ -90,19 +100,20 @@ impl Scene {
     /// Returns whether password and code give a login.
     pub(crate) fn signs_in(&self, code: &str) -> bool {
         match self.log_in() {
-            Begun::Half(half) => self.answer(&half, code).0 == 200,
+            Begun::Half(half) => self.answer(&half, code).status == 200,
             Begun::Whole(_) => true,
         }
     }
 
     pub(crate) fn sign_in(&self, code: &str) -> Login {
-        let (status, body) = self.answer(&self.half(), code);
-        assert_eq!(status, 200, "the owner signs in");
-        Login(body["login"].as_str().expect("a login").into())
+        let answer = self.answer(&self.half(), code);
+        assert_eq!(answer.status, 200, "the owner signs in");
+        Login::of(&answer)
     }
 
     pub(crate) fn associate(&self, login: &Login) -> Option<Phone> {
-        let (status, body) = self.send("POST", "/second-factor", Some(login), &Value::Null);
+        let issued = self.send("POST", "/second-factor", Some(login), &Value::Null);
+        let Answer { status, body, .. } = issued;
         (status == 200).then(|| Phone::new(body["secret"].as_str().expect("a secret")))
     }
 
@@ -113,13 +124,13 @@ impl Scene {
 
     /// Turns the second factor off. Returns whether it is off.
     pub(crate) fn remove(&self, login: &Login) -> bool {
-        let (status, _) = self.send("DELETE", "/second-factor", Some(login), &Value::Null);
-        status == 200
+        let removed = self.send("DELETE", "/second-factor", Some(login), &Value::Null);
+        removed.status == 200
     }
 
     /// Returns whether the login opens the account.
     pub(crate) fn opens(&self, login: &Login) -> bool {
-        self.send("GET", "/me", Some(login), &Value::Null).0 == 200
+        self.send("GET", "/me", Some(login), &Value::Null).status == 200
     }
 
     /// Returns the code that the phone shows.
@@ -142,20 +153,54 @@ impl Scene {
             .filter(move |code| !near.contains(code))
     }
 
-    fn send(&self, method: &str, path: &str, login: Option<&Login>, body: &Value) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        login: Option<&Login>,
+        body: &Value,
+    ) -> Answer {
+        let bearer = login.map(|Login(token)| format!("Bearer {token}"));
+        self.send_text(method, path, bearer.as_deref(), &body.to_string())
+    }
+
+    /// Sends a body that may be no JSON, and a header that may name no login.
+    pub(crate) fn send_text(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: Option<&str>,
+        body: &str,
+    ) -> Answer {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(self.server.url(path))
             .header("content-type", "application/json");
-        if let Some(Login(token)) = login {
-            request = request.header("authorization", format!("Bearer {token}"));
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
         }
-        let request = request.body(body.to_string()).expect("a request");
+        let request = request.body(body.to_owned()).expect("a request");
         let mut answer = self.agent.run(request).expect("the server answers");
         let text = answer.body_mut().read_to_string().expect("text");
         let status = answer.status().as_u16();
         assert!(status < 500, "the server failed: {text}");
-        (status, serde_json::from_str(&text).unwrap_or_default())
+        let retry_after = answer.headers().get("retry-after");
+        let seconds = retry_after.map(|header| header.to_str().expect("text").parse());
+        Answer {
+            status,
+            retry_after: seconds.map(|seconds| seconds.expect("seconds")),
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn recovery_codes(&self) -> Vec<String> {
+        let codes = self.body["recovery_codes"].as_array();
+        let codes = codes.expect("recovery codes").iter();
+        codes
+            .map(|code| code.as_str().expect("text").into())
+            .collect()
     }
 }
 
@@ -166,6 +211,12 @@ impl Phone {
     }
 }
 
+impl Login {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        Self(answer.body["login"].as_str().expect("a login").into())
+    }
+}
+
 impl Half {
     /// Shows the first half of a sign-in where a login belongs.
     pub(crate) fn as_login(&self) -> Login {
@@ -173,6 +224,6 @@ impl Half {
     }
 }
 
-fn credentials() -> Value {
+pub(crate) fn credentials() -> Value {
     json!({ "user": "alice", "password": "correct horse" })
 }

@@ -1,4 +1,4 @@
-//! Plays the attacks against both servers, and holds the README to the outcome.
+//! Plays the attacks against the servers, and holds the README to the outcome.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,13 @@ fn file(name: &str) -> String {
 fn no_attack_succeeds_after() {
     for (name, attack) in ATTACKS {
         assert!(!attack(Which::After), "{name}");
+    }
+}
+
+#[test]
+fn no_attack_succeeds_on_actix_and_diesel() {
+    for (name, attack) in ATTACKS {
+        assert!(!attack(Which::Actix), "{name}");
     }
 }
 

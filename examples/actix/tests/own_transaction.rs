@@ -1,0 +1,115 @@
+//! Shows that the row of a login and its second factor are stored together, or not at all.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use actix_web::App;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, init_service, try_read_body_json};
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+use serde_json::{Value, json};
+use softtoken::totp::{Secret, Totp, Verifier};
+use softtoken::{Context, Mfa, OsEntropy, Policy, SessionKeys, UnixTime};
+use softtoken_actix_example::Api;
+
+struct Server {
+    _folder: tempfile::TempDir,
+    database: SqliteConnection,
+    now: Arc<AtomicU64>,
+    api: Api,
+}
+
+impl Server {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("accounts.db");
+        let file = file.to_str().expect("UTF-8");
+        let now = Arc::new(AtomicU64::new(1_800_000_000));
+        let clock = Arc::clone(&now);
+        let clock = move || Some(UnixTime::from_secs(clock.load(Ordering::SeqCst)));
+        let mfa = Mfa::new(Policy::STANDARD, clock, OsEntropy).with_sessions(
+            SessionKeys::generate(1, &OsEntropy).expect("keys"),
+            Context::new("web").expect("a context"),
+        );
+        let api = Api::open(file, mfa).expect("a database");
+        let database = SqliteConnection::establish(file).expect("the same database");
+        Self {
+            _folder: folder,
+            database,
+            now,
+            api,
+        }
+    }
+
+    fn code(&self, secret: &str) -> String {
+        let secret = Secret::from_base32(secret).expect("a secret");
+        let now = UnixTime::from_secs(self.now.load(Ordering::SeqCst));
+        let phone = Verifier::new(&secret, Totp::STANDARD);
+        phone.code(Totp::STANDARD.step(now)).expose().to_string()
+    }
+
+    /// Makes the database refuse such a statement on logins, from now on.
+    fn refuse(&mut self, statement: &str) {
+        let trigger = format!(
+            "CREATE TRIGGER refused BEFORE {statement} ON logins
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        );
+        self.database.batch_execute(&trigger).expect("a trigger");
+    }
+
+    fn relent(&mut self) {
+        let dropped = self.database.batch_execute("DROP TRIGGER refused");
+        dropped.expect("the trigger was there");
+    }
+}
+
+/// Sends JSON to an application. Returns status and body.
+macro_rules! send {
+    ($app:ident, $method:ident $path:literal, $login:expr, $body:tt) => {{
+        let request = TestRequest::with_uri($path)
+            .method(Method::$method)
+            .insert_header(("authorization", format!("Bearer {}", $login)))
+            .set_json(json!($body));
+        let answer = request.send_request(&$app).await;
+        let status = answer.status();
+        let body: Value = try_read_body_json(answer).await.unwrap_or_default();
+        (status, body)
+    }};
+}
+
+#[actix_web::test]
+async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
+    let mut server = Server::new();
+    let api = server.api.clone();
+    let app = init_service(App::new().configure(|config| api.routes(config))).await;
+    let user = json!({ "user": "alice", "password": "correct horse" });
+    send!(app, POST "/sign-up", "", user);
+    let (_, begun) = send!(app, POST "/login", "", user);
+    let login = begun["login"].as_str().expect("a login");
+    let (_, issued) = send!(app, POST "/second-factor", login, null);
+    let secret = issued["secret"].as_str().expect("a secret");
+
+    // The phone is in force with the renewed grant of the login, or not at all.
+    let code = server.code(secret);
+    server.refuse("UPDATE");
+    let (failed, _) = send!(app, PUT "/second-factor", login, { "code": code });
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    let (_, begun) = send!(app, POST "/login", "", user);
+    assert!(begun["login"].is_string(), "nothing is in force");
+    server.relent();
+    let (verified, _) = send!(app, PUT "/second-factor", login, { "code": code });
+    assert_eq!(verified, StatusCode::OK);
+
+    server.now.fetch_add(30, Ordering::SeqCst);
+    let (_, begun) = send!(app, POST "/login", "", user);
+    let step = begun["step"].as_str().expect("a code is asked for");
+    let answer = json!({ "step": step, "code": server.code(secret) });
+    server.refuse("INSERT");
+    let (failed, body) = send!(app, POST "/login/code", "", answer);
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body, Value::Null, "no login");
+    server.relent();
+    let (signed_in, _) = send!(app, POST "/login/code", "", answer);
+    assert_eq!(signed_in, StatusCode::OK);
+}
