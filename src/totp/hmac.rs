@@ -10,6 +10,7 @@ use zeroize::Zeroize;
 
 use super::hash::{Hash, Mac, Sha1, Sha256, Sha512};
 use super::{Algorithm, Secret};
+use crate::scrub;
 use crate::time::Step;
 
 /// Holds a key that has been hashed. Boxed, so that moving it leaves no copy behind.
@@ -76,6 +77,7 @@ impl<H: Hash> Pair<H> {
             let mut digest = digest::<H>(key);
             digest.write(&mut block);
             digest.zeroize();
+            scrub::stack();
             size_of::<H>()
         };
         for byte in block.as_mut() {
