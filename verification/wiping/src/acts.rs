@@ -66,8 +66,11 @@ pub fn all() -> Vec<Act> {
     vec![
         act("secrets", secrets),
         act("base32", base32),
+        act("base32, read last", base32_read_last),
         act("codes", codes),
         act("verifiers", verifiers),
+        act("verifier, made last", verifier_made_last),
+        act("verifier of a long key, made last", long_verifier_made_last),
         act("key URIs", key_uris),
         act("keys", keys),
         act("seal", seal),
@@ -96,6 +99,7 @@ pub fn all() -> Vec<Act> {
         control("control: a copy is freed", frees_a_copy, Leak::Freed),
         control("control: a text grows", grows, Leak::Freed),
         control("control: letters are freed", frees_letters, Leak::Freed),
+        control("control: a number is freed", frees_a_number, Leak::Freed),
         control("control: a value is forgotten", forgets, Leak::Left),
         control("control: a half is left", leaves_a_half, Leak::Left),
     ]
@@ -147,8 +151,17 @@ fn base32(stage: &Stage) {
     }
 }
 
+/// Ends with what is read: later calls would overwrite what reading leaves on the stack.
+fn base32_read_last(stage: &Stage) {
+    let text = stage.secret().expose_base32();
+    drop(Secret::from_base32(&text));
+}
+
 fn codes(stage: &Stage) {
     let secret = stage.secret();
+    let boxed = Box::new(stage.code(&secret, 0));
+    stage.note_number(&boxed);
+    drop(core::hint::black_box(boxed));
     let text = stage.code(&secret, 0).expose();
     let code = Code::parse(&text).expect("eight digits");
     assert!(code == code.clone());
@@ -182,6 +195,18 @@ fn verifiers(stage: &Stage) {
             }
         }
     }
+}
+
+fn verifier_made_last(stage: &Stage) {
+    let secret = stage.secret();
+    drop(core::hint::black_box(Verifier::new(&secret, stage.totp())));
+}
+
+fn long_verifier_made_last(stage: &Stage) {
+    let key = Zeroizing::new(stage.secret().expose().repeat(5));
+    stage.note_key("long key", &key);
+    let secret = Secret::from_bytes(&key).expect("a hundred bytes");
+    drop(core::hint::black_box(Verifier::new(&secret, stage.totp())));
 }
 
 fn key_uris(stage: &Stage) {
@@ -363,7 +388,7 @@ fn enrolment_in_a_flow(stage: &Stage) {
 }
 
 fn note_session(stage: &Stage, session: &ChallengeSession) {
-    stage.note("session", session.expose().as_bytes());
+    stage.note_signed("session", session.expose());
 }
 
 fn challenged(stage: &Stage, mfa: &Mfa, store: &MemoryStore) -> ChallengeSession {
@@ -452,7 +477,7 @@ fn browsers(stage: &Stage) {
         .remember(&evidence)
         .expect("a clock")
         .expect("a browser");
-    stage.note("browser", token.expose().as_bytes());
+    stage.note_signed("browser", token.expose());
     let text = joined(&[token.expose()]);
     drop(token);
     let end = text.len() - 4;
@@ -886,7 +911,7 @@ fn cognito_set_up(stage: &Stage) {
     let text = core::str::from_utf8(&response.body).expect("JSON");
     let (_, after) = text.split_once("\"Session\":\"").expect("a session");
     let (next, _) = after.split_once('"').expect("a text");
-    stage.note("session", next.as_bytes());
+    stage.note_signed("session", next);
     let next = joined(&[next]);
     drop(response);
     for typed in [&next] {
@@ -931,7 +956,7 @@ fn cognito_sign_in(stage: &Stage) {
     let text = core::str::from_utf8(&response.body).expect("JSON");
     let (_, after) = text.split_once("\"Session\":\"").expect("a session");
     let (session, _) = after.split_once('"').expect("a text");
-    stage.note("session", session.as_bytes());
+    stage.note_signed("session", session);
     for offset in [99, 0] {
         let code = stage.code(&secret, offset).expose();
         let body = [
@@ -1045,6 +1070,13 @@ fn grows(stage: &Stage) {
 fn frees_letters(stage: &Stage) {
     let text = stage.secret().expose_base32();
     drop(core::hint::black_box(text[5..13].to_owned()));
+}
+
+fn frees_a_number(stage: &Stage) {
+    let code = stage.code(&stage.secret(), 0);
+    stage.note_number(&code);
+    let number: u32 = code.expose().parse().expect("digits");
+    drop(core::hint::black_box(Box::new(number)));
 }
 
 fn forgets(stage: &Stage) {

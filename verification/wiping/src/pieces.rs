@@ -8,6 +8,15 @@ pub const TABLE: usize = 1 << 16;
 /// What a piece is kept under, so that the table is not found for the secret.
 pub const MASK: u64 = 0x9d3c_71ab_5e02_f864;
 
+/// How many bytes a number has, which is a piece of its own.
+pub const NUMBER: usize = 4;
+
+/// Returns the piece of a number, masked. It is none that eight bytes in memory are.
+#[must_use]
+pub fn number(bytes: [u8; NUMBER]) -> u64 {
+    0xa5c3_96f0_u64 << 32 | u64::from(u32::from_ne_bytes(bytes) ^ 0x5e02_f864)
+}
+
 /// Returns where to begin to look for a piece.
 #[must_use]
 pub fn slot(masked: u64) -> usize {
@@ -18,7 +27,8 @@ pub fn slot(masked: u64) -> usize {
 /// Returns the pieces of a secret, each begun with every of its bytes, masked. Those that say
 /// little are left out: they are in any memory.
 pub fn pieces(secret: &[u8]) -> impl Iterator<Item = u64> {
-    secret.windows(PIECE).filter_map(|piece| {
+    let whole = secret.try_into().map(number);
+    let windows = secret.windows(PIECE).filter_map(|piece| {
         let mut sorted = piece.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
@@ -27,5 +37,6 @@ pub fn pieces(secret: &[u8]) -> impl Iterator<Item = u64> {
             .ok()
             .filter(|_| sorted.len() > 3)
             .map(|piece| piece ^ MASK)
-    })
+    });
+    whole.into_iter().chain(windows)
 }

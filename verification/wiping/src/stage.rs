@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha1::Digest as _;
 use softtoken::association::{BrowserKeys, SessionKeys};
 use softtoken::entropy::{Entropy, NoEntropy};
 use softtoken::policy::Policy;
@@ -74,34 +75,61 @@ impl Stage {
         }
     }
 
+    /// Says that this signed text is a secret, and so are the 32 bytes that it ends with.
+    pub fn note_signed(&self, what: &str, text: &str) {
+        self.note(what, text.as_bytes());
+        if self.notes.is_none() {
+            return;
+        }
+        let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u16, 0);
+        for letter in text.bytes() {
+            let value = if letter.is_ascii_digit() {
+                letter - b'2' + 26
+            } else {
+                letter - b'a'
+            };
+            held = held << 5 | u16::from(value);
+            bits += 5;
+            if bits >= 8 {
+                bits -= 8;
+                bytes.push((held >> bits).to_be_bytes()[1]);
+            }
+        }
+        let signature = bytes.split_off(bytes.len() - 32);
+        self.note(&format!("{what}, its signature"), &signature);
+    }
+
     /// Says that this is a key: its base32, and what HMAC makes of it, are secrets as well.
     pub fn note_key(&self, what: &str, key: &[u8]) {
         if self.notes.is_none() {
             return;
         }
         self.note(what, key);
+        if key.len() > 64 {
+            // Of a key that is longer than a block, its digest is the key.
+            let digest = sha1::Sha1::digest(key);
+            let words = digest.chunks(4).map(|word| word.iter().rev());
+            let words: Vec<u8> = words.flatten().copied().collect();
+            self.note(&format!("{what}, as words"), &words);
+            self.note_key(&format!("{what}, digested"), &digest);
+            return;
+        }
         for pad in [0x36, 0x5c] {
             let mut block = [pad; 64];
-            if key.len() <= block.len() {
-                block
-                    .iter_mut()
-                    .zip(key)
-                    .for_each(|(byte, key)| *byte ^= key);
-                self.note(&format!("{what}, in a block"), &block[..key.len()]);
-                let mut state = [
-                    0x6745_2301,
-                    0xefcd_ab89,
-                    0x98ba_dcfe,
-                    0x1032_5476,
-                    0xc3d2_e1f0,
-                ];
-                sha1::block_api::compress(&mut state, &[block]);
-                let state: Vec<u8> = state
-                    .iter()
-                    .flat_map(|word: &u32| word.to_ne_bytes())
-                    .collect();
-                self.note(&format!("{what}, hashed"), &state);
-            }
+            let padded = block.iter_mut().zip(key);
+            padded.for_each(|(byte, key)| *byte ^= key);
+            self.note(&format!("{what}, in a block"), &block[..key.len()]);
+            let mut state = [
+                0x6745_2301,
+                0xefcd_ab89,
+                0x98ba_dcfe,
+                0x1032_5476,
+                0xc3d2_e1f0,
+            ];
+            sha1::block_api::compress(&mut state, &[block]);
+            let state = state.iter().flat_map(|word: &u32| word.to_ne_bytes());
+            let state: Vec<u8> = state.collect();
+            self.note(&format!("{what}, hashed"), &state);
         }
         if let Ok(secret) = Secret::from_bytes(key) {
             self.note_text(&format!("{what}, base32"), &secret.expose_base32());
@@ -137,6 +165,13 @@ impl Stage {
         let code = Verifier::new(secret, self.totp()).code(self.step().saturating_offset(offset));
         self.note("code", code.expose().as_bytes());
         code
+    }
+
+    /// Says that the number of this code is a secret, in blocks that are freed.
+    pub fn note_number(&self, code: &Code) {
+        if let Ok(number) = code.expose().parse::<u32>() {
+            self.note("code, as a number", &number.to_ne_bytes());
+        }
     }
 
     /// A policy with codes of eight digits, and two tokens.
