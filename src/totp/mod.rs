@@ -55,8 +55,8 @@ pub use window::Window;
 /// Returns whether a character only groups what people type: white space of any script, as it comes
 /// along when a text is copied, and the hyphen.
 ///
-/// That much may show of a secret's text: a function of its own, so that a checker can name it, with
-/// a branch as in `reveal`.
+/// That much may show of a secret's text: a function of its own, so that a checker can name it,
+/// with a branch as in `reveal`.
 #[inline(never)]
 fn is_separator(typed: char) -> bool {
     if typed == '-' || typed.is_whitespace() {

@@ -22,7 +22,7 @@ use softtoken::{
 };
 use zeroize::Zeroizing;
 
-use crate::stage::{SUBJECT, Stage, administrator, context, joined};
+use crate::stage::{SUBJECT, Stage, administrator, context, deep, joined};
 
 /// How a control leaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,11 +66,11 @@ pub fn all() -> Vec<Act> {
     vec![
         act("secrets", secrets),
         act("base32", base32),
-        act("base32, read last", base32_read_last),
+        act("base32, read deep", base32_read_deep),
         act("codes", codes),
         act("verifiers", verifiers),
-        act("verifier, made last", verifier_made_last),
-        act("verifier of a long key, made last", long_verifier_made_last),
+        act("verifier, made deep", verifier_made_deep),
+        act("verifier of a long key, made deep", long_verifier_made_deep),
         act("key URIs", key_uris),
         act("keys", keys),
         act("seal", seal),
@@ -151,10 +151,9 @@ fn base32(stage: &Stage) {
     }
 }
 
-/// Ends with what is read: later calls would overwrite what reading leaves on the stack.
-fn base32_read_last(stage: &Stage) {
+fn base32_read_deep(stage: &Stage) {
     let text = stage.secret().expose_base32();
-    drop(Secret::from_base32(&text));
+    drop(deep(|| Secret::from_base32(&text)));
 }
 
 fn codes(stage: &Stage) {
@@ -197,16 +196,16 @@ fn verifiers(stage: &Stage) {
     }
 }
 
-fn verifier_made_last(stage: &Stage) {
+fn verifier_made_deep(stage: &Stage) {
     let secret = stage.secret();
-    drop(core::hint::black_box(Verifier::new(&secret, stage.totp())));
+    drop(deep(|| Verifier::new(&secret, stage.totp())));
 }
 
-fn long_verifier_made_last(stage: &Stage) {
+fn long_verifier_made_deep(stage: &Stage) {
     let key = Zeroizing::new(stage.secret().expose().repeat(5));
     stage.note_key("long key", &key);
     let secret = Secret::from_bytes(&key).expect("a hundred bytes");
-    drop(core::hint::black_box(Verifier::new(&secret, stage.totp())));
+    drop(deep(|| Verifier::new(&secret, stage.totp())));
 }
 
 fn key_uris(stage: &Stage) {
@@ -733,7 +732,7 @@ fn a_store_that_fails(stage: &Stage) {
     for fails_at in [0, 1] {
         let failing = FailsAt {
             store: &store,
-            fails_at,
+            at: fails_at,
             asked: 0.into(),
         };
         let request = mfa.sign_in_with(Some(stage.code(&secret, 0).into()));
@@ -758,7 +757,7 @@ fn a_store_that_fails(stage: &Stage) {
 
 struct FailsAt<'a> {
     store: &'a MemoryStore,
-    fails_at: u32,
+    at: u32,
     asked: core::sync::atomic::AtomicU32,
 }
 
@@ -767,7 +766,7 @@ impl FailsAt<'_> {
         let asked = self
             .asked
             .fetch_add(1, core::sync::atomic::Ordering::Relaxed);
-        if asked == self.fails_at {
+        if asked == self.at {
             Err(Failed)
         } else {
             Ok(())
@@ -877,10 +876,8 @@ fn call(operation: &str, members: &[&str]) -> Option<Call> {
 }
 
 fn answered(reply: Option<Reply>) -> Response {
-    match reply.expect("a reply").response("request-1") {
-        Ok(response) => response,
-        Err(_) => panic!("nothing is complete"),
-    }
+    let response = reply.expect("a reply").response("request-1");
+    response.unwrap_or_else(|_| panic!("nothing is complete"))
 }
 
 fn cognito(stage: &Stage, policy: Policy) -> (Mfa, Scope) {
@@ -914,31 +911,29 @@ fn cognito_set_up(stage: &Stage) {
     stage.note_signed("session", next);
     let next = joined(&[next]);
     drop(response);
-    for typed in [&next] {
-        let body = [
-            "{\"UserCode\":\"314159\",\"FriendlyDeviceName\":\"",
-            DEVICE,
-            "\",\"Session\":\"",
-            typed,
-            "\"}",
-        ];
-        let Some(Call::Session(verify)) = call("VerifySoftwareToken", &body) else {
-            panic!("a session");
-        };
-        assert!(
-            verify
-                .clone()
-                .answer(&mfa, &scope, SUBJECT)
-                .run_blocking(&store)
-                .is_err()
-        );
-        assert!(
-            verify
-                .answer(&mfa, &scope, "bob")
-                .run_blocking(&store)
-                .is_err()
-        );
-    }
+    let body = [
+        "{\"UserCode\":\"314159\",\"FriendlyDeviceName\":\"",
+        DEVICE,
+        "\",\"Session\":\"",
+        &next,
+        "\"}",
+    ];
+    let Some(Call::Session(verify)) = call("VerifySoftwareToken", &body) else {
+        panic!("a session");
+    };
+    assert!(
+        verify
+            .clone()
+            .answer(&mfa, &scope, SUBJECT)
+            .run_blocking(&store)
+            .is_err()
+    );
+    assert!(
+        verify
+            .answer(&mfa, &scope, "bob")
+            .run_blocking(&store)
+            .is_err()
+    );
 }
 
 /// The codes of a pool have six digits: those of these tokens are only ever wrong here.

@@ -41,11 +41,13 @@ pub fn trace() {
 }
 
 /// Counts the blocks that were looked at.
+#[must_use]
 pub fn inspected() -> u64 {
     INSPECTED.load(Ordering::Relaxed)
 }
 
 /// Takes the numbers of the secrets that were found, each with the number of its blocks.
+#[must_use]
 pub fn take_found() -> Vec<(u16, u32)> {
     let found = (0..).zip(&FOUND);
     let found = found.map(|(secret, count)| (secret, count.swap(0, Ordering::Relaxed)));

@@ -1,10 +1,11 @@
 //! Looks for secrets in freed memory, and in all the memory of a process once they were dropped.
 //!
 //! `wiping [--without-stack] CHILD [ACT..]` rehearses every act, and has it performed by `CHILD`,
-//! which is this program in any build. The child's allocator looks at what is freed; when the act is
-//! over, and everything of it dropped, the child waits, and its memory is scanned from here.
+//! which is this program in any build. The child's allocator looks at what is freed; when the act
+//! is over, and everything of it dropped, the child waits, and its memory is scanned from here.
 //! `.ci/wiping` does that.
 
+use core::fmt::Write as _;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -13,7 +14,7 @@ use softtoken_wiping::acts::{self, Act, Leak};
 use softtoken_wiping::allocator::{self, Inspecting};
 use softtoken_wiping::pieces::pieces;
 use softtoken_wiping::scan::{self, Region};
-use softtoken_wiping::stage::Stage;
+use softtoken_wiping::stage::{Stage, deep};
 
 #[global_allocator]
 static ALLOCATOR: Inspecting = Inspecting;
@@ -52,7 +53,8 @@ fn perform(name: &str) {
     }
     let act = acts::find(name).expect("an act of this name");
     let before = allocator::inspected();
-    play(act);
+    // What is told afterwards overwrites nothing of it.
+    deep(|| (act.play)(&Stage::performance(act.name)));
     let inspected = allocator::inspected() - before;
     for (secret, blocks) in allocator::take_found() {
         println!("{secret} {blocks}");
@@ -60,14 +62,6 @@ fn perform(name: &str) {
     println!("done {inspected}");
     // Until this process is stopped.
     let _ = line();
-}
-
-/// Plays it deep in the stack: what tells of it afterwards overwrites nothing that it left there.
-#[inline(never)]
-fn play(act: Act) {
-    let above = [0_u8; 1 << 16];
-    core::hint::black_box(&above);
-    (act.play)(&Stage::performance(act.name));
 }
 
 /// What was found of an act.
@@ -119,8 +113,8 @@ fn all(child: &str, with_stack: bool, wanted: &[&str]) -> ExitCode {
         }
     }
     println!(
-        "{} acts with {secrets} forms of secrets: {inspected} freed blocks and {} MiB of memory hold \
-         none; {controls} that leak are found out",
+        "{} acts with {secrets} forms of secrets: {inspected} freed blocks and {} MiB of memory \
+         hold none; {controls} that leak are found out",
         played - controls,
         scanned >> 20,
     );
@@ -151,7 +145,7 @@ fn look_into(program: &str, act: &str, notes: &[(String, Vec<u8>)]) -> Findings 
     let mut to = child.stdin.take().expect("a pipe");
     let mut asked = String::new();
     for (piece, number) in &sought {
-        asked += &format!("{number} {piece:016x}\n");
+        let _ = writeln!(asked, "{number} {piece:016x}");
     }
     asked.push('\n');
     to.write_all(asked.as_bytes())

@@ -1,6 +1,7 @@
 //! Scans the memory of another process.
 
 use core::fmt;
+use core::hash::BuildHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
@@ -38,14 +39,17 @@ pub type Left = BTreeMap<(usize, Region), usize>;
 /// # Errors
 ///
 /// Where the memory of the process cannot be read.
-pub fn scan(process: u32, sought: &HashMap<u64, usize>) -> io::Result<(Left, usize)> {
+pub fn scan(
+    process: u32,
+    sought: &HashMap<u64, usize, impl BuildHasher>,
+) -> io::Result<(Left, usize)> {
     let memory = File::open(format!("/proc/{process}/mem"))?;
     let (mut left, mut scanned) = (Left::new(), 0);
     // Most bytes end no piece: that is told by two of them.
     let mut may_end = vec![false; 1 << 16];
-    sought
-        .keys()
-        .for_each(|piece| may_end[lowest(piece ^ MASK)] = true);
+    for piece in sought.keys() {
+        may_end[lowest(piece ^ MASK)] = true;
+    }
     for line in fs::read_to_string(format!("/proc/{process}/maps"))?.lines() {
         let mut columns = line.split_whitespace();
         let (Some(range), Some(rights)) = (columns.next(), columns.next()) else {

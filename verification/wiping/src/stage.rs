@@ -116,8 +116,9 @@ impl Stage {
         }
         for pad in [0x36, 0x5c] {
             let mut block = [pad; 64];
-            let padded = block.iter_mut().zip(key);
-            padded.for_each(|(byte, key)| *byte ^= key);
+            for (byte, key) in block.iter_mut().zip(key) {
+                *byte ^= key;
+            }
             self.note(&format!("{what}, in a block"), &block[..key.len()]);
             let mut state = [
                 0x6745_2301,
@@ -232,8 +233,19 @@ pub fn context() -> Context {
 pub fn joined(parts: &[&str]) -> Zeroizing<String> {
     let length = parts.iter().map(|part| part.len()).sum();
     let mut text = Zeroizing::new(String::with_capacity(length));
-    parts.iter().for_each(|part| text.push_str(part));
+    for part in parts {
+        text.push_str(part);
+    }
     text
+}
+
+/// Calls deep in the stack, and returns what comes of it: calls that follow overwrite nothing that
+/// this one has left there.
+#[inline(never)]
+pub fn deep<T>(call: impl FnOnce() -> T) -> T {
+    let above = [0_u8; 1 << 14];
+    core::hint::black_box(&above);
+    call()
 }
 
 fn mix(number: u64) -> u64 {
