@@ -527,10 +527,12 @@ impl Turn<'_> {
             By::Administrator => {}
             By::Grant(grant) => {
                 self.grant(grant)?;
+                self.software_tokens()?;
                 waived = self.may_set_up(grant, self.freshness())?;
             }
             By::Session(shown) => {
                 let ticket = self.session(shown, |it| it == Purpose::Setup)?;
+                self.software_tokens()?;
                 self.alive(shown, &ticket)?;
                 flow = Some(ticket.first_factor);
             }
@@ -624,6 +626,7 @@ impl Turn<'_> {
             return Ok(self.enrolled(flow, proven));
         }
         self.is_verified_already(by, ticket.as_ref().map(|(_, ticket)| ticket))?;
+        self.software_tokens()?;
         let mut waived = false;
         if let By::Grant(grant) = by {
             // The pending secret's code proves it: no freshness.
@@ -632,7 +635,6 @@ impl Turn<'_> {
         if let Some((shown, ticket)) = &ticket {
             self.alive(shown, ticket)?;
         }
-        self.software_tokens()?;
         let pending = self.account.pending.clone();
         let pending = pending.ok_or(Rejection::NotAssociated)?;
         if waived && pending.replaces.is_none() {
