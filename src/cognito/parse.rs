@@ -7,6 +7,7 @@ use super::constraints::{self, invalid};
 use super::exception::{Exception, Name};
 use super::members::{self, Object, Settings, Text};
 use crate::association::Preference;
+use alloc::string::String;
 
 /// Stands before the operation's name in `X-Amz-Target`.
 const SERVICE: &str = "AWSCognitoIdentityProviderService.";
