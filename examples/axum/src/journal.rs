@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
 use softtoken::association::{Actor, EventKind};
 use softtoken::{Event, UnixTime};
 use sqlx::sqlite::SqliteRow;
@@ -58,6 +59,9 @@ impl Journal {
                 name: match &event.kind {
                     // What the user was told, or was not.
                     EventKind::Refused { rejection, .. } => format!("refused_{}", rejection.name()),
+                    EventKind::RecoveryCodeUsed {
+                        temporary: true, ..
+                    } => "temporary_code_used".into(),
                     kind => kind.name().to_owned(),
                 },
                 token: token.map(ToOwned::to_owned),
@@ -136,21 +140,53 @@ async fn write(app: &App, entry: &Entry) -> Result<(), Problem> {
     mail::tell(app, entry).await
 }
 
-/// Returns the last events of a user, or of everybody, the newest first.
+/// Limits how many events a page shows.
+const ON_A_PAGE: usize = 100;
+
+/// Holds the query of a log's page.
+#[derive(Clone, Copy, Default, Deserialize)]
+pub(crate) struct From {
+    /// Names the event before which the page begins; without it the page begins with the newest.
+    before: Option<i64>,
+}
+
+/// Holds a page of a log, the newest event first.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Entry>,
+    /// Names the event before which the next page begins, where there is one.
+    pub(crate) older: Option<i64>,
+}
+
+/// Returns events of a user, or of everybody. None is ever out of reach: whoever makes many of them
+/// hides nothing behind them.
 ///
 /// # Errors
 ///
 /// Fails where the database does.
-pub(crate) async fn last(pool: &SqlitePool, user: Option<&str>) -> Result<Vec<Entry>, Problem> {
-    let rows = sqlx::query(
-        "SELECT at, coalesce(email, user) AS user, name, token, by, address FROM events \
-         LEFT JOIN users ON users.id = events.user \
-         WHERE ?1 IS NULL OR user = ?1 ORDER BY events.id DESC LIMIT 200",
+pub(crate) async fn page(
+    pool: &SqlitePool,
+    user: Option<&str>,
+    from: From,
+) -> Result<Page, Problem> {
+    let mut rows = sqlx::query(
+        "SELECT events.id AS id, at, coalesce(email, user) AS user, name, token, by, address \
+         FROM events LEFT JOIN users ON users.id = events.user \
+         WHERE (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR events.id < ?2) \
+         ORDER BY events.id DESC LIMIT ?3",
     )
     .bind(user)
+    .bind(from.before)
+    .bind(i64::try_from(ON_A_PAGE + 1).unwrap_or(i64::MAX))
     .fetch_all(pool)
     .await?;
-    Ok(rows.iter().map(entry).collect::<Result<_, _>>()?)
+    let is_all = rows.len() <= ON_A_PAGE;
+    rows.truncate(ON_A_PAGE);
+    let last = rows.last().filter(|_| !is_all);
+    Ok(Page {
+        older: last.map(|row| row.try_get("id")).transpose()?,
+        entries: rows.iter().map(entry).collect::<Result<_, _>>()?,
+    })
 }
 
 fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
@@ -192,6 +228,7 @@ impl Entry {
             "preference_changed" => "The second factor was switched".into(),
             "recovery_codes_issued" => "New recovery codes were shown".into(),
             "recovery_code_used" => "A recovery code was used".into(),
+            "temporary_code_used" => "A temporary code was used".into(),
             "temporary_code_issued" => "A temporary code was issued".into(),
             "browser_remembered" => "A browser was remembered".into(),
             "browser_accepted" => "A remembered browser was not asked for a code".into(),

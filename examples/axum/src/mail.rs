@@ -47,6 +47,10 @@ fn notice(entry: &Entry) -> Option<(&'static str, &'static str)> {
             "A recovery code was used to sign in",
             "If it was not you, change your password and make new recovery codes.",
         ),
+        "temporary_code_used" => (
+            "A temporary code was used to sign in",
+            "If it was not you, change your password, and tell an administrator.",
+        ),
         "recovery_codes_issued" => (
             "You have new recovery codes",
             "The old ones stopped working. If it was not you, change your password.",

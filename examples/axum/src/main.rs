@@ -5,8 +5,8 @@
 //! ```
 //!
 //! It listens on 127.0.0.1:3000, and keeps its files in `target/axum-example`. On any other address
-//! than loopback its cookies are for TLS alone: put a proxy in front of it that speaks TLS and
-//! hands `Host` through.
+//! than loopback, and where `ORIGIN` begins with `https://`, its cookies are for TLS alone: put a
+//! proxy in front of it that speaks TLS and hands `Host` through.
 
 use core::error::Error;
 use core::net::SocketAddr;
@@ -28,7 +28,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     std::fs::create_dir_all(&folder)?;
 
-    let is_secure = !address.ip().is_loopback();
+    // A proxy on the same machine speaks to loopback, and TLS to everybody else.
+    let is_behind_tls = std::env::var("ORIGIN").is_ok_and(|origin| origin.starts_with("https://"));
+    let is_secure = is_behind_tls || !address.ip().is_loopback();
     let app = App::open(&folder, is_secure, SystemClock).await?;
     let listener = tokio::net::TcpListener::bind(address).await?;
     let address = listener.local_addr()?;

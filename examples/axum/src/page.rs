@@ -74,7 +74,7 @@ fn notice(name: &str) -> Option<&'static str> {
         "forgotten" => "Every browser will ask for a code again.",
         "password" => "Your password is changed. Other browsers are signed out.",
         "recovered" => {
-            "You have used a recovery code. If your phone is lost, replace it here, or set up a \
+            "You signed in without your phone. If it is lost, replace it here, or set up a \
              new one."
         }
         "unlocked" => "Codes are unlocked.",

@@ -28,6 +28,10 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     form.dataset.sent = "yes";
   });
 }
+// What is shown once is not there when the page comes back from the browser's memory.
+addEventListener("pagehide", () => {
+  for (const shown of document.querySelectorAll(".codes, .scan, #code")) shown.remove();
+});
 // A page that comes back from the browser's memory may be sent again.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) delete form.dataset.sent;

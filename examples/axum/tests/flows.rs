@@ -100,7 +100,7 @@ async fn a_recovery_code_signs_in_once() {
     browser.post(&world, "/sign-in/code", &fields).await;
     assert_eq!(browser.location(), "/account?notice=recovered");
     browser.get(&world, "/account?notice=recovered").await;
-    assert!(browser.says("9 left") && browser.says("You have used a recovery code."));
+    assert!(browser.says("9 left") && browser.says("You signed in without your phone."));
     let mail = world.mail("alice@example.com").await;
     assert!(mail.contains(&"A recovery code was used to sign in".to_owned()));
     // The person who was signed in elsewhere may be the one who has the phone.
@@ -135,6 +135,8 @@ async fn a_temporary_code_of_an_administrator_signs_in_once() {
     assert_eq!(alice.location(), "/account?notice=recovered");
     root.get(&world, &format!("/admin/users/{id}")).await;
     assert!(!root.says(code) && root.says("A temporary code was issued"));
+    let mail = world.mail("alice@example.com").await;
+    assert!(mail.contains(&"A temporary code was used to sign in".to_owned()));
     assert!(root.says("by root@example.com"));
     let mut again = Browser::default();
     again.password(&world, "alice@example.com").await;
@@ -420,6 +422,50 @@ async fn a_new_authenticator_signs_other_browsers_out() {
     assert_eq!(other.location(), "/sign-in?next=/account");
     alice.get(&world, "/account").await;
     assert_eq!(alice.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_set_up_within_a_sign_in_signs_other_browsers_out() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    world.user("alice@example.com").await;
+    let date = [("date", "2200-01-01")];
+    root.post(&world, "/admin/requirement", &date).await;
+    let mut other = Browser::default();
+    other.password(&world, "alice@example.com").await;
+    other.post(&world, "/sign-in/set-up/later", &[]).await;
+    other.get(&world, "/account").await;
+    assert_eq!(other.status, StatusCode::OK);
+
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    let name = [("name", "phone")];
+    alice.post(&world, "/sign-in/set-up", &name).await;
+    let code = Phone::scanning(&alice.body).code(&world);
+    let code = [("code", code.as_str())];
+    alice.post(&world, "/sign-in/set-up/confirm", &code).await;
+    assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
+    other.get(&world, "/account").await;
+    assert_eq!(other.location(), "/sign-in?next=/account");
+}
+
+#[tokio::test]
+async fn no_event_is_hidden_behind_many_others() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    let wrong = [("email", "alice@example.com"), ("password", "not the one")];
+    for _ in 0..120 {
+        Browser::default().post(&world, "/sign-in", &wrong).await;
+    }
+    alice.get(&world, "/account/activity").await;
+    assert!(!alice.body.contains("The account was created"));
+    let (_, older) = alice.body.split_once("href=\"?before=").expect("a link");
+    let id = older.split('"').next().unwrap_or_default();
+    alice
+        .get(&world, &format!("/account/activity?before={id}"))
+        .await;
+    assert!(alice.body.contains("The account was created"));
 }
 
 #[tokio::test]

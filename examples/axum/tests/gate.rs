@@ -264,6 +264,36 @@ async fn a_login_that_was_ended_opens_no_door() {
     assert_eq!(alice.status, StatusCode::OK);
 }
 
+/// A route that were added to a router, and not to `Routes`, would have no gate and be in no walk.
+#[test]
+fn routes_are_added_where_a_gate_is_asked_for_and_nowhere_else() {
+    let mut folders = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").into()];
+    let mut added = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let adds = [
+                ".route(",
+                ".route_service(",
+                ".nest(",
+                ".nest_service(",
+                ".merge(",
+            ];
+            let lines = source
+                .lines()
+                .filter(|line| adds.iter().any(|add| line.contains(add)));
+            added.extend(lines.map(|line| (path.file_name().unwrap().to_owned(), line.to_owned())));
+        }
+    }
+    assert_eq!(added.len(), 1, "{added:?}");
+    assert_eq!(added[0].0, "gate.rs");
+}
+
 #[tokio::test]
 async fn forms_of_other_sites_open_no_door() {
     let world = World::new().await;

@@ -11,7 +11,7 @@ use tower_sessions::Session;
 use crate::app::App;
 use crate::browser;
 use crate::gate::{Reauthenticated, SignedIn};
-use crate::journal::{self, Entry, Journal};
+use crate::journal::{self, Journal};
 use crate::logins;
 use crate::page::{Answer, Asked, Frame, go, show};
 use crate::problem::{Advice, Problem};
@@ -48,14 +48,18 @@ pub(crate) async fn overview(
 #[template(path = "activity.html")]
 struct Activity {
     frame: Frame,
-    entries: Vec<Entry>,
+    log: journal::Page,
 }
 
 /// Shows what has happened to the account.
-pub(crate) async fn activity(login: SignedIn<App>, State(app): State<App>) -> Answer {
+pub(crate) async fn activity(
+    login: SignedIn<App>,
+    State(app): State<App>,
+    Query(from): Query<journal::From>,
+) -> Answer {
     let page = Activity {
         frame: Frame::of(&login.user),
-        entries: journal::last(app.pool(), Some(&login.user.id)).await?,
+        log: journal::page(app.pool(), Some(&login.user.id), from).await?,
     };
     show(&page, None)
 }

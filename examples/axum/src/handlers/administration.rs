@@ -14,7 +14,7 @@ use time::macros::format_description;
 
 use crate::app::App;
 use crate::gate::{Level, Login, SecondFactor, SteppedUp};
-use crate::journal::{self, Entry, Journal};
+use crate::journal::{self, Journal};
 use crate::page::{Answer, Asked, Frame, day, go, show};
 use crate::problem::Problem;
 use crate::users::User;
@@ -132,14 +132,18 @@ fn midnight(text: &str) -> Option<UnixTime> {
 #[template(path = "log.html")]
 struct Log {
     frame: Frame,
-    entries: Vec<Entry>,
+    log: journal::Page,
 }
 
 /// Shows what has happened to everybody.
-pub(crate) async fn log(login: Administrator<SecondFactor<App>>, State(app): State<App>) -> Answer {
+pub(crate) async fn log(
+    login: Administrator<SecondFactor<App>>,
+    State(app): State<App>,
+    Query(from): Query<journal::From>,
+) -> Answer {
     let page = Log {
         frame: login.frame(),
-        entries: journal::last(app.pool(), None).await?,
+        log: journal::page(app.pool(), None, from).await?,
     };
     show(&page, None)
 }
@@ -151,7 +155,7 @@ struct OneUser {
     user: User,
     is_self: bool,
     status: StatusReport,
-    entries: Vec<Entry>,
+    log: journal::Page,
     /// Holds a code that was just made.
     temporary: Option<RecoveryCode>,
 }
@@ -167,7 +171,7 @@ async fn one(
         frame,
         is_self: user.id == login.user.id,
         status: login.mfa.status().run(app.store(), &user.id).await?,
-        entries: journal::last(app.pool(), Some(&user.id)).await?,
+        log: journal::page(app.pool(), Some(&user.id), journal::From::default()).await?,
         user,
         temporary,
     };

@@ -51,7 +51,7 @@ pub(crate) async fn submit(
     journal: Journal,
     Form(typed): Form<Typed>,
 ) -> Answer {
-    match change(&app, &login, typed).await {
+    match change(&app, &journal, &login, typed).await {
         Ok(user) => {
             logins::renew(&session).await?;
             logins::begin(&session, &user, login.grant.clone()).await?;
@@ -69,9 +69,15 @@ pub(crate) async fn submit(
     }
 }
 
-async fn change(app: &App, login: &Login<User>, typed: Typed) -> Result<User, Problem> {
+async fn change(
+    app: &App,
+    journal: &Journal,
+    login: &Login<User>,
+    typed: Typed,
+) -> Result<User, Problem> {
     let kept = Some(login.user.password.as_str());
     if !app.passwords().is_right(typed.old, kept).await? {
+        journal.note(login.mfa.now()?, &login.user.id, "wrong_password", None);
         return Err(Problem::said(
             "Your present password is not right. Try again.",
         ));

@@ -142,6 +142,7 @@ pub(crate) async fn confirm(
     match verify.map_err(Problem::from) {
         Ok(enrolled) => {
             logins::prove(&app, &session, &user, enrolled.evidence()).await?;
+            logins::end_others(&app, &session, &user).await?;
             go("/account/recovery-codes?notice=set-up")
         }
         Err(problem) => match problem.rejection() {

@@ -101,9 +101,9 @@ async fn by_password(
     match user {
         Some(user) if is_right => Ok(user),
         user => {
-            if let Some(user) = user {
-                journal.note(app.mfa().now()?, &user.id, "wrong_password", None);
-            }
+            // Written for nobody too, or the time that it takes tells who has an account.
+            let id = user.as_ref().map_or("", |user| &user.id);
+            journal.note(app.mfa().now()?, id, "wrong_password", None);
             Err(Problem::said(
                 "Address or password is not right. Check both, and try again.",
             ))

@@ -9,6 +9,7 @@ use tower_sessions::Session;
 
 use crate::app::App;
 use crate::gate::{Login, SignedIn};
+use crate::journal::Journal;
 use crate::logins;
 use crate::next::Next;
 use crate::page::{Answer, Asked, Frame, go, show};
@@ -75,11 +76,13 @@ pub(crate) async fn submit(
     login: SignedIn<App>,
     State(app): State<App>,
     session: Session,
+    journal: Journal,
     Form(typed): Form<Typed>,
 ) -> Answer {
     match prove(
         &app,
         &session,
+        &journal,
         &login,
         typed.code.as_deref(),
         typed.password,
@@ -102,6 +105,7 @@ pub(crate) async fn submit(
 async fn prove(
     app: &App,
     session: &Session,
+    journal: &Journal,
     login: &Login<User>,
     code: Option<&str>,
     password: Option<String>,
@@ -119,6 +123,7 @@ async fn prove(
         .is_right(password, Some(&user.password))
         .await?
     {
+        journal.note(mfa.now()?, &user.id, "wrong_password", None);
         return Err(Problem::said("That password is not right. Try again."));
     }
     logins::begin(session, user, Grant::first_factor(&user.id, mfa.now()?)).await
