@@ -1,5 +1,7 @@
 //! Reads a target and a body.
 
+use alloc::string::String;
+
 use super::call::{
     Answer, Asked, ByAccessToken, ByAdministrator, BySession, Call, ChallengeAnswer, Ordered, SetUp,
 };
@@ -7,7 +9,6 @@ use super::constraints::{self, invalid};
 use super::exception::{Exception, Name};
 use super::members::{self, Object, Settings, Text};
 use crate::association::Preference;
-use alloc::string::String;
 
 /// Stands before the operation's name in `X-Amz-Target`.
 const SERVICE: &str = "AWSCognitoIdentityProviderService.";

@@ -161,6 +161,18 @@ pub(crate) fn renew(
     Ok(())
 }
 
+/// Ends all logins of a user but one over a connection, which may be in a transaction.
+pub(crate) fn end_others(
+    database: &mut SqliteConnection,
+    user: &str,
+    token: &str,
+) -> Result<(), Failure> {
+    let others = logins::table.filter(logins::user.eq(user).and(logins::key.ne(key(token))));
+    let delete = diesel::delete(others);
+    delete.execute(database).map_err(Failure::internal)?;
+    Ok(())
+}
+
 /// Hashes the token, which was drawn at random: a plain hash is enough.
 fn key(token: &str) -> Vec<u8> {
     Sha256::digest(token).to_vec()

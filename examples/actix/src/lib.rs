@@ -114,7 +114,11 @@ async fn code(
         let (_, login) =
             api.store
                 .transaction(session.subject(), &respond, |database, evidence| {
-                    accounts::begin(database, &Grant::from(evidence))
+                    let login = accounts::begin(database, &Grant::from(evidence))?;
+                    if evidence.should_end_other_logins() {
+                        accounts::end_others(database, evidence.subject(), &login)?;
+                    }
+                    Ok::<_, Failure>(login)
                 })?;
         Ok(json!({ "login": login }))
     });
@@ -181,6 +185,7 @@ async fn verify(
                 .transaction(grant.subject(), &verify, |database, enrolled| {
                     let grant = Grant::from(enrolled.evidence());
                     accounts::renew(database, &token, &grant)?;
+                    accounts::end_others(database, grant.subject(), &token)?;
                     Ok::<_, Failure>(grant)
                 })?;
         let issue = api.mfa.issue_recovery_codes(&grant);

@@ -183,6 +183,20 @@ impl Accounts {
         Ok(Login { user, note })
     }
 
+    /// Ends all logins of a user but one.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`]: the database fails.
+    pub async fn end_others(&self, user: &str, token: &str) -> Result<(), Failure> {
+        sqlx::query("delete from logins where user = ? and token <> ?")
+            .bind(user)
+            .bind(token)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Replaces the note of a login.
     ///
     /// # Errors

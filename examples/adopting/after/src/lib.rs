@@ -90,6 +90,9 @@ async fn code(
         .accounts
         .begin(evidence.subject(), &grant.to_bytes())
         .await?;
+    if evidence.should_end_other_logins() {
+        app.accounts.end_others(evidence.subject(), &login).await?;
+    }
     Ok(Json(json!({ "login": login })))
 }
 
@@ -148,6 +151,7 @@ async fn verify(
     let enrolled = verify.run(&app.store, user).await.map_err(refused)?;
     let grant = Grant::from(enrolled.evidence());
     app.accounts.note(&login.token, &grant.to_bytes()).await?;
+    app.accounts.end_others(user, &login.token).await?;
     let issue = app.mfa.issue_recovery_codes(&grant);
     let codes = issue.run(&app.store, user).await.map_err(refused)?;
     let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();

@@ -1,5 +1,8 @@
 //! Serves on loopback: `cargo run -p softtoken-adopting-after -- 8080 accounts.db`.
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,14 +33,23 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Returns the key of the challenges, which is made at the first start and kept in a file.
+/// Returns the key of the challenges, which is made at the first start and kept in a file that this
+/// user alone can read.
 fn key() -> Result<[u8; 32], Box<dyn core::error::Error>> {
     let file = "challenge.key";
-    if let Ok(kept) = std::fs::read(file) {
-        return Ok(kept.as_slice().try_into()?);
+    match std::fs::read(file) {
+        Ok(kept) => return Ok(kept.as_slice().try_into()?),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        Err(_) => {}
     }
     let mut key = [0; 32];
     OsEntropy.fill(&mut key)?;
-    std::fs::write(file, key)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    file.write_all(&key)?;
     Ok(key)
 }

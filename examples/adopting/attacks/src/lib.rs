@@ -12,14 +12,14 @@ mod server;
 
 use std::thread;
 
-use client::{Begun, Scene};
+use client::{Begun, Login, Scene};
 pub use server::Which;
 
 /// Is an attack: what it does, as a sentence, and how it is played.
 pub type Attack = (&'static str, fn(Which) -> bool);
 
 /// Lists the attacks.
-pub const ATTACKS: [Attack; 20] = [
+pub const ATTACKS: [Attack; 22] = [
     ("A code signs in twice", code_twice),
     (
         "A code that was sent eight times at once signs in more than once",
@@ -80,6 +80,14 @@ pub const ATTACKS: [Attack; 20] = [
     (
         "A login by a phone that was replaced turns the second factor off",
         replaced_phone_removes,
+    ),
+    (
+        "A login from before there was a phone opens the account",
+        old_login_opens,
+    ),
+    (
+        "A stolen login outlives the recovery code by which its user came back",
+        login_outlives_recovery,
     ),
     (
         "A recovery code that was sent eight times at once signs in more than once",
@@ -258,6 +266,23 @@ fn old_login_removes(which: Which) -> bool {
     scene.remove(&stolen)
 }
 
+fn old_login_opens(which: Which) -> bool {
+    let scene = Scene::new(which);
+    let Begun::Whole(stolen) = scene.log_in() else {
+        panic!("nothing guards the account yet");
+    };
+    let (_, owner) = scene.enrol();
+    assert!(scene.opens(&owner), "the owner stays");
+    scene.opens(&stolen)
+}
+
+/// The owner has lost the phone, and somebody has the login that was on it.
+fn login_outlives_recovery(which: Which) -> bool {
+    let (scene, stolen, codes) = with_recovery_codes(which);
+    scene.sign_in(&codes[0]);
+    scene.opens(&stolen)
+}
+
 fn month_old_login_removes(which: Which) -> bool {
     let (scene, phone, _) = Scene::enrolled(which);
     let stolen = scene.sign_in(&scene.code(&phone));
@@ -279,14 +304,20 @@ fn replaced_phone_removes(which: Which) -> bool {
     scene.remove(&stolen)
 }
 
-fn recovery_at_once(which: Which) -> bool {
+/// Starts a server whose user has a phone. Returns the user's login and recovery codes as well.
+fn with_recovery_codes(which: Which) -> (Scene, Login, Vec<String>) {
     let scene = Scene::new(which);
     let Begun::Whole(login) = scene.log_in() else {
         panic!("nothing guards the account yet");
     };
     let phone = scene.associate(&login).expect("a phone");
-    let verified = scene.verify(&login, &scene.code(&phone));
-    verified.recovery_codes().iter().any(|code| {
+    let codes = scene.verify(&login, &scene.code(&phone)).recovery_codes();
+    (scene, login, codes)
+}
+
+fn recovery_at_once(which: Which) -> bool {
+    let (scene, _, codes) = with_recovery_codes(which);
+    codes.iter().any(|code| {
         let halves: Vec<_> = (0..AT_ONCE).map(|_| scene.half()).collect();
         let statuses = at_once(AT_ONCE, |number| scene.answer(&halves[number], code).status);
         count(&statuses, 200) > 1
