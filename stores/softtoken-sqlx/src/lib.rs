@@ -1,7 +1,7 @@
 //! Keeps second factors in SQLite, PostgreSQL, MySQL or MariaDB, over your application's own pool of
 //! sqlx, and commits rows of yours with them.
 //!
-//! [`SqlxStore`] is a [`Store`](softtoken::Store): every request of
+//! [`SqlxStore`] is a [`Store`]: every request of
 //! [`softtoken::Mfa`] runs on it. [`SqlxStore::begin`] decides a request in a transaction, which it
 //! lends for rows of your application's own until [`Accepted::commit`].
 //!
