@@ -240,6 +240,89 @@ fn an_address_is_a_name_once_it_is_verified_where_the_pool_says_so() {
 }
 
 #[test]
+fn no_name_of_a_user_is_a_name_of_another_kind_of_somebody_else() {
+    let world = World::new();
+    let aliases = json!({ "AliasAttributes": ["email", "phone_number", "preferred_username"] });
+    let id = pool(&world, aliases);
+    let client = client(&world, &id);
+    let signed_up = world.done("SignUp", &sign_up(&client, "anna", &[]));
+    let sub = text(&signed_up, "/UserSub");
+    world.done("ConfirmSignUp", &confirm(&client, "anna"));
+    let prefers = |token: &str, name: &str| {
+        let name = json!([{ "Name": "preferred_username", "Value": name }]);
+        json!({ "AccessToken": token, "UserAttributes": name })
+    };
+    let anna = token(&world, &client, "anna");
+    for own in ["anna", &sub, "annie"] {
+        world.done("UpdateUserAttributes", &prefers(&anna, own));
+    }
+    world.done("SignUp", &sign_up(&client, "eve", &[]));
+    world.done("ConfirmSignUp", &confirm(&client, "eve"));
+    let eve = token(&world, &client, "eve");
+    for (name, exception) in [
+        ("anna", "AliasExistsException"),
+        (&sub, "AliasExistsException"),
+        ("annie", "AliasExistsException"),
+        ("anna@example.org", "InvalidParameterException"),
+        ("+491", "InvalidParameterException"),
+    ] {
+        let refused = world.refused("UpdateUserAttributes", &prefers(&eve, name));
+        assert_eq!(refused, exception, "{name}");
+    }
+    let taking = json!({
+        "UserPoolId": id, "Username": "thief", "ForceAliasCreation": true,
+        "UserAttributes": [{ "Name": "preferred_username", "Value": "annie" }],
+    });
+    assert_eq!(
+        world.refused("AdminCreateUser", &taking),
+        "AliasExistsException",
+        "nothing was shown that could be taken over"
+    );
+    for name in ["anna", "annie", &sub] {
+        let token = token(&world, &client, name);
+        let user = world.done("GetUser", &json!({ "AccessToken": token }));
+        assert_eq!(user["Username"], "anna", "{name}");
+    }
+}
+
+#[test]
+fn an_address_looks_like_one_and_an_attribute_is_named_once() {
+    let world = World::new();
+    let token = world.access_token(OPTIONAL);
+    for (attributes, message) in [
+        (
+            json!([{ "Name": "email", "Value": "anna" }]),
+            "Invalid email address format.",
+        ),
+        (
+            json!([{ "Name": "email", "Value": "a b@example.org" }]),
+            "Invalid email address format.",
+        ),
+        (
+            json!([{ "Name": "phone_number", "Value": "0123" }]),
+            "Invalid phone number format.",
+        ),
+        (
+            json!([{ "Name": "name", "Value": "Otto" }, { "Name": "name", "Value": "Eve" }]),
+            "The attribute name is named twice.",
+        ),
+    ] {
+        let update = json!({ "AccessToken": token, "UserAttributes": attributes });
+        let refused = world.call("UpdateUserAttributes", &update).body;
+        assert_eq!(refused["__type"], "InvalidParameterException");
+        assert_eq!(refused["message"], message, "{attributes}");
+    }
+    let fine = json!([
+        { "Name": "email", "Value": "o@example.org" }, { "Name": "phone_number", "Value": "+491" },
+    ]);
+    let none = json!([{ "Name": "email", "Value": "" }, { "Name": "phone_number", "Value": "" }]);
+    for attributes in [fine, none] {
+        let update = json!({ "AccessToken": token, "UserAttributes": attributes });
+        world.done("UpdateUserAttributes", &update);
+    }
+}
+
+#[test]
 fn an_address_is_the_name_where_the_pool_has_no_other() {
     let world = World::new();
     let id = pool(&world, json!({ "UsernameAttributes": ["email"] }));

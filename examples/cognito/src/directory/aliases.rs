@@ -78,16 +78,19 @@ impl Pool {
     }
 }
 
-/// A preferred name reaches nobody, so there is nothing to verify.
+/// Whether this attribute is a name only once it is verified. A preferred name reaches nobody, so
+/// there is nothing to verify.
 pub(super) fn needs_verifying(attribute: &str) -> bool {
     attribute != "preferred_username"
 }
 
-fn is_a(attribute: &str, name: &str) -> bool {
+/// Whether it is an address of this kind.
+pub(super) fn is_a(attribute: &str, name: &str) -> bool {
     match attribute {
-        "email" => name
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.')),
+        "email" => name.split_once('@').is_some_and(|(local, domain)| {
+            let odd = domain.contains('@') || name.contains(char::is_whitespace);
+            !odd && !local.is_empty() && domain.contains('.')
+        }),
         "phone_number" => name
             .strip_prefix('+')
             .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit())),

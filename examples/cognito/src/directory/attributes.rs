@@ -1,7 +1,10 @@
 //! The attributes of a user: the standard ones of `OpenID` Connect, and `custom:` ones of any name.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use super::aliases::is_a;
 use crate::exception::{Answer, Exception};
 use crate::members::Members;
 
@@ -41,11 +44,26 @@ impl Attribute {
     ///
     /// # Errors
     ///
-    /// `InvalidParameterException` for a name that no user has, or a text that is too long.
+    /// `InvalidParameterException` for a name that no user has or that is there twice, for a text
+    /// that is too long, or for an address that is none.
     pub(crate) fn all(members: &Members) -> Answer<Vec<Self>> {
         let attributes: Vec<Self> = members.any("UserAttributes")?.unwrap_or_default();
+        let mut named = BTreeSet::new();
         for Self { name, value } in &attributes {
             check_name(name)?;
+            if !named.insert(name) {
+                return Err(Exception::invalid_parameter(format!(
+                    "The attribute {name} is named twice."
+                )));
+            }
+            let none = match name.as_str() {
+                "email" => Some("Invalid email address format."),
+                "phone_number" => Some("Invalid phone number format."),
+                _ => None,
+            };
+            if let Some(none) = none.filter(|_| !value.is_empty() && !is_a(name, value)) {
+                return Err(Exception::invalid_parameter(none));
+            }
             if name.chars().count() > 32 || value.chars().count() > 2048 {
                 return Err(Exception::invalid_parameter(
                     "1 validation error detected: Value at 'userAttributes' failed to satisfy constraint: too long",

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use softtoken::UnixTime;
 use softtoken::cognito::Name;
 
+use super::aliases::needs_verifying;
 use super::{Client, Pool, User};
 use crate::exception::{Answer, Exception};
 
@@ -123,36 +124,45 @@ impl<'a> Rows<'a> {
 
     /// By user name, or else by `sub` or an alias: as people name users.
     pub(crate) fn user(&self, pool: &str, name: &str) -> Answer<Option<User>> {
-        let by_name = "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2";
-        if let Some(user) = self.one(by_name, [pool, name])? {
+        if let Some(user) = self.by_name(pool, name)? {
             return Ok(Some(user));
         }
-        match self.by_sub(pool, name)? {
-            Some(user) => Ok(Some(user)),
-            None => self.by_alias(pool, name),
+        if let Some(user) = self.by_sub(pool, name)? {
+            return Ok(Some(user));
         }
-    }
-
-    fn by_alias(&self, id: &str, name: &str) -> Answer<Option<User>> {
         // A pool that is gone has no users.
-        let Ok(pool) = self.pool(id) else {
+        let Ok(pool) = self.pool(pool) else {
             return Ok(None);
         };
-        for attribute in pool
+        let named = self.named_by(&pool, name)?.into_iter().next();
+        Ok(named.map(|(_, user)| user))
+    }
+
+    fn by_name(&self, pool: &str, name: &str) -> Answer<Option<User>> {
+        self.one(
+            "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2",
+            [pool, name],
+        )
+    }
+
+    /// The users who go by this alias, each with the attribute that it is in.
+    fn named_by<'b>(&self, pool: &'b Pool, name: &str) -> Answer<Vec<(&'b str, User)>> {
+        let aliases = pool
             .username_attributes
             .iter()
-            .chain(&pool.alias_attributes)
-        {
-            let users = self.with_attribute(id, attribute, name)?;
-            let named = |user: &User| {
-                pool.aliases_of(user)
-                    .any(|alias| alias == (attribute, name))
-            };
-            if let Some(user) = users.into_iter().find(named) {
-                return Ok(Some(user));
+            .chain(&pool.alias_attributes);
+        let mut named = Vec::new();
+        for attribute in aliases {
+            for user in self.with_attribute(&pool.id, attribute, name)? {
+                let is_named = pool
+                    .aliases_of(&user)
+                    .any(|alias| alias == (attribute, name));
+                if is_named {
+                    named.push((attribute.as_str(), user));
+                }
             }
         }
-        Ok(None)
+        Ok(named)
     }
 
     fn with_attribute(&self, pool: &str, attribute: &str, value: &str) -> Answer<Vec<User>> {
@@ -165,32 +175,39 @@ impl<'a> Rows<'a> {
         )
     }
 
-    /// Makes sure that nobody else goes by a name of this user's, who is not kept yet. With `force`
-    /// somebody else who does loses it: their address is not verified any more.
+    /// Makes sure that nobody else goes by a name of this user's, who is not kept yet, whatever
+    /// kind of name it is for either. With `force` somebody else who shares the address loses it:
+    /// it is not verified any more.
     ///
     /// # Errors
     ///
-    /// `AliasExistsException`.
+    /// `AliasExistsException`, and `InvalidParameterException` for a preferred name that looks like
+    /// an address where users are named by addresses.
     pub(crate) fn claim_aliases(&self, pool: &Pool, user: &User, force: bool) -> Answer<()> {
         for (attribute, name) in pool.aliases_of(user) {
-            let others = self.with_attribute(&pool.id, attribute, name)?;
-            let others = others.into_iter().filter(|other| other.sub != user.sub);
-            for mut other in others {
-                if !pool
-                    .aliases_of(&other)
-                    .any(|alias| alias == (attribute, name))
-                {
+            if !needs_verifying(attribute) && pool.has_alias_like(name) {
+                return Err(Exception::invalid_parameter(
+                    "A preferred username cannot look like an address that users sign in by.",
+                ));
+            }
+            let exists = || {
+                Exception::alias_exists(format!(
+                    "An account with the given {attribute} already exists."
+                ))
+            };
+            for other in [self.by_name(&pool.id, name)?, self.by_sub(&pool.id, name)?] {
+                if other.is_some_and(|other| other.sub != user.sub) {
+                    return Err(exists());
+                }
+            }
+            let may_take =
+                force && needs_verifying(attribute) && pool.username_attributes.is_empty();
+            for (same, mut other) in self.named_by(pool, name)? {
+                if other.sub == user.sub {
                     continue;
                 }
-                if !force
-                    || pool
-                        .username_attributes
-                        .iter()
-                        .any(|name| name == attribute)
-                {
-                    return Err(Exception::alias_exists(format!(
-                        "An account with the given {attribute} already exists."
-                    )));
+                if !may_take || same != attribute {
+                    return Err(exists());
                 }
                 other.set_attribute(&format!("{attribute}_verified"), "false");
                 self.put_user(&other)?;
