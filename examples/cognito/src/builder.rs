@@ -176,7 +176,7 @@ impl ServerBuilder {
             directory,
             passwords,
             gateway: self.gateway,
-            bodies: Semaphore::new(self.limits.held_kib()),
+            bodies: Arc::new(Semaphore::new(self.limits.held_kib())),
             limits: self.limits,
             region: self.region,
             issuer_is_fixed: self.issuer.is_some(),

@@ -26,15 +26,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Bounds what clients can make a server hold, whatever they send and however slowly.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections there are at once. Further clients wait in the system's queue.
+    /// How many connections there are at once, from 1 to 65,536. Further clients wait in the
+    /// system's queue.
     pub connections: usize,
     /// How long the head of a request may be, in bytes: from 1024 to 65,536.
     pub header_bytes: usize,
-    /// How long a body may be, in bytes. So many times four are held by requests that are being
-    /// answered; further ones wait.
+    /// How long a body may be, in bytes: from 1024 to 67,108,864. So many times four are held by
+    /// requests that are being answered; further ones wait.
     pub body_bytes: usize,
     /// For how long a connection may stay open without the whole head of a request, between two
-    /// requests as well.
+    /// requests as well. This time, and each that follows, is at most a day, and not nothing.
     pub header_time: Duration,
     /// For how long a body may be on its way.
     pub body_time: Duration,
@@ -57,23 +58,28 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks that a server can be built with them, as
+    /// [`build`](crate::ServerBuilder::build) does.
+    ///
     /// # Errors
     ///
-    /// A number with which no request could be answered.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        let no_time =
-            [self.header_time, self.body_time, self.answer_time].contains(&Duration::ZERO);
-        Err(StartError::Limit(if self.connections == 0 {
-            "there has to be room for one connection"
-        } else if !(1024..=65_536).contains(&self.header_bytes) {
-            "the head of a request may have 1024 to 65536 bytes"
-        } else if !(1024..=64 * 1024 * 1024).contains(&self.body_bytes) {
-            "a body may have 1024 to 67108864 bytes"
-        } else if no_time {
-            "a client needs some time to send and to read"
-        } else {
-            return Ok(());
-        }))
+    /// One of them is out of its range, and is named.
+    pub fn check(&self) -> Result<(), StartError> {
+        let times = [self.header_time, self.body_time, self.answer_time];
+        let possible = Duration::from_nanos(1)..=Duration::from_secs(86_400);
+        Err(StartError::Limit(
+            if !(1..=65_536).contains(&self.connections) {
+                "there is room for 1 to 65536 connections"
+            } else if !(1024..=65_536).contains(&self.header_bytes) {
+                "the head of a request may have 1024 to 65536 bytes"
+            } else if !(1024..=64 * 1024 * 1024).contains(&self.body_bytes) {
+                "a body may have 1024 to 67108864 bytes"
+            } else if !times.iter().all(|time| possible.contains(time)) {
+                "a client has some time to send and to read, 86400 s at most"
+            } else {
+                return Ok(());
+            },
+        ))
     }
 
     /// How much of bodies is answered at once, in KiB.

@@ -60,13 +60,9 @@ const EXPOSED: [HeaderName; 4] = [
 async fn operation(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
     let begun = Instant::now();
     let request_id = Uuid::new_v4().to_string();
-    let target = headers
-        .get(TARGET)
-        .and_then(|target| target.to_str().ok())
-        .unwrap_or_default();
     let server = server.reached_at(headers.get(HOST));
     let answered = match arrived(&server, body).await {
-        Ok(body) => answer(&server, target, &headers, &body, &request_id).await,
+        Ok(body) => answer(&server, &headers, body, &request_id).await,
         Err(exception) => Err(exception),
     };
     let (exception, response) = match answered {
@@ -77,7 +73,7 @@ async fn operation(State(server): State<Server>, headers: HeaderMap, body: Body)
         ),
     };
     // What a client names is shown where it is an operation.
-    let operation = cognito::operation(target)
+    let operation = cognito::operation(target(&headers))
         .ok()
         .and_then(operations::find)
         .unwrap_or("unknown");
@@ -104,17 +100,45 @@ async fn arrived(server: &Server, body: Body) -> Answer<Bytes> {
     Err(Exception::serialization(message))
 }
 
+/// What the request asks for.
+fn target(headers: &HeaderMap) -> &str {
+    let target = headers.get(TARGET);
+    target
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default()
+}
+
 async fn answer(
     server: &Server,
-    target: &str,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Bytes,
     request_id: &str,
 ) -> Answer<cognito::Response> {
-    // What a body grows to when it is read has a bound, for all requests together.
-    let _held = server.hold(body.len()).await;
-    server.gateway().check(headers, body)?;
-    operations::answer(server, target, body, request_id).await
+    let (of, headers, request_id) = (server.clone(), headers.clone(), request_id.to_owned());
+    let head = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    let bytes = head.sum::<usize>() + body.len();
+    to_the_end(server, bytes, async move {
+        of.gateway().check(&headers, &body)?;
+        operations::answer(&of, target(&headers), &body, &request_id).await
+    })
+    .await
+}
+
+/// Does this work on behalf of a request of so many bytes. What a request grows to has a bound, for
+/// all of them together: it counts until the work has ended, although its client may have gone.
+async fn to_the_end<T: Send + 'static>(
+    server: &Server,
+    bytes: usize,
+    work: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
+    let held = server.hold(bytes).await;
+    let work = tokio::spawn(async move {
+        let _held = held;
+        work.await
+    });
+    work.await.map_err(Exception::internal)?
 }
 
 /// The key is the same in every pool.
@@ -145,7 +169,9 @@ async fn openid_configuration(
 /// A document of a pool that there is.
 async fn of_pool(server: &Server, id: String, document: impl FnOnce(&str) -> Value) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    match server.directory().read(move |rows| rows.pool(&id)).await {
+    let (directory, bytes) = (server.directory().clone(), id.len());
+    let read = async move { directory.read(move |rows| rows.pool(&id)).await };
+    match to_the_end(server, bytes, read).await {
         Ok(pool) => over_http(cognito::Response::success(&document(&pool.id), &request_id)),
         Err(Exception(exception)) => over_http(cognito::Response::refused(&exception, &request_id)),
     }
@@ -180,4 +206,65 @@ fn over_http(response: cognito::Response) -> Response {
         }
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use axum::body::Body;
+    use axum::extract::{Path, State};
+    use axum::http::{HeaderMap, HeaderValue};
+    use axum::response::Response;
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    use super::{TARGET, jwks, operation};
+    use crate::server::Server;
+
+    /// Asks while nobody can read the directory, and goes: whether the request counts until then,
+    /// and not for longer.
+    async fn counts_when_its_client_goes(
+        server: &Server,
+        ask: impl FnOnce() -> JoinHandle<Response>,
+    ) {
+        let room = server.room_for_bodies();
+        let before = room.available_permits();
+        let (tell, is_busy) = oneshot::channel();
+        let (go_on, told) = mpsc::channel::<()>();
+        let directory = server.directory().clone();
+        let busy = std::thread::spawn(move || {
+            directory.change_here(|_| {
+                tell.send(()).expect("the test waits");
+                told.recv().expect("the test says so");
+                Ok(())
+            })
+        });
+        is_busy.await.expect("it is busy");
+        let asked = ask();
+        while room.available_permits() == before {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        assert!(asked.await.expect_err("aborted").is_cancelled());
+        tokio::task::yield_now().await;
+        assert!(room.available_permits() < before, "it still waits");
+        go_on.send(()).expect("it waits");
+        busy.join().expect("no panic").expect("it is free");
+        while room.available_permits() < before {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_counts_until_it_is_done_although_nobody_waits() {
+        let server = Server::builder().build().expect("it starts");
+        let target = "AWSCognitoIdentityProviderService.ListUserPools";
+        let headers = HeaderMap::from_iter([(TARGET, HeaderValue::from_static(target))]);
+        let body = Body::from(r#"{"MaxResults":1}"#);
+        let at = State(server.clone());
+        counts_when_its_client_goes(&server, || tokio::spawn(operation(at, headers, body))).await;
+        let (at, pool) = (State(server.clone()), Path("local_optional1".into()));
+        counts_when_its_client_goes(&server, || tokio::spawn(jwks(at, pool))).await;
+    }
 }

@@ -7,13 +7,15 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use softtoken_cognito::{CONFIRMATION_CODE, Limits, Pools, Server, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXITS: &str = "Exits with 0 after SIGTERM or SIGINT, once the requests under way are \
-    answered; with 1 where it cannot start; with 2 for options that it does not have.";
+    answered; with 1 where it cannot start; with 2 for options that it does not have, or \
+    not with such a value.";
 
 /// A local stand-in for Amazon Cognito user pools that gets the second factor right.
 #[derive(Parser, Debug)]
@@ -54,7 +56,7 @@ struct Options {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Limits")]
 struct Bounds {
-    /// How many connections there are at once; further ones wait.
+    /// How many connections there are at once, 1 to 65536; further ones wait.
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
     /// How long the head of a request may be, 1024 to 65536 bytes.
@@ -63,7 +65,8 @@ struct Bounds {
     /// How long a body may be, 1024 to 67108864 bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes)]
     max_body_bytes: usize,
-    /// For how long a connection stays open without a whole head, between two requests as well.
+    /// For how long a connection stays open without a whole head, between two requests as well. Each
+    /// time is 1 to 86400 s.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().header_time.as_secs())]
     header_timeout: u64,
     /// For how long a body may be on its way.
@@ -101,6 +104,11 @@ fn issuer(url: &str) -> Result<String, String> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Err(limit) = options.bounds.limits().check() {
+        Options::command()
+            .error(ErrorKind::ValueValidation, limit)
+            .exit();
+    }
     let level = if options.verbose {
         tracing::Level::DEBUG
     } else {

@@ -76,6 +76,22 @@ impl Shape {
     ///
     /// `InvalidParameterException`, in the words of the service.
     pub(crate) fn check(&self, member: &str, text: &str) -> Answer<()> {
+        self.check_length(member, text)?;
+        match self.pattern {
+            Some((pattern, holds)) if text.is_empty() || !holds(text) => Err(violation(
+                member,
+                &format!("Member must satisfy regular expression pattern: {pattern}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a text of which nothing but its length is to be told.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameterException`, in the words of the service.
+    pub(crate) fn check_length(&self, member: &str, text: &str) -> Answer<()> {
         let length = text.chars().count();
         let broken = if length < self.least {
             format!(
@@ -87,10 +103,6 @@ impl Shape {
                 "Member must have length less than or equal to {}",
                 self.most
             )
-        } else if let Some((pattern, holds)) = self.pattern
-            && (text.is_empty() || !holds(text))
-        {
-            format!("Member must satisfy regular expression pattern: {pattern}")
         } else {
             return Ok(());
         };

@@ -177,10 +177,15 @@ impl Passwords {
         &self,
         work: impl FnOnce(&Work) -> T + Send + 'static,
     ) -> Answer<T> {
-        let permit = self.at_once.acquire().await.map_err(Exception::internal)?;
+        let permit = self.at_once.clone().acquire_owned();
+        let permit = permit.await.map_err(Exception::internal)?;
         let at = self.work.clone();
-        let done = tokio::task::spawn_blocking(move || work(&at)).await;
-        drop(permit);
+        // Whoever waits for it may go: it counts until it has ended.
+        let work = move || {
+            let _permit = permit;
+            work(&at)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
         done.map_err(Exception::internal)
     }
 }

@@ -9,7 +9,7 @@ use softtoken::UnixTime;
 use softtoken::association::StatusReport;
 use softtoken::cognito::MfaSettings;
 use softtoken::store::DynStore;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::builder::ServerBuilder;
 use crate::connections::Limits;
@@ -38,7 +38,7 @@ pub(crate) struct Parts {
     pub(crate) gateway: Gateway,
     pub(crate) limits: Limits,
     /// In KiB.
-    pub(crate) bodies: Semaphore,
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) region: String,
     /// Whether the issuer was given, so that no address stands for it.
     pub(crate) issuer_is_fixed: bool,
@@ -131,11 +131,18 @@ impl Server {
     }
 
     /// The place of a body among those that are being answered.
-    pub(crate) async fn hold(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let kib = bytes.min(self.limits().body_bytes).div_ceil(1024);
+    pub(crate) async fn hold(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        // An empty one has a place as well.
+        let kib = bytes.clamp(1, self.limits().body_bytes).div_ceil(1024);
         // There is room for four of the longest. The semaphore is never closed.
         let kib = kib.try_into().unwrap_or(u32::MAX);
-        self.parts.bodies.acquire_many(kib).await.ok()
+        self.parts.bodies.clone().acquire_many_owned(kib).await.ok()
+    }
+
+    /// How much of bodies may still be answered.
+    #[cfg(test)]
+    pub(crate) fn room_for_bodies(&self) -> Arc<Semaphore> {
+        self.parts.bodies.clone()
     }
 
     /// What stands before the `_` in the ids of new pools.

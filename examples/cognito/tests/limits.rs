@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
-use softtoken_cognito::Limits;
+use softtoken_cognito::{Limits, Server};
 
 use crate::world::World;
 
@@ -45,6 +45,30 @@ fn is_ended(stream: &mut TcpStream) -> bool {
     match stream.read_to_end(&mut rest) {
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn a_limit_that_cannot_be_is_refused_before_anything_is_served() {
+    let fine = Limits::default();
+    assert!(fine.check().is_ok());
+    for limits in [
+        Limits {
+            connections: usize::MAX,
+            ..fine
+        },
+        Limits {
+            header_time: Duration::ZERO,
+            ..fine
+        },
+        Limits {
+            answer_time: Duration::MAX,
+            ..fine
+        },
+    ] {
+        assert!(limits.check().is_err(), "{limits:?}");
+        let built = Server::builder().limits(limits).build();
+        assert!(built.is_err(), "{limits:?}");
     }
 }
 

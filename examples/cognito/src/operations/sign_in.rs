@@ -141,6 +141,7 @@ async fn by_password(
     let username = parameters.required("USERNAME")?;
     let password = parameters.required("PASSWORD")?.to_owned();
     Shape::USERNAME.check("username", username)?;
+    Shape::PASSWORD.check_length("password", &password)?;
     let hash = parameters.get("SECRET_HASH");
     asked.client.check_secret_hash(username, hash)?;
     let user = asked.find(server, username).await?;

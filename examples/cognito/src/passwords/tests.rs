@@ -62,3 +62,45 @@ fn the_hash_of_nobody_is_as_expensive_as_that_of_a_user() {
     };
     assert_eq!(cost(&server.passwords().work.nobody), cost(&of_a_user));
 }
+
+#[test]
+fn a_password_that_nobody_can_have_is_not_hashed() {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let server = Server::builder().build().expect("it starts");
+    let sign_in = async |length: usize| {
+        let before = hashes(&server);
+        let body = json!({
+            "ClientId": CLIENT, "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": { "USERNAME": "otto", "PASSWORD": "a".repeat(length) },
+        });
+        let target = "AWSCognitoIdentityProviderService.InitiateAuth";
+        let answered = operations::answer(&server, target, body.to_string().as_bytes(), "id").await;
+        (answered.is_err(), hashes(&server) - before)
+    };
+    assert_eq!(runtime.block_on(sign_in(256)), (true, 1));
+    assert_eq!(runtime.block_on(sign_in(257)), (true, 0));
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_waits_for_counts_until_it_is_hashed() {
+    let server = Server::builder().build().expect("it starts");
+    let passwords = server.passwords().clone();
+    let room = passwords.at_once.clone();
+    let before = room.available_permits();
+    let (tell, is_hashing) = tokio::sync::oneshot::channel();
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let hashing = tokio::spawn(async move {
+        let work = move |_: &super::Work| {
+            tell.send(()).expect("the test waits");
+            told.recv().expect("the test says so");
+        };
+        passwords.apart(work).await
+    });
+    is_hashing.await.expect("it begins");
+    hashing.abort();
+    assert!(hashing.await.expect_err("aborted").is_cancelled());
+    assert_eq!(room.available_permits(), before - 1);
+    go_on.send(()).expect("it waits");
+    let all = u32::try_from(before).expect("few cores");
+    drop(room.acquire_many(all).await.expect("open"));
+}
