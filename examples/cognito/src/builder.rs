@@ -196,6 +196,10 @@ fn random_key() -> Answer<Vec<u8>> {
 ///
 /// Ids of pools could not be made of it.
 fn check_region(region: &str) -> Result<(), StartError> {
+    // The clients of SRP take what stands behind the first one for the pool's name.
+    if region.contains('_') {
+        return Err(StartError::Region);
+    }
     let id = format!("{region}_{}", "0".repeat(9));
     Shape::POOL_ID
         .check("region", &id)
@@ -219,9 +223,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] rusqlite::Error),
     /// The region.
-    #[error(
-        "a region is letters, digits, hyphens and underscores, at most 45 of them, as us-east-1"
-    )]
+    #[error("a region is letters, digits and hyphens, at most 45 of them, as us-east-1")]
     Region,
     /// A limit, which is named.
     #[error("{0}")]

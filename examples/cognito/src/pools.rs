@@ -2,6 +2,7 @@
 //! `CreateUserPool`, `CreateUserPoolClient` and `AdminCreateUser`, and are read as there.
 
 use core::fmt;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize as _;
@@ -147,7 +148,15 @@ impl Pools {
     ) -> Answer<Vec<Seeded>> {
         let file = Members::only(object("the file", &self.0)?, &["UserPools"])?;
         let mut seeded = Vec::new();
+        let mut ids = BTreeSet::new();
         for (place, pool) in each("UserPools", "", &file)? {
+            // Whether it is a text is looked at with the rest.
+            let id = pool.get("Id").map(Value::to_string);
+            if let Some(id) = id.filter(|id| !ids.insert(id.clone())) {
+                return Err(Exception::invalid_parameter(format!(
+                    "{place}: there are two pools {id}"
+                )));
+            }
             seeded.extend(
                 plant_pool(rows, passwords, &place, pool, now)
                     .map_err(|error| at(&place, error))?,
@@ -169,6 +178,11 @@ fn plant_pool(
 ) -> Answer<Vec<Seeded>> {
     let members = Members::only(members, &POOL)?;
     let id = members.required("Id", Shape::POOL_ID)?;
+    if id.matches('_').count() > 1 {
+        return Err(Exception::invalid_parameter(
+            "Id has one _, behind the region: the clients of SRP go by what follows the first",
+        ));
+    }
     let name = members.text("PoolName", Shape::POOL_NAME)?;
     let default = Pool::new(id.clone(), name.unwrap_or_else(|| id.clone()), now);
     let mut pool = pool_settings(&members, default)?;

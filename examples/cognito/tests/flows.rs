@@ -282,6 +282,21 @@ fn a_pool_that_asks_for_mfa_has_a_factor() {
             "{set}"
         );
     }
+    for (factor, settings) in [
+        ("SmsMfaConfiguration", json!({})),
+        (
+            "WebAuthnConfiguration",
+            json!({ "UserVerification": "required" }),
+        ),
+    ] {
+        let mut set = json!({ "UserPoolId": OFF.id, "MfaConfiguration": "ON" });
+        set[factor] = settings;
+        assert_eq!(
+            world.refused("SetUserPoolMfaConfig", &set),
+            "InvalidParameterException",
+            "{factor} is no second factor"
+        );
+    }
     let named = json!({ "UserPoolId": OPTIONAL.id });
     let config = world.done("GetUserPoolMfaConfig", &named);
     assert_eq!(config["SoftwareTokenMfaConfiguration"]["Enabled"], true);

@@ -94,6 +94,11 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
             "UserPools[0]: ",
         ),
         (
+            "Id = \"us_east_Shop00001\"",
+            "Id = \"us-east-1_Shop00001\"",
+            "UserPools[0]: Id has one _",
+        ),
+        (
             "PoolNames = 1",
             "PoolName = \"shop\"",
             "UserPools[0]: the member PoolNames is unknown",
@@ -155,6 +160,10 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         let message = refused.expect_err(wrong).to_string();
         assert!(message.starts_with(told), "{wrong}: {message}");
     }
+    let twice = "[[UserPools]]\nId = \"local_one\"\n".repeat(2);
+    let refused = Server::builder().pools(toml(&twice)).build();
+    let message = refused.expect_err("two pools of one id").to_string();
+    assert_eq!(message, "UserPools[1]: there are two pools \"local_one\"");
     assert!(Pools::from_toml("UserPools = [").is_err());
     assert!(Pools::from_json("{").is_err());
     for empty in ["", "UserPools = []", "UserPools = [7]", "UserPools = 7"] {
@@ -194,7 +203,7 @@ fn ids_of_pools_begin_with_the_region() {
         "DescribeUserPool",
         &json!({ "UserPoolId": "eu-central-1_optional1" }),
     );
-    for region in ["", "eu central", &"a".repeat(46)] {
+    for region in ["", "eu central", "eu_central", &"a".repeat(46)] {
         assert!(
             Server::builder().region(region).build().is_err(),
             "{region}"

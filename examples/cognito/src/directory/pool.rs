@@ -41,6 +41,16 @@ impl Pool {
             modified: now.as_secs(),
         }
     }
+
+    /// Whether there is a second factor to ask for. SMS of which nothing is said is none, and a
+    /// passkey is a first one.
+    pub(crate) fn has_second_factor(&self) -> bool {
+        let others = &self.other_factors;
+        let sms = others.get("SmsMfaConfiguration").and_then(Value::as_object);
+        self.software_tokens
+            || sms.is_some_and(|settings| !settings.is_empty())
+            || others.contains_key("EmailMfaConfiguration")
+    }
 }
 
 /// Whether a sign-in asks for a second factor.

@@ -44,8 +44,7 @@ pub(super) async fn update(server: &Server, members: &Members) -> Answer<Value> 
     let new = settings(members, default)?;
     let change = server.directory().change(move |rows| {
         let old = rows.pool(&new.id)?;
-        let asks = new.mfa != MfaConfiguration::Off;
-        if asks && !old.software_tokens && old.other_factors.is_empty() {
+        if new.mfa != MfaConfiguration::Off && !old.has_second_factor() {
             return Err(no_second_factor());
         }
         rows.put_pool(&Pool {
@@ -181,8 +180,7 @@ pub(super) async fn set_mfa_config(server: &Server, members: &Members) -> Answer
         pool.software_tokens = software_tokens.unwrap_or(pool.software_tokens);
         pool.other_factors.extend(others);
         pool.mfa = mfa.unwrap_or(pool.mfa);
-        let asks = pool.mfa != MfaConfiguration::Off;
-        if asks && !pool.software_tokens && pool.other_factors.is_empty() {
+        if pool.mfa != MfaConfiguration::Off && !pool.has_second_factor() {
             return Err(no_second_factor());
         }
         pool.modified = now;
