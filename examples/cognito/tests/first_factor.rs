@@ -134,7 +134,8 @@ fn a_reset_password_lets_nobody_in_until_there_is_another() {
 #[test]
 fn a_disabled_user_is_let_in_again_when_it_is_enabled() {
     let world = World::new();
-    let token = json!({ "AccessToken": world.access_token(OPTIONAL) });
+    let signed_in = world.sign_in(OPTIONAL);
+    let token = json!({ "AccessToken": text(&signed_in, "/AuthenticationResult/AccessToken") });
     let named = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
     world.done("AdminDisableUser", &named);
     let refused = world.call(
@@ -144,7 +145,18 @@ fn a_disabled_user_is_let_in_again_when_it_is_enabled() {
     assert_eq!(refused.body["message"], "User is disabled.");
     assert_eq!(world.refused("GetUser", &token), "NotAuthorizedException");
     world.done("AdminEnableUser", &named);
-    world.done("GetUser", &token);
+    let refresh = json!({
+        "ClientId": OPTIONAL.client,
+        "RefreshToken": text(&signed_in, "/AuthenticationResult/RefreshToken"),
+    });
+    for (operation, request) in [("GetUser", &token), ("GetTokensFromRefreshToken", &refresh)] {
+        assert_eq!(
+            world.refused(operation, request),
+            "NotAuthorizedException",
+            "{operation} by what was issued before"
+        );
+    }
+    world.access_token(OPTIONAL);
 }
 
 #[test]

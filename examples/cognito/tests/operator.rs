@@ -191,6 +191,57 @@ fn what_a_database_has_of_a_file_stays_as_it_is() {
 }
 
 #[test]
+fn a_user_who_is_planted_again_is_not_the_one_of_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pools.db");
+    let pools = SHOP.replace("\"ON\"", "\"OPTIONAL\"");
+    let start = || World::with(|builder| builder.file(&file).pools(toml(&pools)));
+    let mut world = start();
+    let signed_in = world.done("InitiateAuth", &sign_in("app", "anna"));
+    let token = json!({ "AccessToken": text(&signed_in, "/AuthenticationResult/AccessToken") });
+    let secret = text(&world.done("AssociateSoftwareToken", &token), "/SecretCode");
+    let mut verify = token.clone();
+    verify["UserCode"] = world.code(&secret).into();
+    world.done("VerifySoftwareToken", &verify);
+    let mut prefer = token.clone();
+    prefer["SoftwareTokenMfaSettings"] = json!({ "Enabled": true });
+    world.done("SetUserMFAPreference", &prefer);
+    let challenge = world.done("InitiateAuth", &sign_in("app", "anna"));
+    assert_eq!(challenge["ChallengeName"], "SOFTWARE_TOKEN_MFA");
+    world.done(
+        "DeleteUserPool",
+        &json!({ "UserPoolId": "us-east-1_Shop00001" }),
+    );
+    world.stop();
+
+    let world = start();
+    let refresh = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    let refresh = json!({ "ClientId": "app", "RefreshToken": refresh });
+    for (operation, request) in [("GetUser", &token), ("GetTokensFromRefreshToken", &refresh)] {
+        let refused = world.refused(operation, request);
+        assert_eq!(refused, "NotAuthorizedException", "{operation}");
+    }
+    let answer = json!({
+        "ClientId": "app", "ChallengeName": "SOFTWARE_TOKEN_MFA", "Session": challenge["Session"],
+        "ChallengeResponses": {
+            "USERNAME": "anna", "SOFTWARE_TOKEN_MFA_CODE": world.code_after(&secret, 1),
+        },
+    });
+    assert_eq!(
+        world.refused("RespondToAuthChallenge", &answer),
+        "NotAuthorizedException"
+    );
+    let anew = world.done("InitiateAuth", &sign_in("app", "anna"));
+    let token = json!({ "AccessToken": text(&anew, "/AuthenticationResult/AccessToken") });
+    let user = world.done("GetUser", &token);
+    assert_eq!(
+        user["UserAttributes"][0]["Value"],
+        "11111111-2222-4333-8444-555555555555"
+    );
+    assert!(user["UserMFASettingList"].is_null(), "{user}");
+}
+
+#[test]
 fn ids_of_pools_begin_with_the_region() {
     let world = World::with(|builder| builder.region("eu-central-1"));
     let made = world.done("CreateUserPool", &json!({ "PoolName": "made" }));

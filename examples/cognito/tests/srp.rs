@@ -339,6 +339,40 @@ fn a_block_is_good_for_its_user_pool_client_and_time() {
 }
 
 #[test]
+fn a_block_stays_spent_when_its_client_lets_sessions_live_longer() {
+    let world = World::new();
+    let spent = proven(&world, OPTIONAL, PASSWORD);
+    world.done("RespondToAuthChallenge", &spent);
+    let settings = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": OPTIONAL.client, "AuthSessionValidity": 15,
+    });
+    world.done("UpdateUserPoolClient", &settings);
+    world.wait(180);
+    // Another answer forgets what has ended.
+    let other = proven(&world, OPTIONAL, PASSWORD);
+    world.done("RespondToAuthChallenge", &other);
+    assert_eq!(
+        world.refused("RespondToAuthChallenge", &spent),
+        "NotAuthorizedException"
+    );
+}
+
+#[test]
+fn a_client_that_may_not_use_srp_any_more_completes_no_sign_in_by_it() {
+    let world = World::new();
+    let begun = proven(&world, OPTIONAL, PASSWORD);
+    let settings = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": OPTIONAL.client,
+        "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+    });
+    world.done("UpdateUserPoolClient", &settings);
+    assert_eq!(
+        world.refused("RespondToAuthChallenge", &begun),
+        "InvalidParameterException"
+    );
+}
+
+#[test]
 fn a_number_that_makes_the_password_needless_is_refused() {
     let world = World::new();
     let huge = format!("1{}", "0".repeat(768));

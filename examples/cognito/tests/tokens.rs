@@ -334,6 +334,62 @@ fn a_client_that_rotates_gets_another_refresh_token_and_the_old_one_ends() {
 }
 
 #[test]
+fn a_token_that_was_rotated_out_stays_so_when_its_client_rotates_no_more() {
+    let world = World::new();
+    let rotation = json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": 0 });
+    let client = client(&world, &json!({ "RefreshTokenRotation": rotation }));
+    let token = refresh_token_of(&world, &client);
+    let get = json!({ "ClientId": client, "RefreshToken": token });
+    let refreshed = world.done("GetTokensFromRefreshToken", &get);
+    let mut settings = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": client,
+        "ExplicitAuthFlows": ["ALLOW_REFRESH_TOKEN_AUTH"],
+        "RefreshTokenRotation": { "Feature": "ENABLED", "RetryGracePeriodSeconds": 60 },
+    });
+    world.done("UpdateUserPoolClient", &settings);
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get),
+        "RefreshTokenReuseException",
+        "the grace of now is for tokens that are rotated out now"
+    );
+    settings["RefreshTokenRotation"] = Value::Null;
+    world.done("UpdateUserPoolClient", &settings);
+    let by_flow = |token: &str| {
+        let mut by_flow = refreshing(token);
+        by_flow["ClientId"] = client.clone().into();
+        by_flow
+    };
+    for (operation, request) in [
+        ("GetTokensFromRefreshToken", &get),
+        ("InitiateAuth", &by_flow(&token)),
+    ] {
+        let refused = world.refused(operation, request);
+        assert_eq!(refused, "RefreshTokenReuseException", "{operation}");
+    }
+    let next = text(&refreshed, "/AuthenticationResult/RefreshToken");
+    world.done("InitiateAuth", &by_flow(&next));
+}
+
+#[test]
+fn an_access_token_lives_for_a_day_at_most() {
+    let world = World::new();
+    for (validity, unit) in [(2, "days"), (25, "hours"), (86_401, "seconds")] {
+        let create = json!({
+            "UserPoolId": OPTIONAL.id, "ClientName": "made", "AccessTokenValidity": validity,
+            "TokenValidityUnits": { "AccessToken": unit },
+        });
+        assert_eq!(
+            world.refused("CreateUserPoolClient", &create),
+            "InvalidParameterException"
+        );
+    }
+    client(
+        &world,
+        &json!({ "AccessTokenValidity": 1, "TokenValidityUnits": { "AccessToken": "days" } }),
+    );
+}
+
+#[test]
 fn without_a_grace_period_a_refresh_token_is_used_once() {
     let world = World::new();
     let rotation = json!({ "RefreshTokenRotation": { "Feature": "ENABLED" } });
@@ -435,6 +491,12 @@ fn what_is_revoked_stays_so_for_as_long_as_it_would_live() {
     sign_in["ClientId"] = client.clone().into();
     let signed_in = world.done("InitiateAuth", &sign_in);
     let token = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    // What was issued lives as long as the client said then.
+    let shorter = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": client, "AccessTokenValidity": 5,
+        "TokenValidityUnits": { "AccessToken": "minutes" },
+    });
+    world.done("UpdateUserPoolClient", &shorter);
     let revoke = json!({ "ClientId": client, "Token": token });
     world.done("RevokeToken", &revoke);
     // Another revocation forgets what has ended.

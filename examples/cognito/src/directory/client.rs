@@ -56,6 +56,9 @@ impl Client {
     /// The lifetimes that a client may give its sessions, in minutes.
     pub(crate) const SESSION_VALIDITY: RangeInclusive<u64> = 3..=15;
 
+    /// For how long an access or an id token may live, in seconds: a day, as in Cognito.
+    pub(crate) const LONGEST_VALIDITY: u64 = 24 * 60 * 60;
+
     /// All flows that this server has.
     pub(crate) const EVERY_FLOW: [&str; 4] = [
         "ALLOW_ADMIN_USER_PASSWORD_AUTH",

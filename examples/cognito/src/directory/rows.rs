@@ -262,12 +262,13 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Makes something void that would be good until then: from now on, or since it was made void
-    /// first, which is returned. What has ended by itself is forgotten.
+    /// Makes something void that would be good `until` then: `since` a moment that may be to come,
+    /// or since that of the first time, which is returned. What has ended by itself is forgotten.
     pub(crate) fn void(
         &self,
         id: &str,
         now: UnixTime,
+        since: UnixTime,
         until: UnixTime,
     ) -> Answer<Option<UnixTime>> {
         self.0
@@ -276,7 +277,7 @@ impl<'a> Rows<'a> {
         let mut put = self.0.prepare_cached(
             "INSERT INTO cognito_void (id, since, until) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
         )?;
-        put.execute(params![id, seconds(now), seconds(until)])?;
+        put.execute(params![id, seconds(since), seconds(until)])?;
         Ok(before)
     }
 

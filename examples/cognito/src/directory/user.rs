@@ -20,8 +20,11 @@ pub(crate) struct User {
     pub(crate) password_generation: u64,
     pub(crate) standing: Standing,
     pub(crate) enabled: bool,
-    /// Tokens carry it; a global sign-out raises it, and with that they are void.
+    /// Tokens carry it; it is raised to make them void.
     pub(crate) generation: u64,
+    /// Tells this user from an earlier one of the same `sub`, where it was chosen.
+    #[serde(default)]
+    planted: Option<u32>,
     pub(crate) created: u64,
     pub(crate) modified: u64,
 }
@@ -57,6 +60,7 @@ impl User {
             standing: Standing::Unconfirmed,
             enabled: true,
             generation: 0,
+            planted: None,
             created: now.as_secs(),
             modified: now.as_secs(),
         }
@@ -64,7 +68,22 @@ impl User {
 
     /// Whose second factor it is. It never changes, and is nobody else's after this user is gone.
     pub(crate) fn subject(&self) -> String {
-        format!("{}/{}", self.pool, self.sub)
+        let Self { pool, sub, .. } = self;
+        match self.planted {
+            None => format!("{pool}/{sub}"),
+            Some(planted) => format!("{pool}/{sub}/{planted}"),
+        }
+    }
+
+    /// The pool's id and the `sub` in a subject.
+    pub(crate) fn of_subject(subject: &str) -> Option<(&str, &str)> {
+        let (pool, rest) = subject.split_once('/')?;
+        Some((pool, rest.split('/').next()?))
+    }
+
+    /// Makes every token void that was issued until now.
+    pub(crate) fn revoke_tokens(&mut self) {
+        self.generation = self.generation.saturating_add(1);
     }
 
     /// Gives it another password.
@@ -74,8 +93,13 @@ impl User {
         self.standing = standing;
     }
 
-    /// Gives a new one this `sub`, which has to be nobody's.
+    /// Gives a new one this `sub`, which has to be nobody's now. It may have been somebody's whose
+    /// pool was deleted: neither their tokens nor their second factor are this user's.
     pub(crate) fn is_of(&mut self, sub: Uuid) {
+        let (planted, ..) = Uuid::new_v4().as_fields();
+        self.planted = Some(planted);
+        self.generation = planted.into();
+        self.password_generation = planted.into();
         let sub = sub.to_string();
         if self.username == self.sub {
             self.username.clone_from(&sub);

@@ -126,6 +126,9 @@ pub(super) async fn enable_user(
 ) -> Answer<Value> {
     let set = change(server, members, move |user| {
         user.enabled = enabled;
+        if !enabled {
+            user.revoke_tokens();
+        }
         Ok(())
     });
     set.await
@@ -133,7 +136,7 @@ pub(super) async fn enable_user(
 
 pub(super) async fn sign_out(server: &Server, members: &Members) -> Answer<Value> {
     let raise = change(server, members, |user| {
-        user.generation = user.generation.saturating_add(1);
+        user.revoke_tokens();
         Ok(())
     });
     raise.await

@@ -131,10 +131,11 @@ pub(crate) fn settings(members: &Members, default: Client) -> Answer<Client> {
                 *Client::SESSION_VALIDITY.end(),
             )?
             .unwrap_or(default.session_validity),
-        access_validity: validity(members, "AccessToken", 86_400, "hours")?
+        access_validity: validity(members, "AccessToken", Client::LONGEST_VALIDITY, "hours")?
             .unwrap_or(default.access_validity),
-        id_validity: validity(members, "IdToken", 86_400, "hours")?.unwrap_or(default.id_validity),
-        refresh_validity: validity(members, "RefreshToken", 315_360_000, "days")?
+        id_validity: validity(members, "IdToken", Client::LONGEST_VALIDITY, "hours")?
+            .unwrap_or(default.id_validity),
+        refresh_validity: validity(members, "RefreshToken", 3650 * DAY, "days")?
             .unwrap_or(default.refresh_validity),
         rotation: rotation(members)?,
         revokes: revokes.unwrap_or(default.revokes),
@@ -170,7 +171,8 @@ async fn named(server: &Server, members: &Members) -> Answer<Client> {
 
 const DAY: u64 = 86_400;
 
-/// How long this kind of token lives, in seconds; `None`, or 0 for a refresh token, is the default.
+/// How long this kind of token lives, in seconds, `most` of them; `None`, or 0 for a refresh token,
+/// is the default.
 /// Any time will do, less than Cognito's five minutes as well, so that an expiry can be waited for.
 fn validity(members: &Members, token: &str, most: u64, default_unit: &str) -> Answer<Option<u64>> {
     let least = u64::from(token != "RefreshToken");
@@ -190,7 +192,7 @@ fn validity(members: &Members, token: &str, most: u64, default_unit: &str) -> An
     };
     match number.map(|number| number.saturating_mul(seconds)) {
         None | Some(0) => Ok(None),
-        Some(seconds) if seconds <= 3650 * DAY => Ok(Some(seconds)),
+        Some(seconds) if seconds <= most => Ok(Some(seconds)),
         Some(_) => Err(Exception::invalid_parameter(format!(
             "Invalid range for token validity: {token}."
         ))),

@@ -69,6 +69,15 @@ pub(super) async fn get_tokens(server: &Server, members: &Members) -> Answer<Val
     Ok(json!({ "AuthenticationResult": issued }))
 }
 
+/// Names a refresh token, as one that is spent.
+fn spent(claims: &Claims) -> String {
+    format!("refresh token {}", claims.jti)
+}
+
+fn reuse() -> Exception {
+    Exception::refresh_token_reuse("Refresh token has been invalidated by rotation.")
+}
+
 /// From now on the token is good for retries within the grace period alone.
 async fn rotate_out(
     server: &Server,
@@ -76,17 +85,13 @@ async fn rotate_out(
     grace: Duration,
     now: UnixTime,
 ) -> Answer<()> {
-    let (token, until) = (
-        format!("refresh token {}", claims.jti),
-        UnixTime::from_secs(claims.exp),
-    );
+    let token = spent(claims);
+    let (since, until) = (now.saturating_add(grace), UnixTime::from_secs(claims.exp));
     let change = server
         .directory()
-        .change(move |rows| rows.void(&token, now, until));
+        .change(move |rows| rows.void(&token, now, since, until));
     match change.await? {
-        Some(since) if now >= since.saturating_add(grace) => Err(Exception::refresh_token_reuse(
-            "Refresh token has been invalidated by rotation.",
-        )),
+        Some(since) if now >= since => Err(reuse()),
         _ => Ok(()),
     }
 }
@@ -127,28 +132,28 @@ pub(super) async fn revoke(server: &Server, members: &Members) -> Answer<Value> 
         ));
     }
     let now = server.now()?;
-    // What was issued by it just now lives on after it.
-    let longest = client.access_validity.max(client.id_validity);
-    let until = now.saturating_add(Duration::from_secs(longest));
+    // What was issued by it just now lives on after it, for as long as the client said then.
+    let longest = Duration::from_secs(Client::LONGEST_VALIDITY);
+    let until = now.saturating_add(longest);
     let until = until.max(UnixTime::from_secs(claims.exp));
     let login = claims.login();
     let change = server
         .directory()
-        .change(move |rows| rows.void(&login, now, until));
+        .change(move |rows| rows.void(&login, now, now, until));
     change.await?;
     Ok(json!({}))
 }
 
-/// Whose refresh token it is, and its claims.
+/// Whose refresh token it is, and its claims. One that was rotated out is refused whatever the
+/// client says of rotation now.
 async fn holder(
     server: &Server,
     pool: &Pool,
     client: &Client,
     token: &str,
 ) -> Answer<(Claims, User)> {
-    let claims = server
-        .tokens()
-        .check(token, TokenUse::Refresh, server.now()?)?;
+    let now = server.now()?;
+    let claims = server.tokens().check(token, TokenUse::Refresh, now)?;
     if claims.client_id != client.id || claims.pool() != pool.id {
         return Err(Exception::not_authorized("Invalid Refresh Token"));
     }
@@ -159,6 +164,10 @@ async fn holder(
             return Err(Exception::not_authorized("Refresh Token has been revoked"));
         }
         user.check_standing()?;
+        let void = rows.void_since(&spent(&claims))?;
+        if void.is_some_and(|since| now >= since) {
+            return Err(reuse());
+        }
         Ok((claims, user))
     });
     read.await

@@ -6,6 +6,7 @@ use softtoken::cognito::{Call, ChallengeAnswer, Exchange, Name, Reply, Response,
 
 use super::sign_in::{SignedIn, tokens};
 use super::signed_in::holder;
+use crate::directory::User;
 use crate::exception::{Answer, Exception};
 use crate::server::Server;
 use crate::tokens::Authentication;
@@ -68,11 +69,9 @@ pub(super) async fn begin(
 async fn holder_of(server: &Server, session: &str) -> Answer<SignedIn> {
     let session = server.second_factors().open(session)?;
     let began = Scope::of(session.context()).ok_or_else(Exception::invalid_session)?;
-    let sub = session
-        .subject()
-        .strip_prefix(began.user_pool_id())
-        .and_then(|rest| rest.strip_prefix('/'));
-    let sub = sub.ok_or_else(Exception::invalid_session)?.to_owned();
+    let sub = User::of_subject(session.subject()).filter(|(pool, _)| *pool == began.user_pool_id());
+    let (_, sub) = sub.ok_or_else(Exception::invalid_session)?;
+    let sub = sub.to_owned();
     let read = server.directory().read(move |rows| {
         let pool = rows.pool(began.user_pool_id())?;
         let client = rows.client_of(&pool.id, began.client_id())?;

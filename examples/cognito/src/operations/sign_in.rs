@@ -192,7 +192,7 @@ pub(super) fn tokens(
 }
 
 /// In the words of the service, which differ.
-fn not_enabled(flow: AuthFlow, name: &str) -> Exception {
+pub(super) fn not_enabled(flow: AuthFlow, name: &str) -> Exception {
     Exception::invalid_parameter(match flow {
         AuthFlow::UserSrp => "USER_SRP_AUTH is not enabled for the client.".to_owned(),
         AuthFlow::AdminUserPassword => "Auth flow not enabled for this client".to_owned(),

@@ -90,7 +90,7 @@ pub(super) async fn sign_out(server: &Server, members: &Members) -> Answer<Value
     let (user, _) = holder(server, &token).await?;
     let raise = server.directory().change(move |rows| {
         let mut user = rows.holder(&user.pool, &user.sub)?;
-        user.generation = user.generation.saturating_add(1);
+        user.revoke_tokens();
         rows.put_user(&user)
     });
     raise.await?;

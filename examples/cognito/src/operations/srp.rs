@@ -7,8 +7,8 @@ use serde_json::json;
 use softtoken::cognito::Response;
 
 use super::parameters::Parameters;
-use super::sign_in::{Asked, SignedIn, go_on, wrong_password};
-use crate::directory::{Client, Pool, User};
+use super::sign_in::{Asked, SignedIn, go_on, not_enabled, wrong_password};
+use crate::directory::{AuthFlow, Client, Pool, User};
 use crate::exception::{Answer, Exception};
 use crate::members::Shape;
 use crate::server::Server;
@@ -62,6 +62,7 @@ pub(super) async fn begin(
 ///
 /// `NotAuthorizedException` for a wrong password, whether there is such a user or not; for a block
 /// that was made for somebody or something else, too long ago, or answered before.
+/// `InvalidParameterException` where the client may not use SRP any more.
 pub(super) async fn respond(
     server: &Server,
     asked: Asked,
@@ -69,6 +70,10 @@ pub(super) async fn respond(
     request_id: &str,
 ) -> Answer<Response> {
     let Asked { pool, client, .. } = &asked;
+    // It may have been taken from the client since the challenge.
+    if !client.may(AuthFlow::UserSrp) {
+        return Err(not_enabled(AuthFlow::UserSrp, NAME));
+    }
     let username = responses.required("USERNAME")?;
     let block = responses.required("PASSWORD_CLAIM_SECRET_BLOCK")?;
     let signature = responses.required("PASSWORD_CLAIM_SIGNATURE")?;
@@ -90,14 +95,16 @@ pub(super) async fn respond(
     let issued = issued.ok_or_else(Exception::invalid_session)?;
     let now = server.now()?;
     let lifetime = Duration::from_secs(60 * client.session_validity);
-    let until = issued.saturating_add(lifetime);
-    if now >= until {
+    if now >= issued.saturating_add(lifetime) {
         return Err(Exception::invalid_session());
     }
     let id = proof.id();
+    // The client may say something else tomorrow: it is remembered for as long as it could be good.
+    let longest = Duration::from_secs(60 * Client::SESSION_VALIDITY.end());
+    let until = issued.saturating_add(longest);
     let spend = server
         .directory()
-        .change(move |rows| rows.void(&id, now, until));
+        .change(move |rows| rows.void(&id, now, now, until));
     if spend.await?.is_some() {
         return Err(Exception::session_used());
     }
