@@ -34,7 +34,7 @@ async fn log_in(
     let login = sqlx::query("INSERT INTO logins (user_id, device) VALUES (?, ?)")
         .bind(session.subject())
         .bind(device);
-    let written = login.execute(&mut **accepted.transaction()).await;
+    let written = login.execute(accepted.transaction()).await;
     // Where it fails, both are rolled back: nobody is let in, and the code is not spent.
     written.map_err(|error| MfaError::Store(error.into()))?;
     accepted.commit().await

@@ -1,5 +1,7 @@
 //! Says why the database did not answer, and what that leaves behind.
 
+use crate::engine::{self, Verdict};
+
 /// Says why a store could not answer, or a transaction did not end as it should. What the driver
 /// said is the [`source`](core::error::Error::source), whole.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +11,7 @@ pub enum SqlxError {
     /// ran. Where a swap or a commit was under way, it is not known whether the database has stored
     /// it.
     #[error("the database did not answer")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// Another transaction was in the way, and the database has rolled this one back: a
     /// serialization failure, a deadlock. Nothing was stored, neither the record nor a row of your
     /// own, and the code is not spent: begin the same request again.
@@ -40,4 +42,16 @@ pub enum SqlxError {
     /// stored it.
     #[error("the runtime was shut down")]
     ShutDown,
+}
+
+impl From<sqlx::Error> for SqlxError {
+    /// Tells what a statement has failed by, one of your application's own as well:
+    /// [`Conflict`](Self::Conflict) where the engine says that another transaction was in the way,
+    /// and [`Database`](Self::Database) for everything else.
+    fn from(error: sqlx::Error) -> Self {
+        match engine::verdict(&error) {
+            Verdict::Conflict => Self::Conflict(error),
+            Verdict::Refused | Verdict::Unknown => Self::Database(error),
+        }
+    }
 }

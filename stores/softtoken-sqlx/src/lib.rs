@@ -38,8 +38,8 @@ use std::sync::Arc;
 
 use softtoken::Store;
 use softtoken::store::{Snapshot, Swap, Write};
-use sqlx::Pool;
 use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, Pool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -135,8 +135,8 @@ impl<DB: Engine> SqlxStore<DB> {
     ///
     /// [`SqlxError::Database`]: there is no database, or it does not let this user make a table.
     pub async fn migrate(&self) -> Result<(), SqlxError> {
-        let pool = self.pool.clone();
-        uncut(async move { Ok(DB::migrate(&mut *pool.acquire().await?).await?) }).await?
+        let store = self.clone();
+        uncut(async move { Ok(DB::migrate(&mut *store.idle().await?).await?) }).await?
     }
 
     /// Waits for a turn to write. Whoever drops this future has left the queue.
@@ -149,10 +149,24 @@ impl<DB: Engine> SqlxStore<DB> {
             .map_err(closed)?)
     }
 
+    /// Takes a connection that is in no transaction. One that the driver counts as in a transaction
+    /// was left so, or its transaction has ended without the driver: a statement on it would be part
+    /// of what nobody commits.
+    async fn idle(&self) -> Result<PoolConnection<DB>, SqlxError> {
+        loop {
+            let connection = self.pool.acquire().await?;
+            if !connection.is_in_transaction() {
+                return Ok(connection);
+            }
+            // The engine rolls back what has no connection.
+            drop(connection.close().await);
+        }
+    }
+
     /// Takes a connection whose settings do. The connections of a pool are made alike, so one of
     /// them is asked, once.
     async fn connection(&self) -> Result<PoolConnection<DB>, SqlxError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.idle().await?;
         if !self.shared.checked.load(Ordering::Relaxed) {
             DB::check(&mut connection, !self.durable_otherwise).await?;
             self.shared.checked.store(true, Ordering::Relaxed);
@@ -161,11 +175,8 @@ impl<DB: Engine> SqlxStore<DB> {
     }
 
     /// Begins a transaction.
-    async fn open(&self) -> Result<Open<DB>, SqlxError> {
-        if !self.shared.checked.load(Ordering::Relaxed) {
-            drop(self.connection().await?);
-        }
-        Open::begin(&self.pool).await
+    async fn open(&self, turn: Arc<OwnedSemaphorePermit>) -> Result<Open<DB>, SqlxError> {
+        Open::begin(self.connection().await?, turn).await
     }
 }
 
@@ -190,7 +201,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
             let mut connection = store.connection().await?;
             let rows = DB::swap(&mut connection, &write).await;
             drop(turn);
-            engine::swapped::<DB>(rows)
+            engine::swapped(rows)
         })
         .await?
     }

@@ -3,17 +3,14 @@
 use core::fmt;
 use std::sync::Arc;
 
-use softtoken::association::Operation;
-use softtoken::mfa::{Decision, Request};
-use softtoken::store::{Swap, Write};
-use softtoken::{Error, Fault};
-use sqlx::Transaction;
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::engine::{self, Engine};
 use crate::task::uncut;
 use crate::transaction::Open;
 use crate::{SqlxError, SqlxStore};
+use softtoken::association::Operation;
+use softtoken::mfa::{Decision, Request};
+use softtoken::store::Swap;
+use softtoken::{Error, Fault};
 
 impl<DB: Engine> SqlxStore<DB> {
     /// Decides a request in a transaction, and leaves that open for rows of your application's,
@@ -40,11 +37,11 @@ impl<DB: Engine> SqlxStore<DB> {
         request: impl Into<Arc<Request<O>>>,
     ) -> Result<Accepted<DB, O::Output>, Error<SqlxError>> {
         let request = request.into();
-        let turn = self.turn().await.map_err(Error::Store)?;
+        let turn = Arc::new(self.turn().await.map_err(Error::Store)?);
         let (store, subject) = (self.clone(), subject.to_owned());
         let work = async move {
             for _ in 0..request.swap_attempts() {
-                let mut open = store.open().await.map_err(Error::Store)?;
+                let mut open = store.open(Arc::clone(&turn)).await.map_err(Error::Store)?;
                 match attempt(&mut open, &subject, &request).await {
                     Ok(Some(decision)) if decision.is_rejection() => match open.commit().await {
                         // The count is stored, and no transaction is open.
@@ -57,7 +54,6 @@ impl<DB: Engine> SqlxStore<DB> {
                             open,
                             decision,
                             subject,
-                            _turn: turn,
                         });
                     }
                     // Another request was faster: decide again, on the row as it is now.
@@ -79,12 +75,11 @@ async fn attempt<DB: Engine, O: Operation>(
     subject: &str,
     request: &Request<O>,
 ) -> Result<Option<Decision<O::Output>>, Error<SqlxError>> {
-    let row = DB::load_locked(open.transaction(), subject).await;
-    let row = row.map_err(engine::ended::<DB>).map_err(Error::Store)?;
-    let found = engine::snapshot(row).map_err(Error::Store)?;
+    let row = DB::load_locked(open.connection(), subject).await;
+    let found = row.and_then(engine::snapshot).map_err(Error::Store)?;
     let decision = request.decide(subject, found)?;
     if let Some(write) = decision.write() {
-        let swap = engine::swapped::<DB>(DB::swap(open.transaction(), write).await);
+        let swap = engine::swapped(DB::swap(open.connection(), write).await);
         if swap.map_err(Error::Store)? == Swap::Conflict {
             return Ok(None);
         }
@@ -99,8 +94,6 @@ pub struct Accepted<DB: Engine, T> {
     open: Open<DB>,
     decision: Decision<T>,
     subject: String,
-    /// Given up after the transaction.
-    _turn: OwnedSemaphorePermit,
 }
 
 impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
@@ -113,14 +106,17 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
         }
     }
 
-    /// Lends the transaction, for rows of your application's own.
+    /// Lends the connection, in the transaction, for rows of your application's own. Leave the
+    /// transaction to this value; a nested one is a savepoint,
+    /// `accepted.transaction().begin().await?` by [`Connection::begin`](sqlx::Connection::begin).
     ///
-    /// Where one of its statements fails, drop this and begin again: the failure may have taken the
-    /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock), and then
-    /// [`commit`](Self::commit) fails as [`SqlxError::Undone`]. What may fail by itself goes into a
-    /// savepoint, `accepted.transaction().begin().await?`.
-    pub fn transaction(&mut self) -> &mut Transaction<'static, DB> {
-        self.open.transaction()
+    /// Where a statement fails, drop this value and begin again: the failure may have taken the
+    /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock or a full disk), and
+    /// then [`commit`](Self::commit) fails as [`SqlxError::Undone`]. What may fail by itself goes
+    /// into a savepoint. `SqlxError::from` says of the driver's error whether another transaction was
+    /// in the way.
+    pub fn transaction(&mut self) -> &mut DB::Connection {
+        self.open.connection()
     }
 
     /// Commits the record and the rows together, and returns the answer. It is told to the audit
@@ -136,13 +132,11 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
             mut open,
             decision,
             subject,
-            _turn: turn,
         } = self;
         let work = async move {
-            let expected = decision.write().map(Write::next);
-            open.holds(&subject, expected).await.map_err(Error::Store)?;
+            let held = open.holds(&subject, decision.write()).await;
+            held.map_err(Error::Store)?;
             open.commit().await.map_err(Error::Store)?;
-            drop(turn);
             decision.committed()
         };
         uncut(work).await.map_err(Error::Store)?

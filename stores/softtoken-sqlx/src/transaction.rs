@@ -1,79 +1,111 @@
 //! Keeps a transaction from being left open.
 
-use softtoken::Revision;
-use sqlx::{Pool, SqlSafeStr as _, Transaction};
+use std::sync::Arc;
+
+use softtoken::store::Write;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager as _;
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::SqlxError;
 use crate::engine::{self, Engine};
 
-/// Is a transaction, rolled back where it is dropped.
+/// Is a transaction, rolled back where it is dropped. Its connection goes back to the pool where the
+/// driver knows that the transaction has ended, and is closed elsewhere.
 pub(crate) struct Open<DB: Engine> {
-    /// `None` only while it is dropped.
-    transaction: Option<Transaction<'static, DB>>,
-    /// Where the pool takes its connection back, wherever this is dropped.
+    /// `None` only while it ends.
+    connection: Option<PoolConnection<DB>>,
+    /// Where it is rolled back, wherever this is dropped.
     runtime: Handle,
+    /// Given up after the transaction.
+    turn: Arc<OwnedSemaphorePermit>,
 }
 
 // Whoever drops one of these futures leaves a transaction open, or not, and cannot tell: the driver
 // knows of a transaction once the server's answer was read. They run in tasks of their own.
 impl<DB: Engine> Open<DB> {
-    pub(crate) async fn begin(pool: &Pool<DB>) -> Result<Self, SqlxError> {
-        let transaction = match DB::BEGIN {
-            Some(begin) => pool.begin_with(begin.into_sql_str()).await?,
-            None => pool.begin().await?,
-        };
-        Ok(Self {
-            transaction: Some(transaction),
+    pub(crate) async fn begin(
+        connection: PoolConnection<DB>,
+        turn: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Self, SqlxError> {
+        let mut open = Self {
+            connection: Some(connection),
             runtime: Handle::current(),
-        })
+            turn,
+        };
+        let begin = DB::BEGIN.map(SqlSafeStr::into_sql_str);
+        DB::TransactionManager::begin(open.connection(), begin).await?;
+        Ok(open)
     }
 
-    pub(crate) fn transaction(&mut self) -> &mut Transaction<'static, DB> {
-        let transaction = self.transaction.as_mut();
-        transaction.expect("it is there until it is dropped")
+    pub(crate) fn connection(&mut self) -> &mut DB::Connection {
+        let connection = self.connection.as_mut();
+        connection.expect("it is there until it ends")
     }
 
-    /// Fails where the transaction no longer holds this revision, or cannot be read: where the
-    /// engine has rolled it back by itself, a commit would not say so.
+    /// Fails where the transaction no longer holds this write, or cannot be read: where the engine
+    /// has rolled it back by itself, a commit would not say so.
     pub(crate) async fn holds(
         &mut self,
         subject: &str,
-        revision: Option<Revision>,
+        write: Option<&Write>,
     ) -> Result<(), SqlxError> {
-        let row = DB::load_locked(self.transaction(), subject).await;
-        let row = row.map_err(|error| match engine::ended::<DB>(error) {
+        let row = DB::load_locked(self.connection(), subject).await;
+        let row = row.map_err(|error| match error {
             SqlxError::Database(error) => SqlxError::Undone(error),
             other => other,
         });
         let found = engine::snapshot(row?)?;
-        if revision.is_some() && found.map(|row| row.revision) != revision {
+        if write.is_some_and(|write| found != Some(write.snapshot())) {
             return Err(SqlxError::Undone(sqlx::Error::RowNotFound));
         }
         Ok(())
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), SqlxError> {
-        match self.transaction.take() {
-            Some(transaction) => {
-                let committed = transaction.commit().await;
-                committed.map_err(|error| engine::ended::<DB>(error.into()))
-            }
-            None => Ok(()),
+        let committed = DB::TransactionManager::commit(self.connection()).await;
+        committed.map_err(engine::refused)?;
+        // One that was begun within, and is open still, is what was committed.
+        if self.connection().is_in_transaction() {
+            return Err(SqlxError::Undone(sqlx::Error::InvalidSavePointStatement));
         }
+        self.connection = None;
+        Ok(())
     }
 
     pub(crate) async fn rollback(mut self) -> Result<(), SqlxError> {
-        match self.transaction.take() {
-            Some(transaction) => Ok(transaction.rollback().await?),
+        match self.connection.take() {
+            Some(connection) => Ok(roll_back(connection).await?),
             None => Ok(()),
         }
     }
 }
 
+/// Rolls back. SQLite ends a transaction by itself on some errors, of which the driver does not know:
+/// its ROLLBACK fails, and it counts a transaction that is none. Such a connection is closed, or
+/// whatever begins on it next would be a savepoint, and whatever is written on it uncommitted.
+async fn roll_back<DB: Engine>(mut connection: PoolConnection<DB>) -> Result<(), sqlx::Error> {
+    let rolled_back = DB::TransactionManager::rollback(&mut connection).await;
+    if rolled_back.is_err() || connection.is_in_transaction() {
+        // How it says farewell changes nothing: the engine rolls back what has no connection.
+        drop(connection.close().await);
+    }
+    rolled_back
+}
+
 impl<DB: Engine> Drop for Open<DB> {
     fn drop(&mut self) {
-        let _within = self.runtime.enter();
-        self.transaction = None;
+        if let Some(connection) = self.connection.take() {
+            let turn = Arc::clone(&self.turn);
+            // A runtime that is shut down drops the task here, and the connection with it.
+            let _within = self.runtime.enter();
+            drop(self.runtime.spawn(async move {
+                // Nobody waits for it: where it fails, the connection is closed.
+                let _ = roll_back(connection).await;
+                drop(turn);
+            }));
+        }
     }
 }

@@ -4,18 +4,18 @@
 use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
-use softtoken::store::{Store as _, Write, conformance};
+use softtoken::store::{Store as _, Swap, Write, conformance};
 use softtoken_sqlx::{SqliteStore, SqlxError};
-use sqlx::Sqlite;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, Sqlite};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 mod application;
 
-use application::{Application, Outcome, application};
+use application::{Application, Outcome, Own as _, application};
 
 application! {
     Sqlite,
@@ -179,4 +179,114 @@ fn what_is_dropped_outside_of_the_runtime_is_rolled_back() {
         .expect("it does not panic");
     let served = application::one_of_sixty_four_logs_in(&application);
     engine.runtime.block_on(served);
+}
+
+/// A full disk, a statement's own `OR ROLLBACK`: SQLite ends the transaction, and the driver counts
+/// on.
+#[test]
+fn a_transaction_that_the_engine_has_ended_leaves_nothing_to_the_next_one() -> Outcome {
+    let engine = Engine::new();
+    let other = engine.application();
+    let user = "INSERT INTO users VALUES ('alice')";
+    let alice = sqlx::raw_sql(user).execute(other.store.pool());
+    engine.runtime.block_on(alice)?;
+    let one = SqlitePoolOptions::new().max_connections(1);
+    engine.runtime.block_on(async {
+        let pool = one.connect_with(engine.options.clone()).await?;
+        let store = SqliteStore::new(pool);
+        let application = Application { store };
+        for (number, within) in [false, true].into_iter().enumerate() {
+            for ends in ["ROLLBACK", "INSERT OR ROLLBACK INTO users VALUES ('alice')"] {
+                let mut accepted = application::accepted(&application).await;
+                if within {
+                    let mut savepoint = accepted.transaction().begin().await?;
+                    drop(sqlx::raw_sql(ends).execute(&mut *savepoint).await);
+                } else {
+                    drop(sqlx::raw_sql(ends).execute(accepted.transaction()).await);
+                }
+                let undone = accepted.commit().await.expect_err("it was rolled back");
+                let undone = matches!(undone, softtoken::Error::Store(SqlxError::Undone(_)));
+                assert!(undone, "{ends}");
+
+                // The application's own is a transaction, and a swap is committed at once.
+                let own = application.store.pool().acquire().await?;
+                assert!(!own.is_in_transaction(), "{ends}");
+                drop(own);
+                let subject = format!("{number}-{ends}");
+                let first = Write::new(&subject, None, b"record".to_vec(), Events::default());
+                let first = first.ok_or("there is a first")?;
+                let swap = application.store.compare_and_swap(first).await?;
+                assert_eq!(swap, Swap::Stored);
+                assert!(other.store.load(&subject).await?.is_some(), "{ends}");
+                application::one_of_sixty_four_logs_in(&application).await;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_dropped_after_the_engine_has_ended_it_leaves_nothing_to_the_next_one() -> Outcome {
+    let engine = Engine::new();
+    let other = engine.application();
+    let one = SqlitePoolOptions::new().max_connections(1);
+    engine.runtime.block_on(async {
+        let store = SqliteStore::new(one.connect_with(engine.options.clone()).await?);
+        let application = Application { store };
+        let mut accepted = application::accepted(&application).await;
+        let ends = sqlx::raw_sql("ROLLBACK");
+        ends.execute(accepted.transaction()).await?;
+        drop(accepted);
+        // Left by the application, which rolls it back.
+        let mut own = application.store.pool().begin().await?;
+        let insert = sqlx::raw_sql("INSERT INTO logins VALUES ('own')");
+        insert.execute(&mut *own).await?;
+        drop(own);
+        let next = sqlx::raw_sql("INSERT INTO logins VALUES ('next')");
+        next.execute(application.store.pool()).await?;
+        assert_eq!(Sqlite::rows(&other.store, "own").await?, 0);
+        assert_eq!(Sqlite::rows(&other.store, "next").await?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_nested_transaction_that_is_left_open_is_not_what_is_committed() -> Outcome {
+    let engine = Engine::new();
+    let application = engine.application();
+    engine.runtime.block_on(async {
+        let mut accepted = application::accepted(&application).await;
+        core::mem::forget(accepted.transaction().begin().await?);
+        let undone = accepted.commit().await.expect_err("it is not the last one");
+        let undone = matches!(undone, softtoken::Error::Store(SqlxError::Undone(_)));
+        assert!(undone);
+        application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
+}
+
+/// What others have left on a connection of the pool is nothing to write in.
+#[test]
+fn a_connection_that_is_in_a_transaction_already_is_not_used() -> Outcome {
+    let engine = Engine::new();
+    let other = engine.application();
+    let one = SqlitePoolOptions::new().max_connections(1);
+    engine.runtime.block_on(async {
+        let store = SqliteStore::new(one.connect_with(engine.options.clone()).await?);
+        for subject in ["alice", "bob"] {
+            let mut connection = store.pool().acquire().await?;
+            core::mem::forget(connection.begin().await?);
+            drop(connection);
+            let first = Write::new(subject, None, b"record".to_vec(), Events::default());
+            let first = first.ok_or("there is a first")?;
+            assert_eq!(store.compare_and_swap(first).await?, Swap::Stored);
+            assert!(other.store.load(subject).await?.is_some());
+        }
+        let application = Application { store };
+        let mut connection = application.store.pool().acquire().await?;
+        core::mem::forget(connection.begin().await?);
+        drop(connection);
+        application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
 }

@@ -53,14 +53,12 @@ pub trait Sealed: Database {
         connection: &mut Self::Connection,
         write: &Write,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
-
-    /// Says what an error that the engine has answered with leaves behind.
-    fn verdict(error: &Error) -> Verdict;
 }
 
 /// Says what an error leaves behind.
+#[allow(dead_code, reason = "no engine has all of them")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing was stored, for another transaction's sake.
     Conflict,
     /// Nothing was stored.
@@ -84,23 +82,44 @@ pub(crate) fn snapshot(row: Option<Row>) -> Result<Option<Snapshot>, SqlxError> 
 
 /// Says what a swap came to, by the rows that it wrote. Everything else is an error: a connection
 /// that is lost has stored it, or has not.
-pub(crate) fn swapped<DB: Sealed>(rows: Result<u64, Error>) -> Result<Swap, SqlxError> {
+pub(crate) fn swapped(rows: Result<u64, Error>) -> Result<Swap, SqlxError> {
     match rows {
         Ok(1) => Ok(Swap::Stored),
         Ok(_) => Ok(Swap::Conflict),
-        Err(error) if DB::verdict(&error) == Verdict::Conflict => Ok(Swap::Conflict),
-        Err(error) => Err(error.into()),
+        // The subject's own row is there already.
+        Err(Error::Database(error)) if error.is_unique_violation() => Ok(Swap::Conflict),
+        Err(error) => match error.into() {
+            SqlxError::Conflict(_) => Ok(Swap::Conflict),
+            error => Err(error),
+        },
     }
 }
 
-/// Says what a transaction has come to whose statement or commit failed.
-pub(crate) fn ended<DB: Sealed>(error: SqlxError) -> SqlxError {
-    let SqlxError::Database(error) = error else {
-        return error;
-    };
-    match DB::verdict(&error) {
-        Verdict::Conflict => SqlxError::Conflict(error),
+/// Says what a transaction has come to whose commit failed.
+pub(crate) fn refused(error: Error) -> SqlxError {
+    match verdict(&error) {
         Verdict::Refused => SqlxError::Refused(error),
-        Verdict::Unknown => SqlxError::Database(error),
+        Verdict::Conflict | Verdict::Unknown => error.into(),
     }
+}
+
+/// Says what an error leaves behind that the engine has answered with.
+#[allow(unused_variables, reason = "without an engine it has no errors")]
+pub(crate) fn verdict(error: &Error) -> Verdict {
+    let Some(error) = error.as_database_error() else {
+        return Verdict::Unknown;
+    };
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref() {
+        return mysql::verdict(error);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref() {
+        return postgres::verdict(error);
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(error) = error.try_downcast_ref() {
+        return sqlite::verdict(error);
+    }
+    Verdict::Unknown
 }

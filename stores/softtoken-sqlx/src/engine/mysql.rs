@@ -86,17 +86,14 @@ impl Sealed for MySql {
         };
         Ok(query.execute(connection).await?.rows_affected())
     }
+}
 
-    fn verdict(error: &Error) -> Verdict {
-        const CHANGED_SINCE: u16 = 1020;
-        const DUPLICATE_KEY: u16 = 1062;
-        const DEADLOCK: u16 = 1213;
-        let error = error.as_database_error();
-        let error = error.and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
-        match error.map(MySqlDatabaseError::number) {
-            Some(CHANGED_SINCE | DUPLICATE_KEY | DEADLOCK) => Verdict::Conflict,
-            _ => Verdict::Unknown,
-        }
+pub(super) fn verdict(error: &MySqlDatabaseError) -> Verdict {
+    const CHANGED_SINCE: u16 = 1020;
+    const DEADLOCK: u16 = 1213;
+    match error.number() {
+        CHANGED_SINCE | DEADLOCK => Verdict::Conflict,
+        _ => Verdict::Unknown,
     }
 }
 

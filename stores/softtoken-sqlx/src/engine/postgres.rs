@@ -1,7 +1,7 @@
 //! PostgreSQL.
 
 use softtoken::store::Write;
-use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
 use super::{Engine, Row, Sealed, Verdict};
@@ -92,14 +92,13 @@ impl Sealed for Postgres {
         };
         Ok(query.execute(connection).await?.rows_affected())
     }
+}
 
-    fn verdict(error: &Error) -> Verdict {
-        let code = error.as_database_error().and_then(DatabaseError::code);
-        match code.as_deref() {
-            // Of class 40 these two alone: by 40003 it is not known how it ended.
-            Some("40001" | "40P01") => Verdict::Conflict,
-            Some(code) if code.starts_with("23") => Verdict::Refused,
-            _ => Verdict::Unknown,
-        }
+pub(super) fn verdict(error: &PgDatabaseError) -> Verdict {
+    match error.code() {
+        // Of class 40 these two alone: by 40003 it is not known how it ended.
+        "40001" | "40P01" => Verdict::Conflict,
+        code if code.starts_with("23") => Verdict::Refused,
+        _ => Verdict::Unknown,
     }
 }

@@ -1,7 +1,8 @@
 //! SQLite.
 
 use softtoken::store::Write;
-use sqlx::error::DatabaseError;
+use sqlx::error::DatabaseError as _;
+use sqlx::sqlite::SqliteError;
 use sqlx::{Error, Sqlite, SqliteConnection};
 
 use super::{Engine, Row, Sealed, Verdict};
@@ -86,14 +87,14 @@ impl Sealed for Sqlite {
         };
         Ok(query.execute(connection).await?.rows_affected())
     }
+}
 
-    fn verdict(error: &Error) -> Verdict {
-        const CONSTRAINT: u32 = 19;
-        let code = error.as_database_error().and_then(DatabaseError::code);
+pub(super) fn verdict(error: &SqliteError) -> Verdict {
+    const CONSTRAINT: u32 = 19;
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    match code {
         // The low byte is the error, what stands above it says more.
-        match code.and_then(|code| code.parse::<u32>().ok()) {
-            Some(code) if code & 0xff == CONSTRAINT => Verdict::Refused,
-            _ => Verdict::Unknown,
-        }
+        Some(code) if code & 0xff == CONSTRAINT => Verdict::Refused,
+        _ => Verdict::Unknown,
     }
 }

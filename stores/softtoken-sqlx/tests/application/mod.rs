@@ -9,7 +9,9 @@ use softtoken::association::{Administrator, ImportedToken, Operation};
 use softtoken::mfa::Request;
 use softtoken::own_transaction::Login;
 use softtoken::totp::{Code, Secret, Totp, Verifier};
-use softtoken::{Error as MfaError, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime};
+use softtoken::{
+    Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime,
+};
 use softtoken_sqlx::{Accepted, Engine, SqlxError, SqlxStore};
 use tokio::task::JoinSet;
 
@@ -78,7 +80,7 @@ macro_rules! application {
                 login: &str,
             ) -> Result<(), sqlx::Error> {
                 let insert = sqlx::query($insert).bind(login);
-                insert.execute(&mut **accepted.transaction()).await?;
+                insert.execute(accepted.transaction()).await?;
                 Ok(())
             }
 
@@ -87,7 +89,7 @@ macro_rules! application {
                 login: &softtoken::own_transaction::Login,
             ) -> Result<Option<T>, softtoken::Error<softtoken_sqlx::SqlxError>> {
                 use softtoken::own_transaction::Ending;
-                let failed = |error| softtoken::Error::Store(application::statement(error));
+                let failed = |error: sqlx::Error| softtoken::Error::Store(error.into());
                 Self::write(&mut accepted, login.row())
                     .await
                     .map_err(failed)?;
@@ -101,7 +103,7 @@ macro_rules! application {
                     Ending::Fail => {
                         // Where the connection is ended by it, that is an error as well.
                         let spoilt = sqlx::raw_sql($fail);
-                        drop(spoilt.execute(&mut **accepted.transaction()).await);
+                        drop(spoilt.execute(accepted.transaction()).await);
                     }
                     Ending::Panic => panic!("as the suite asks"),
                 }
@@ -119,17 +121,6 @@ macro_rules! application {
     };
 }
 pub(crate) use application;
-
-/// What a statement of the application's own came to: SERIALIZABLE and deadlocks are met there too.
-pub(crate) fn statement(error: sqlx::Error) -> SqlxError {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    match code.as_deref() {
-        Some("40001" | "40P01") => SqlxError::Conflict(error),
-        _ => SqlxError::Database(error),
-    }
-}
 
 impl<DB: Own> softtoken::Store for Application<DB> {
     type Error = SqlxError;
@@ -212,7 +203,7 @@ impl User {
                 .begin(&self.subject, request.clone())
                 .await?;
             let written = DB::write(&mut accepted, login).await;
-            let ended = match written.map_err(statement).map_err(MfaError::Store) {
+            let ended = match written.map_err(|error| MfaError::Store(error.into())) {
                 Ok(()) => accepted.commit().await.map(drop),
                 Err(error) => Err(error),
             };
@@ -226,8 +217,8 @@ impl User {
 }
 
 /// A login that is accepted, and not committed.
-#[allow(dead_code, reason = "asked of one engine")]
-pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> impl Send + use<DB> {
+#[allow(dead_code, reason = "asked of some engines")]
+pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> Accepted<DB, Evidence> {
     let user = User::enrolled(application).await;
     let request = user.request(user.code(0));
     let accepted = application.store.begin(&user.subject, request).await;
