@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 mod application;
 
-use application::{Application, Outcome, application};
+use application::{Application, Outcome, Own as _, application};
 
 application! {
     MySql,
@@ -232,6 +232,30 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
                 .expect_err("no store has written it");
             assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
         }
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_statement_says_whether_another_transaction_was_in_the_way() -> Outcome {
+    let engine = Engine::start(&[]);
+    let application = engine.application();
+    engine.runtime.block_on(async {
+        for (number, state) in [(1213, "40001"), (1020, "HY000")] {
+            let mut accepted = application::accepted(&application).await;
+            let signal = format!("SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}");
+            let signal = sqlx::raw_sql(sqlx::AssertSqlSafe(signal));
+            let raised = signal.execute(accepted.transaction()).await;
+            let raised = SqlxError::from(raised.expect_err("it raises"));
+            assert!(matches!(raised, SqlxError::Conflict(_)), "{raised:?}");
+        }
+        // A duplicate key of the application's own is its own affair.
+        let mut accepted = application::accepted(&application).await;
+        MySql::write(&mut accepted, "twice").await?;
+        let twice = MySql::write(&mut accepted, "twice").await;
+        let twice = SqlxError::from(twice.expect_err("it is there"));
+        assert!(matches!(twice, SqlxError::Database(_)), "{twice:?}");
         Ok(())
     })
 }

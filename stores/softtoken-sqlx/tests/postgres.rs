@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 mod application;
 
-use application::{Application, Outcome, application};
+use application::{Application, Outcome, Own as _, application};
 
 application! {
     Postgres,
@@ -243,4 +243,60 @@ fn servers_that_start_at_once_make_one_table() {
             started.expect("it takes its turn");
         }
     });
+}
+
+/// Fails as PostgreSQL does at SERIALIZABLE, so many times; a sequence counts on whatever is rolled
+/// back.
+const IN_THE_WAY: &str = "CREATE SEQUENCE failures;
+    CREATE FUNCTION served(failures bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        IF nextval('failures') <= $1 THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN true;
+    END $$;
+    ALTER TABLE softtoken RENAME TO kept;";
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
+    let engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    engine.runtime.block_on(async {
+        for code in ["40001", "40P01"] {
+            let mut accepted = application::accepted(&application).await;
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
+            let raise = sqlx::raw_sql(sqlx::AssertSqlSafe(raise));
+            let raised = raise.execute(accepted.transaction()).await;
+            let raised = SqlxError::from(raised.expect_err("it raises"));
+            assert!(matches!(raised, SqlxError::Conflict(_)), "{raised:?}");
+        }
+        let mut accepted = application::accepted(&application).await;
+        Postgres::write(&mut accepted, "twice").await?;
+        let twice = Postgres::write(&mut accepted, "twice").await;
+        let twice = SqlxError::from(twice.expect_err("it is there"));
+        assert!(matches!(twice, SqlxError::Database(_)), "{twice:?}");
+        drop(accepted);
+
+        let store = &application.store;
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let _ = store.compare_and_swap(first.expect("a first")).await?;
+        sqlx::raw_sql(IN_THE_WAY).execute(store.pool()).await?;
+        for (failures, is_found) in [(3, true), (1000, false)] {
+            let view = format!(
+                "CREATE OR REPLACE VIEW softtoken AS
+                    SELECT * FROM kept WHERE served({failures})"
+            );
+            let view = sqlx::raw_sql(sqlx::AssertSqlSafe(view));
+            view.execute(store.pool()).await?;
+            match store.load("alice").await {
+                Ok(found) => assert!(is_found && found.is_some()),
+                Err(SqlxError::Conflict(_)) => assert!(!is_found),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        Ok(())
+    })
 }

@@ -124,7 +124,10 @@ fn a_database_that_forgets_what_it_acknowledged_is_refused() -> Outcome {
         let first = first.ok_or("there is a first")?;
         let refused = store.compare_and_swap(first).await.expect_err("it is lax");
         assert!(matches!(refused, SqlxError::Setting(_)), "{refused}");
-        assert!(store.durable_otherwise().load("alice").await?.is_none());
+        let otherwise = store.clone().durable_otherwise();
+        assert!(otherwise.load("alice").await?.is_none());
+        let refused = store.load("alice").await.expect_err("it is lax still");
+        assert!(matches!(refused, SqlxError::Setting(_)), "{refused}");
         Ok(())
     })
 }
