@@ -5,6 +5,7 @@
 use core::error::Error as StdError;
 use core::fmt;
 use core::future::poll_fn;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use softtoken::own_transaction::{
 };
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{BlockingStore, Error, Fault, Store};
+
+/// How many connections the pool has.
+const CONNECTIONS: u32 = 8;
 
 /// What is wrong with a login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +51,12 @@ enum Flaw {
     OpenWhereDropped,
     /// Two commits, and an await in between.
     TwoCommits,
+    /// A commit whose client hangs up keeps its connection.
+    LostWhereCommitted,
+    /// The transaction has ended by itself, and the commit says nothing of it.
+    EndedUnseen,
+    /// A transaction that has ended by itself is open for the driver.
+    OpenWhereEnded,
 }
 
 #[derive(Clone, Default)]
@@ -90,6 +100,8 @@ struct Database {
     committed: Mutex<Tables>,
     writer: Mutex<Writer>,
     ended: Condvar,
+    /// Connections that are not given back.
+    lost: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -110,6 +122,7 @@ impl Database {
             committed: Mutex::default(),
             writer: Mutex::new(Writer::Nobody),
             ended: Condvar::new(),
+            lost: AtomicU32::new(0),
         }
     }
 
@@ -120,6 +133,9 @@ impl Database {
     }
 
     fn take_turn(&self) -> Result<(), Failed> {
+        if self.lost.load(Ordering::Relaxed) >= CONNECTIONS {
+            return Err(Failed("no connection is left"));
+        }
         let writer = self.writer.lock().unwrap();
         let busy = |writer: &mut Writer| *writer == Writer::Somebody;
         let mut writer = self.ended.wait_while(writer, busy).unwrap();
@@ -199,6 +215,13 @@ impl Database {
                 }
                 return Err(Error::Store(Failed("a constraint")));
             }
+            Ending::RollBack => {
+                transaction.left_open |= self.flaw == Flaw::OpenWhereEnded;
+                if self.flaw == Flaw::EndedUnseen {
+                    return Ok(Attempt::Ended(Some(decision.committed()?)));
+                }
+                return Err(Error::Store(Failed("no transaction")));
+            }
             Ending::Panic => {
                 transaction.left_open |= self.flaw == Flaw::OpenWherePanicked;
                 panic!("as the suite asks");
@@ -265,6 +288,17 @@ impl Drop for Begun<'_> {
                 Flaw::OpenWhereDropped => Writer::Left,
                 _ => Writer::Nobody,
             });
+        }
+    }
+}
+
+/// Is a connection whose commit was not answered yet.
+struct Committing<'d>(&'d Database);
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        if self.0.flaw == Flaw::LostWhereCommitted {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -369,6 +403,13 @@ impl Logins for Awaited {
             .0
             .attempt(transaction, subject, &request, login, None)?;
         step().await;
+        // A commit takes longer than to leave.
+        if login.ending() == Ending::Commit {
+            step().await;
+            let committing = Committing(&self.0);
+            step().await;
+            core::mem::forget(committing);
+        }
         match ended {
             Attempt::Ended(ended) => Ok(ended),
             Attempt::Overtaken => Err(Fault::Contended.into()),
@@ -424,6 +465,7 @@ fn a_row_that_is_committed_with_a_rejection_is_refused() {
 fn an_answer_before_the_commit_is_refused() {
     refused_for(Rule::Both, checked(Flaw::CommitUnchecked));
     refused_for(Rule::Both, checked(Flaw::AbortedUnseen));
+    refused_for(Rule::Both, checked(Flaw::EndedUnseen));
 }
 
 #[test]
@@ -435,7 +477,9 @@ fn a_decision_that_is_not_made_anew_is_refused() {
 fn a_transaction_that_stays_open_is_refused() {
     refused_for(Rule::Served, checked(Flaw::OpenWhereLeft));
     refused_for(Rule::Served, checked(Flaw::OpenWherePanicked));
+    refused_for(Rule::Served, checked(Flaw::OpenWhereEnded));
     refused_for(Rule::Served, awaited(Flaw::OpenWhereDropped));
+    refused_for(Rule::Served, awaited(Flaw::LostWhereCommitted));
 }
 
 #[test]

@@ -55,7 +55,9 @@
 //!             match login.ending() {
 //!                 Ending::Commit | Ending::WriteTwice => {}
 //!                 Ending::Leave => return Ok(None), // ROLLBACK
-//!                 Ending::Fail => return Err(Error::Fault(softtoken::Fault::Contended)),
+//!                 Ending::Fail | Ending::RollBack => {
+//!                     return Err(Error::Fault(softtoken::Fault::Contended));
+//!                 }
 //!                 Ending::Panic => panic!("as the suite asks"),
 //!             }
 //!         }
@@ -225,6 +227,10 @@ pub enum Ending {
     /// Commit in such a way that the engine fails: by a row that a deferred constraint refuses, or
     /// by ending the connection before.
     Fail,
+    /// Send `ROLLBACK` as a statement, and then commit. Some engines end a transaction so by
+    /// themselves, on a deadlock or a full disk; the commit must say so, and the connection must be
+    /// fit for the next login, or be closed.
+    RollBack,
     /// Panic instead of the commit.
     Panic,
 }

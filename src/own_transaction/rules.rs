@@ -20,6 +20,7 @@ pub(super) fn check<L: BlockingLogins>(bench: &Bench<'_, L>, rounds: u32) -> Res
         Ending::Leave,
         Ending::WriteTwice,
         Ending::Fail,
+        Ending::RollBack,
         Ending::Panic,
     ] {
         ended(bench, ending).map_err(|seen| seen.after(&format!("{ending:?}")))?;
@@ -50,7 +51,7 @@ fn ended<L: BlockingLogins>(bench: &Bench<'_, L>, ending: Ending) -> Result<(), 
     match (ending, answer) {
         (Ending::Commit | Ending::WriteTwice, Ok(Ok(Some(_))))
         | (Ending::Leave, Ok(Ok(None)))
-        | (Ending::WriteTwice | Ending::Fail, Ok(Err(_)))
+        | (Ending::WriteTwice | Ending::Fail | Ending::RollBack, Ok(Err(_)))
         | (Ending::Panic, Err(_) | Ok(Err(_))) => {}
         (_, Ok(Err(error))) => {
             return Err(Violation::failed(Rule::Answers, "a login failed", error));

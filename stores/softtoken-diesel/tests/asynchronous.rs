@@ -457,6 +457,7 @@ impl<C: Own> Logins for Application<C> {
                 own.batch_execute(&insert).await.expect_err("it is there");
             }
             Ending::Fail => own.batch_execute(FORBIDDEN).await.map_err(failed)?,
+            Ending::RollBack => own.batch_execute("ROLLBACK").await.map_err(failed)?,
             Ending::Panic => panic!("as the suite asks"),
         }
         accepted.commit().await.map(Some)

@@ -432,6 +432,7 @@ impl<C: Own> BlockingLogins for Application<C> {
                     own.batch_execute(&insert).expect_err("it is there");
                 }
                 Ending::Fail => own.batch_execute(FORBIDDEN)?,
+                Ending::RollBack => own.batch_execute("ROLLBACK")?,
                 Ending::Panic => panic!("as the suite asks"),
             }
             Ok(())

@@ -105,6 +105,11 @@ macro_rules! application {
                         let spoilt = sqlx::raw_sql($fail);
                         drop(spoilt.execute(accepted.transaction()).await);
                     }
+                    Ending::RollBack => {
+                        let ended = sqlx::raw_sql("ROLLBACK");
+                        let ended = ended.execute(accepted.transaction()).await;
+                        ended.map_err(failed)?;
+                    }
                     Ending::Panic => panic!("as the suite asks"),
                 }
                 accepted.commit().await.map(Some)
