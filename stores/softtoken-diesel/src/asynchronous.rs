@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use deadpool::managed::{Object, Pool};
 use diesel_async::{SimpleAsyncConnection as _, TransactionManager as _};
@@ -83,7 +84,7 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
     /// there to commit it.
     ///
     /// `READ COMMITTED` is enough, and the isolation that the connection has by default is what is
-    /// used.
+    /// used. To be able to begin the same request again, pass an [`Arc`] of it.
     ///
     /// # Errors
     ///
@@ -93,8 +94,9 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
     pub async fn begin<O: Operation>(
         &self,
         subject: &str,
-        request: Request<O>,
+        request: impl Into<Arc<Request<O>>>,
     ) -> Result<Accepted<C, O::Output>, Error<DieselError>> {
+        let request = request.into();
         let connection = Connection::of(&self.pool).await.map_err(Error::Store)?;
         let subject = subject.to_owned();
         let begun = spawn(async move { begin(connection, &subject, &request).await });

@@ -285,6 +285,24 @@ async fn nothing_is_open<C: Own>(store: &AsyncDieselStore<C>) {
     panic!("a transaction is open");
 }
 
+/// The same request begins again where its commit was refused.
+async fn one_request_begins_until_it_is_committed<C: Own>(
+    store: &AsyncDieselStore<C>,
+    login: &Login,
+) {
+    let request = Arc::new(respond(store, login, login.code()).await);
+    for row in [FORBIDDEN, ALLOWED] {
+        let mut begun_one = store
+            .begin("alice", Arc::clone(&request))
+            .await
+            .expect("the code is not spent");
+        let own = begun_one.transaction().batch_execute(row).await;
+        own.expect("the commit refuses what is forbidden");
+        assert_eq!(begun_one.commit().await.is_ok(), row == ALLOWED);
+    }
+    login.later();
+}
+
 async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
     let login = enrolled(store).await;
     let refused = async |code| {
@@ -338,6 +356,8 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
     );
     accepted(store, &login, 4).await;
 
+    one_request_begins_until_it_is_committed(store, &login).await;
+
     // A transaction that was ended, and one that was left open within.
     let answer = log_in(store, &login, login.code(), "ROLLBACK").await;
     let error = answer.expect_err("it is not there any more");
@@ -345,7 +365,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
         matches!(error, MfaError::Store(DieselError::Undone(_))),
         "{error:?}"
     );
-    accepted(store, &login, 5).await;
+    accepted(store, &login, 6).await;
     let mut begun_one = begun(store, &login).await;
     let connections = store.pool().status().size;
     let nested = <C::TransactionManager as diesel_async::TransactionManager<C>>::begin_transaction(
@@ -368,7 +388,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(store.pool().status().size, connections - 1);
-    accepted(store, &login, 6).await;
+    accepted(store, &login, 7).await;
 
     let panicked = {
         let (store, login) = (store.clone(), Arc::clone(&login));
@@ -383,7 +403,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
         })
     };
     assert!(panicked.await.expect_err("it panics").is_panic());
-    accepted(store, &login, 7).await;
+    accepted(store, &login, 8).await;
     nothing_is_open(store).await;
 }
 
