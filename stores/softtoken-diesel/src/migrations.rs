@@ -12,10 +12,11 @@ pub const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migration
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 pub const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-// One transaction, by one message: of several processes that begin at once, the others wait.
+// One transaction, by one message: of several processes that begin at once, the others wait. The
+// packages for sqlx and diesel have one number, and wait for each other.
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub(crate) const POSTGRES_TABLE: &str = concat!(
-    "SELECT pg_advisory_xact_lock(7165069711840079982);",
+    "SELECT pg_advisory_xact_lock(8314036122518907234);",
     include_str!("../migrations/postgres/2026-11-26-000000_softtoken/up.sql")
 );
 

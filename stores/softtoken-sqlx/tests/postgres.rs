@@ -300,3 +300,24 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
         Ok(())
     })
 }
+
+/// A server that has both packages makes the table once, and by turns.
+#[test]
+fn the_table_and_its_lock_are_those_of_the_package_for_diesel() {
+    assert_eq!(
+        include_str!("../migrations/postgres/0001_softtoken.sql"),
+        include_str!(
+            "../../softtoken-diesel/migrations/postgres/2026-11-26-000000_softtoken/up.sql"
+        )
+    );
+    let sources = [
+        include_str!("../src/engine/postgres.rs"),
+        include_str!("../../softtoken-diesel/src/migrations.rs"),
+    ];
+    let [ours, diesels] = sources.map(|source| {
+        let lock = source.split_once("pg_advisory_xact_lock(");
+        let number = lock.and_then(|(_, after)| after.split_once(')'));
+        number.expect("it takes the lock").0
+    });
+    assert_eq!(ours, diesels);
+}

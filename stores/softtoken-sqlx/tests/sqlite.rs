@@ -293,3 +293,11 @@ fn a_connection_that_is_in_a_transaction_already_is_not_used() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn the_table_is_that_of_the_package_for_diesel() {
+    assert_eq!(
+        include_str!("../migrations/sqlite/0001_softtoken.sql"),
+        include_str!("../../softtoken-diesel/migrations/sqlite/2026-11-26-000000_softtoken/up.sql")
+    );
+}
