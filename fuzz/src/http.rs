@@ -92,8 +92,8 @@ impl World {
                 .expect("it is there")
                 .to_owned()
         };
-        let token = text(&sign_in("optional"), "/AuthenticationResult/AccessToken");
-        let session = text(&sign_in("required"), "/Session");
+        let token = text(&sign_in("OPTIONAL"), "/AuthenticationResult/AccessToken");
+        let session = text(&sign_in("ON"), "/Session");
         world.token = token;
         world.session = session;
         world
