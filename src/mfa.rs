@@ -1475,7 +1475,7 @@ impl<O: Operation> Request<O> {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// Returns the errors of [`run`](Self::run), under the same conditions.
     pub fn run_blocking<S: BlockingStore + ?Sized>(
         self,
         store: &S,

@@ -111,7 +111,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// Returns the errors of [`run`](Self::run), under the same conditions.
     pub fn run_blocking<S: BlockingStore + ?Sized>(
         self,
         store: &S,

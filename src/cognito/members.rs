@@ -65,7 +65,8 @@ pub(super) struct Respond {
     pub(super) client_id: Option<String>,
     pub(super) challenge_name: Option<String>,
     pub(super) session: Option<Text>,
-    pub(super) challenge_responses: Option<BTreeMap<String, Text>>,
+    /// Some clients send a member that they have no value for as `null`.
+    pub(super) challenge_responses: Option<BTreeMap<String, Option<Text>>>,
 }
 
 /// Holds the members of `SetUserMFAPreference` and `AdminSetUserMFAPreference`.
@@ -143,11 +144,12 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Excep
 
 /// Returns the value of a challenge's response that has to be there.
 pub(super) fn response(
-    responses: &mut BTreeMap<String, Text>,
+    responses: &mut BTreeMap<String, Option<Text>>,
     key: &str,
 ) -> Result<Text, Exception> {
     responses
         .remove(key)
+        .flatten()
         .ok_or_else(|| invalid(format!("Missing required parameter {key}")))
 }
 

@@ -116,7 +116,7 @@ fn respond(body: &[u8], administrator: bool) -> Result<Option<Call>, Exception> 
         user_pool_id,
         client_id,
         user_name: (*user_name).into(),
-        secret_hash: responses.remove("SECRET_HASH"),
+        secret_hash: responses.remove("SECRET_HASH").flatten(),
         session,
         answer,
     })))

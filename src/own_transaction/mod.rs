@@ -123,7 +123,7 @@ pub trait Logins: Store {
     ///
     /// # Errors
     ///
-    /// As [`Request::run`], or what came of the commit.
+    /// Returns the errors of [`Request::run`], and those of the commit.
     fn log_in<O: Operation>(
         &self,
         subject: &str,
@@ -145,7 +145,7 @@ pub trait BlockingLogins: BlockingStore {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns the errors of [`Request::run_blocking`], and those of the commit.
     fn log_in_blocking<O: Operation>(
         &self,
         subject: &str,

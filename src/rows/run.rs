@@ -202,7 +202,7 @@ impl<W: Work> Rows<W> {
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// [`Stopped`] under the conditions of [`run`](Self::run).
     pub fn run_blocking<S: BlockingStore + ?Sized, E>(
         &self,
         store: &S,

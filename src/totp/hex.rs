@@ -1,6 +1,6 @@
 //! Reads hexadecimal without a table, in time that depends on the length of the text.
 //!
-//! As in base32, a digit becomes a value by comparisons and selections.
+//! Turns each digit into its value by comparisons and selections, as the reader of base32 does.
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeLess};
 use zeroize::Zeroizing;

@@ -55,10 +55,10 @@ pub use window::Window;
 /// Returns whether a character only groups what people type: white space of any script, as it comes
 /// along when a text is copied, and the hyphen.
 ///
-/// That much may show of a secret's text: a function of its own, so that a checker can name it,
-/// with a branch as in `reveal`.
+/// A secret's text may show no more than its separators: the function stands by itself, so that a
+/// checker can name the branch, which is written as the one in `reveal`.
 #[inline(never)]
-fn is_separator(typed: char) -> bool {
+pub(crate) fn is_separator(typed: char) -> bool {
     if typed == '-' || typed.is_whitespace() {
         core::hint::black_box(true)
     } else {

@@ -1,9 +1,9 @@
 //! Turns a MAC into the number on a display, [RFC 4226 section
 //! 5.3](https://www.rfc-editor.org/rfc/rfc4226#section-5.3).
 //!
-//! What is picked out of a MAC is chosen by the MAC, and what is left of it is a code that opens a
-//! door. So neither an address nor a branch depends on them, and nothing is divided: how long a
-//! division takes depends on its operands.
+//! The MAC itself chooses which of its bytes are taken, and those bytes become a code that signs
+//! somebody in. So neither an address nor a branch depends on the MAC, and nothing is divided: the
+//! time of a division depends on its operands.
 
 use subtle::{Choice, ConditionallySelectable};
 

@@ -271,6 +271,18 @@ fn a_violated_constraint_is_told_in_the_services_words() {
     }
 }
 
+/// Clients in a browser send members so that they have no value for.
+#[test]
+fn a_response_without_a_value_is_one_that_is_not_there() {
+    let mut body = respond_by_code(&"s".repeat(20).into(), "123456");
+    body["ChallengeResponses"]["SECRET_HASH"] = Value::Null;
+    assert!(parse("RespondToAuthChallenge", &body).is_ok());
+    body["ChallengeResponses"]["SOFTWARE_TOKEN_MFA_CODE"] = Value::Null;
+    let exception = parse("RespondToAuthChallenge", &body).unwrap_err();
+    let told = "Missing required parameter SOFTWARE_TOKEN_MFA_CODE";
+    assert_eq!(exception.message(), told);
+}
+
 #[test]
 fn names_and_ids_are_as_long_and_of_the_characters_that_the_service_model_has() {
     let responds = |client: &str| {

@@ -13,6 +13,7 @@ use super::mac::{half, keyed_hash};
 use crate::ascii;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::reveal::reveal;
+use crate::totp::is_separator;
 
 /// Counts the characters of a code, five bits each.
 const LENGTH: usize = 25;
@@ -69,7 +70,7 @@ impl RecoveryCode {
         let mut values = blank();
         let mut length = 0;
         for typed in text.chars() {
-            if typed.is_whitespace() || typed == '-' {
+            if is_separator(typed) {
                 continue;
             }
             let value = values.get_mut(length).ok_or(RecoveryCodeError)?;

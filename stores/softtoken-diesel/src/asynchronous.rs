@@ -25,8 +25,10 @@ pub use engine::AsyncEngine;
 ///
 /// `C` is [`AsyncPgConnection`](diesel_async::AsyncPgConnection) (feature `async-postgres`) or
 /// diesel-async's `SyncConnectionWrapper<SqliteConnection>` (feature `async-sqlite`). A clone
-/// shares the pool. The store needs nothing of how the pool is set up: each swap makes its own
-/// commit wait for the disk, and each load refuses a PostgreSQL standby.
+/// shares the pool. The store asks nothing of a connection: each swap makes its own commit wait for
+/// the disk, and each load refuses a PostgreSQL standby. The server's own settings are yours: a
+/// server with `fsync` or `full_page_writes` off, and an SQLite file with `journal_mode` off or in
+/// memory, lose commits.
 ///
 /// Statements run in tasks of their own, on the runtime of Tokio that calls: a future that is
 /// dropped leaves its statement to end by itself, and the connection goes back to the pool
@@ -45,7 +47,8 @@ pub type AsyncSqliteStore = AsyncDieselStore<
 >;
 
 impl<C: AsyncEngine> AsyncDieselStore<C> {
-    /// Creates a store over `pool`, whose database has the table ([`migrations`](crate#migrations)).
+    /// Creates a store over `pool`, whose database has the table
+    /// ([`migrations`](crate#migrations)).
     #[must_use]
     pub fn new(pool: Pool<C::Manager>) -> Self {
         Self { pool }

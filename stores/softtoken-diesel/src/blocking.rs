@@ -21,8 +21,9 @@ type Pooled<C> = PooledConnection<ConnectionManager<C>>;
 ///
 /// `C` is [`PgConnection`](diesel::PgConnection) (feature `postgres`) or
 /// [`SqliteConnection`](diesel::SqliteConnection) (feature `sqlite`). A clone shares the pool. The
-/// store needs nothing of how the pool is set up: each swap makes its own commit wait for the disk,
-/// and each load refuses a PostgreSQL standby.
+/// store asks nothing of a connection: each swap makes its own commit wait for the disk, and each
+/// load refuses a PostgreSQL standby. The server's own settings are yours: a server with `fsync` or
+/// `full_page_writes` off, and an SQLite file with `journal_mode` off or in memory, lose commits.
 pub struct DieselStore<C: Engine + R2D2Connection + Send + 'static> {
     pool: Pool<ConnectionManager<C>>,
 }
@@ -35,7 +36,8 @@ pub type PostgresStore = DieselStore<diesel::PgConnection>;
 pub type SqliteStore = DieselStore<diesel::SqliteConnection>;
 
 impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
-    /// Creates a store over `pool`, whose database has the table ([`migrations`](crate#migrations)).
+    /// Creates a store over `pool`, whose database has the table
+    /// ([`migrations`](crate#migrations)).
     #[must_use]
     pub fn new(pool: Pool<ConnectionManager<C>>) -> Self {
         Self { pool }

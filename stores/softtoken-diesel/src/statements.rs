@@ -78,7 +78,8 @@ pub(crate) fn found(row: Row) -> Result<Option<Snapshot>, DieselError> {
     }
 }
 
-/// Compares and writes, in one statement: a `SELECT` and then an `UPDATE` would accept a code twice.
+/// Compares and writes, in one statement: a `SELECT` and then an `UPDATE` would accept a code
+/// twice.
 #[derive(Debug)]
 pub(crate) struct CompareAndSwap<'a> {
     write: &'a Write,

@@ -33,8 +33,8 @@ pub enum SqlxError {
     /// The server is a standby, which lags behind its primary. Nothing was judged.
     #[error("the server is a standby")]
     Standby,
-    /// A setting of the connection or of the server would have a swap lost that was acknowledged, or
-    /// a row read that was not committed. Nothing was judged. See
+    /// A setting of the connection or of the server would have a swap lost that was acknowledged,
+    /// or a row read that was not committed. Nothing was judged. See
     /// [`SqlxStore::durable_otherwise`](crate::SqlxStore::durable_otherwise).
     #[error("the database is not set for second factors: {0}")]
     Setting(&'static str),

@@ -1,5 +1,5 @@
-//! Keeps second factors in SQLite, PostgreSQL, MySQL or MariaDB, over your application's own pool of
-//! sqlx, and commits rows of yours with them.
+//! Keeps second factors in SQLite, PostgreSQL, MySQL or MariaDB, over your application's own pool
+//! of sqlx, and commits rows of yours with them.
 //!
 //! [`SqlxStore`] is a [`Store`]: every request of
 //! [`softtoken::Mfa`] runs on it. [`SqlxStore::begin`] decides a request in a transaction, which it
@@ -24,8 +24,8 @@
 //! decision and its write are owned: the task borrows nothing of whoever waits for it. Where nobody
 //! waits any more, the runtime drops what the task returns, and an [`Accepted`] that is dropped
 //! rolls back. A panic in the task goes on in whoever waits; the transaction is dropped on the way.
-//! A runtime that is shut down drops tasks amid their work, and the pool's connections with them, by
-//! which the engine rolls back.
+//! A runtime that is shut down drops tasks amid their work, and the pool's connections with them,
+//! by which the engine rolls back.
 //!
 //! # Panics
 //!
@@ -71,8 +71,8 @@ pub type MySqlStore = SqlxStore<sqlx::MySql>;
 
 /// Keeps records in the table `softtoken` of a database, over your application's own pool.
 ///
-/// A clone is the same store, and as cheap as a clone of the pool. The engine's settings are looked at
-/// once, by the first request, and what would lose acknowledged swaps is refused as
+/// A clone is the same store, and as cheap as a clone of the pool. The engine's settings are looked
+/// at once, by the first request, and what would lose acknowledged swaps is refused as
 /// [`SqlxError::Setting`].
 pub struct SqlxStore<DB: Engine> {
     pool: Pool<DB>,
@@ -88,8 +88,8 @@ struct Shared {
     /// Whether the settings were found to do.
     checked: AtomicBool,
     /// The turns to write, of which SQLite has one: its writers queue here, in order, instead of
-    /// polling the engine's lock until their time is up. Elsewhere there is one for each connection,
-    /// so that a client who hangs up while waiting for one costs nothing.
+    /// polling the engine's lock until their time is up. Elsewhere there is one for each
+    /// connection, so that a client who hangs up while waiting for one costs nothing.
     turns: Arc<Semaphore>,
 }
 
@@ -159,8 +159,8 @@ impl<DB: Engine> SqlxStore<DB> {
     }
 
     /// Takes a connection that is in no transaction. One that the driver counts as in a transaction
-    /// was left so, or its transaction has ended without the driver: a statement on it would be part
-    /// of what nobody commits.
+    /// was left so, or its transaction has ended without the driver: a statement on it would be
+    /// part of what nobody commits.
     async fn idle(&self) -> Result<PoolConnection<DB>, SqlxError> {
         loop {
             let connection = self.pool.acquire().await?;
@@ -190,8 +190,8 @@ impl<DB: Engine> SqlxStore<DB> {
 }
 
 // Every statement runs in a task of its own. A driver whose future is dropped amid an exchange with
-// the server has to find its place again, and not every one does; and a pool whose future is dropped
-// closes the connection that it was about to give.
+// the server has to find its place again, and not every one does; and a pool whose future is
+// dropped closes the connection that it was about to give.
 impl<DB: Engine> Store for SqlxStore<DB> {
     type Error = SqlxError;
 

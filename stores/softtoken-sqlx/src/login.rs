@@ -21,8 +21,8 @@ impl<DB: Engine> SqlxStore<DB> {
     /// by then. To be able to begin the same request again yourself, pass an [`Arc`] of it.
     ///
     /// Until the commit the row is locked: other requests for the subject wait, in SQLite all that
-    /// write. Do what takes long before, or afterwards. Another write over the same store, while this
-    /// transaction is open, waits for it in vain.
+    /// write. Do what takes long before, or afterwards. Another write over the same store, while
+    /// this transaction is open, waits for it in vain.
     ///
     /// # Errors
     ///
@@ -30,7 +30,8 @@ impl<DB: Engine> SqlxStore<DB> {
     ///   of the login, and no transaction is open.
     /// - [`Error::Fault`]: there is no answer, and nothing was stored; [`Fault::Contended`] where
     ///   other transactions were faster every time.
-    /// - [`Error::Store`]: the database failed. Nothing was accepted; a guess may have been counted.
+    /// - [`Error::Store`]: the database failed. Nothing was accepted; a guess may have been
+    ///   counted.
     pub async fn begin<O: Operation>(
         &self,
         subject: &str,
@@ -113,8 +114,8 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     /// Where a statement fails, drop this value and begin again: the failure may have taken the
     /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock or a full disk), and
     /// then [`commit`](Self::commit) fails as [`SqlxError::Undone`]. What may fail by itself goes
-    /// into a savepoint. `SqlxError::from` says of the driver's error whether another transaction was
-    /// in the way.
+    /// into a savepoint. `SqlxError::from` says of the driver's error whether another transaction
+    /// was in the way.
     pub fn transaction(&mut self) -> &mut DB::Connection {
         self.open.connection()
     }
@@ -125,8 +126,8 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     /// # Errors
     ///
     /// [`Error::Store`], and nobody is let in. By [`SqlxError::Conflict`], [`SqlxError::Refused`]
-    /// and [`SqlxError::Undone`] nothing was stored: the code is not spent, and the same request may
-    /// begin again. By any other it is not known whether all was stored or nothing.
+    /// and [`SqlxError::Undone`] nothing was stored: the code is not spent, and the same request
+    /// may begin again. By any other it is not known whether all was stored or nothing.
     pub async fn commit(self) -> Result<T, Error<SqlxError>> {
         let Self {
             mut open,

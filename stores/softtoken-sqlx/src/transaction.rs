@@ -12,8 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::SqlxError;
 use crate::engine::{self, Engine};
 
-/// Is a transaction, rolled back where it is dropped. Its connection goes back to the pool where the
-/// driver knows that the transaction has ended, and is closed elsewhere.
+/// Is a transaction, rolled back where it is dropped. Its connection goes back to the pool where
+/// the driver knows that the transaction has ended, and is closed elsewhere.
 pub(crate) struct Open<DB: Engine> {
     /// `None` only while it ends.
     connection: Option<PoolConnection<DB>>,
@@ -83,9 +83,9 @@ impl<DB: Engine> Open<DB> {
     }
 }
 
-/// Rolls back. SQLite ends a transaction by itself on some errors, of which the driver does not know:
-/// its ROLLBACK fails, and it counts a transaction that is none. Such a connection is closed, or
-/// whatever begins on it next would be a savepoint, and whatever is written on it uncommitted.
+/// Rolls back. SQLite ends a transaction by itself on some errors, of which the driver does not
+/// know: its ROLLBACK fails, and it counts a transaction that is none. Such a connection is closed,
+/// or whatever begins on it next would be a savepoint, and whatever is written on it uncommitted.
 async fn roll_back<DB: Engine>(mut connection: PoolConnection<DB>) -> Result<(), sqlx::Error> {
     let rolled_back = DB::TransactionManager::rollback(&mut connection).await;
     if rolled_back.is_err() || connection.is_in_transaction() {

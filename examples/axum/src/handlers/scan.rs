@@ -1,4 +1,5 @@
-//! Shows the secret of an authenticator that is being set up: once, as a picture, a link and a text.
+//! Shows the secret of an authenticator that is being set up: once, as a picture, a link and a
+//! text.
 
 use askama::Template;
 use softtoken::UnixTime;

@@ -14,8 +14,8 @@ const MIGRATION: &str = include_str!("../../migrations/mysql/0001_softtoken.sql"
 const INSERT: &str = "INSERT INTO softtoken (subject, revision, record) VALUES (?, ?, ?)";
 const UPDATE: &str =
     "UPDATE softtoken SET revision = ?, record = ? WHERE subject = ? AND revision = ?";
-/// A replica lags, and answers a sign-in as things were before an enrolment: each load asks for what
-/// keeps others from writing to it.
+/// A replica lags, and answers a sign-in as things were before an enrolment: each load asks for
+/// what keeps others from writing to it.
 macro_rules! select {
     () => {
         "SELECT CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), softtoken.subject IS NOT NULL,

@@ -7,8 +7,8 @@ use sqlx::{Error, PgConnection, Postgres, Row as _};
 use super::{Engine, Row, Sealed, Verdict};
 use crate::SqlxError;
 
-// Two servers that start at once take turns: two CREATE TABLE IF NOT EXISTS get in each other's way.
-// One simple query is one transaction, which holds the lock.
+// Two servers that start at once take turns: two CREATE TABLE IF NOT EXISTS get in each other's
+// way. One simple query is one transaction, which holds the lock.
 const MIGRATION: &str = concat!(
     "SELECT pg_advisory_xact_lock(8314036122518907234); ",
     include_str!("../../migrations/postgres/0001_softtoken.sql")

@@ -17,8 +17,8 @@ const UPDATE: &str =
     "UPDATE softtoken SET revision = ?2, record = ?3 WHERE subject = ?1 AND revision = ?4";
 const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = ?1";
 
-// A transaction that reads first and then writes fails at once where another has written in between,
-// whatever the timeout; so the write lock is taken at the beginning.
+// A transaction that reads first and then writes fails at once where another has written in
+// between, whatever the timeout; so the write lock is taken at the beginning.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
 impl Engine for Sqlite {}
