@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::association::credential::{RecoveryCode, RecoveryCodes};
 use crate::reveal::reveal;
@@ -83,14 +83,19 @@ impl Recovery {
     /// Finds which code of those kept it is. Whether it is one, and which, takes the same time to
     /// find.
     pub(crate) fn find(&self, code: &RecoveryCode, now: UnixTime) -> Option<Found> {
-        let of_set: Vec<Choice> = self.set.as_ref().map_or_else(Vec::new, |set| {
+        let (mut is_of_set, mut place) = (Choice::from(0), 0_u32);
+        if let Some(set) = &self.set {
             let hash = code.hash(&set.salt);
-            set.hashes.iter().map(|kept| kept.ct_eq(&hash)).collect()
-        });
-        let temporary = self.alive(now).map_or(Choice::from(0), |kept| {
+            for (position, kept) in (0..).zip(&set.hashes) {
+                let equal = kept.ct_eq(&hash);
+                place.conditional_assign(&position, equal);
+                is_of_set |= equal;
+            }
+        }
+        let is_temporary = self.alive(now).map_or(Choice::from(0), |kept| {
             kept.hash.ct_eq(&code.hash(&kept.salt))
         });
-        revealed(&of_set, temporary)
+        revealed(is_of_set, place, is_temporary)
     }
 
     /// Takes a code that was found out of those kept.
@@ -109,11 +114,14 @@ impl Recovery {
 /// Returns which code it was: that is no secret once it is spent. A function of its own, so that a
 /// checker can leave it out of what has to take the same time.
 #[inline(never)]
-fn revealed(of_set: &[Choice], temporary: Choice) -> Option<Found> {
-    let position = of_set.iter().position(|&equal| reveal(equal));
-    position
-        .map(Found::OfSet)
-        .or_else(|| reveal(temporary).then_some(Found::Temporary))
+fn revealed(is_of_set: Choice, place: u32, is_temporary: Choice) -> Option<Found> {
+    if reveal(is_of_set) {
+        (0..u32::MAX)
+            .position(|position: u32| reveal(place.ct_eq(&position)))
+            .map(Found::OfSet)
+    } else {
+        reveal(is_temporary).then_some(Found::Temporary)
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 
 use std::process::ExitCode;
 
+use softtoken_ct::arena::Arena;
 use softtoken_ct::{counted, valgrind, watched};
+
+#[global_allocator]
+static ALLOCATOR: Arena = Arena;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,7 +20,10 @@ fn main() -> ExitCode {
             }
             true
         }
-        ["count", name] => counted::run(name),
+        ["count", name] => {
+            Arena::turn_on();
+            counted::run(name)
+        }
         _ => {
             eprintln!("ct: watch (under valgrind), cases, or count CASE");
             false
