@@ -57,10 +57,7 @@ impl<'o, L: BlockingLogins> Bench<'o, L> {
 
     /// Names a row that nobody has written.
     pub(super) fn login(&self, ending: Ending) -> Login {
-        Login {
-            row: self.name(),
-            ending,
-        }
+        Login::new(self.name(), ending)
     }
 
     /// Enrols a user whom nobody knows, on this handle.

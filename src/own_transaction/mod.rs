@@ -199,6 +199,14 @@ pub struct Login {
 }
 
 impl Login {
+    /// Creates what a check of your own asks of [`Logins`] or [`BlockingLogins`], such as one that
+    /// kills the database. The suite makes its own.
+    #[must_use]
+    pub fn new(row: impl Into<String>, ending: Ending) -> Self {
+        let row = row.into();
+        Self { row, ending }
+    }
+
     /// Returns the key of the row to write: at most 64 ASCII characters, in a table whose primary
     /// key it is.
     #[must_use]

@@ -22,7 +22,7 @@ use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
 use softtoken_diesel::{
     Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselError,
 };
-use softtoken_faults::{Blocked, Postgres, endure};
+use softtoken_faults::{Blocked, Postgres, endure, endure_logins};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -63,7 +63,8 @@ trait Own: AsyncEngine {
     const OPEN: &str;
 
     /// The column `number` of one row.
-    fn number(&mut self, select: &str) -> impl Future<Output = i64> + Send;
+    fn try_number(&mut self, select: &str)
+    -> impl Future<Output = diesel::QueryResult<i64>> + Send;
 }
 
 macro_rules! own {
@@ -71,9 +72,9 @@ macro_rules! own {
         impl Own for $connection {
             const OPEN: &str = $open;
 
-            async fn number(&mut self, select: &str) -> i64 {
-                let row = sql_query(select).get_result::<Number>(self).await;
-                row.expect("it is a number").number
+            async fn try_number(&mut self, select: &str) -> diesel::QueryResult<i64> {
+                let row = sql_query(select).get_result::<Number>(self).await?;
+                Ok(row.number)
             }
         }
     };
@@ -208,7 +209,8 @@ fn nothing_acknowledged_is_lost_when_postgresql_is_killed() -> Outcome {
 
 async fn number<C: Own>(store: &AsyncDieselStore<C>, select: &str) -> i64 {
     let mut connection = store.pool().get().await.expect("a connection");
-    connection.number(select).await
+    let number = connection.try_number(select).await;
+    number.expect("it is a number")
 }
 
 async fn logins<C: Own>(store: &AsyncDieselStore<C>) -> i64 {
@@ -485,7 +487,9 @@ impl<C: Own> Logins for Application<C> {
 
     async fn has_row(&self, row: &str) -> Result<bool, DieselError> {
         let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
-        Ok(number(&self.0, &select).await == 1)
+        let connection = self.0.pool().get().await;
+        let mut connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        Ok(connection.try_number(&select).await? == 1)
     }
 }
 
@@ -522,6 +526,29 @@ fn postgresql_keeps_every_rule_of_own_transactions_at_every_isolation() -> Outco
         } = postgres(isolated(isolation), 8);
         the_suite_for_own_transactions(store, &runtime)?;
     }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_and_its_row_are_both_there_or_neither_when_postgresql_is_killed() -> Outcome {
+    let Engine {
+        store,
+        runtime,
+        kept: mut server,
+    } = postgres(Postgres::start(), 24);
+    let application = runtime.block_on(Application::new(store));
+    let blocked = Blocked::new(application, |future| runtime.block_on(future));
+    let tally = endure_logins(&blocked, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            server.server.kill().expect("it runs");
+            server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.accepted > 0 && tally.guesses > 0);
+    assert!(tally.kept + tally.undone > 0, "it was killed under load");
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use softtoken_diesel::{
     DieselError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
     SQLITE_SETTINGS, SqliteStore,
 };
-use softtoken_faults::{Postgres, endure};
+use softtoken_faults::{Postgres, endure, endure_logins};
 use tempfile::TempDir;
 
 mod login;
@@ -218,15 +218,19 @@ struct Number {
 /// What is asked past the store.
 trait Own: Engine + R2D2Connection + Send + 'static {
     /// The column `number` of one row.
-    fn number(&mut self, select: &str) -> i64;
+    fn try_number(&mut self, select: &str) -> diesel::QueryResult<i64>;
+
+    fn number(&mut self, select: &str) -> i64 {
+        self.try_number(select).expect("it is a number")
+    }
 }
 
 macro_rules! own {
     ($($connection:ty),*) => {$(
         impl Own for $connection {
-            fn number(&mut self, select: &str) -> i64 {
-                let row: Number = sql_query(select).get_result(self).expect("it is a number");
-                row.number
+            fn try_number(&mut self, select: &str) -> diesel::QueryResult<i64> {
+                let row: Number = sql_query(select).get_result(self)?;
+                Ok(row.number)
             }
         }
     )*};
@@ -447,7 +451,8 @@ impl<C: Own> BlockingLogins for Application<C> {
     fn has_row_blocking(&self, row: &str) -> Result<bool, DieselError> {
         let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
         let connection = self.0.pool().get();
-        Ok(connection.expect("it answers").number(&select) == 1)
+        let mut connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        Ok(connection.try_number(&select)? == 1)
     }
 }
 
@@ -467,6 +472,24 @@ fn postgresql_keeps_every_rule_of_own_transactions_at_every_isolation() -> Outco
         let application = Application::new(postgres(&server, 8))?;
         own_transaction::check_blocking(|| &application)?;
     }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_and_its_row_are_both_there_or_neither_when_postgresql_is_killed() -> Outcome {
+    let mut server = Postgres::start();
+    let application = Application::new(postgres(&server, 24))?;
+    let tally = endure_logins(&application, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            server.server.kill().expect("it runs");
+            server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.accepted > 0 && tally.guesses > 0);
+    assert!(tally.kept + tally.undone > 0, "it was killed under load");
     Ok(())
 }
 

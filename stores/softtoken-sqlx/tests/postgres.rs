@@ -8,7 +8,7 @@ use std::thread;
 use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
-use softtoken_faults::{Blocked, Postgres as Server, endure};
+use softtoken_faults::{Blocked, Postgres as Server, endure, endure_logins};
 use softtoken_sqlx::{PostgresStore, SqlxError};
 use sqlx::Postgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -152,6 +152,28 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
     println!("{KILLS} kills, {tally}");
     assert!(tally.sign_ins > 0 && tally.enrolments > 24 && tally.failures > 0);
     assert!(tally.unknown > 0, "it was killed under load");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_and_its_row_are_both_there_or_neither_when_the_server_is_killed() -> Outcome {
+    let mut engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    let runtime = engine.runtime.handle().clone();
+    let application = Blocked::new(application, move |future| runtime.block_on(future));
+    let tally = endure_logins(application, || {
+        for kill in 0..KILLS {
+            thread::sleep(Duration::from_millis(500 + 20 * kill));
+            engine.server.server.kill().expect("it runs");
+            engine.server.server.restart().expect("it starts again");
+        }
+    })?;
+    println!("{KILLS} kills, {tally}");
+    assert!(tally.accepted > 0 && tally.guesses > 0);
+    assert!(tally.kept + tally.undone > 0, "it was killed under load");
     Ok(())
 }
 

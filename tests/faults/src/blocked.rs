@@ -3,13 +3,16 @@
 use core::fmt;
 use core::pin::Pin;
 
+use softtoken::association::Operation;
+use softtoken::mfa::Request;
+use softtoken::own_transaction::{BlockingLogins, Login, Logins};
 use softtoken::store::{Snapshot, Swap, Write};
-use softtoken::{BlockingStore, Store};
+use softtoken::{BlockingStore, Error, Store};
 
 /// What is run to its end.
 type Task<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// A store whose futures are run to their end by the thread that calls it.
+/// A store, or an application with one, whose futures are run to their end by the thread that calls it.
 pub struct Blocked<S, F> {
     store: S,
     block_on: F,
@@ -44,5 +47,20 @@ impl<S: Store, F: Fn(Task<'_>) + Send + Sync> BlockingStore for Blocked<S, F> {
 
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
         self.run(self.store.compare_and_swap(write))
+    }
+}
+
+impl<S: Logins, F: Fn(Task<'_>) + Send + Sync> BlockingLogins for Blocked<S, F> {
+    fn log_in_blocking<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<S::Error>> {
+        self.run(self.store.log_in(subject, request, login))
+    }
+
+    fn has_row_blocking(&self, row: &str) -> Result<bool, S::Error> {
+        self.run(self.store.has_row(row))
     }
 }

@@ -63,6 +63,16 @@ pub enum Violation {
         /// Those that were reported.
         reported: usize,
     },
+    /// A code is spent, and not exactly one of its logins has a row: that of the one which was
+    /// acknowledged, if one was.
+    Half {
+        /// Whose.
+        subject: usize,
+        /// How many of its logins were acknowledged.
+        acknowledged: usize,
+        /// How many of its logins have a row.
+        rows: usize,
+    },
     /// A request failed otherwise than by losing its races: a record that does not open, for one.
     Faulted {
         /// Whose.

@@ -3,7 +3,8 @@
 //!
 //! [`endure`] keeps up a load of sign-ins, guesses and re-enrolments while its caller kills and
 //! restarts a [`Server`], and then checks the history of all requests against what the store holds.
-//! [`bench()`] measures what the crate costs beside the bare reads and writes of the same store.
+//! [`endure_logins`] does so with logins that have rows of the application's own in their transactions:
+//! no half of one may be there. [`bench()`] measures what the crate costs beside the bare reads and writes of the same store.
 //! Both take any [`BlockingStore`](softtoken::BlockingStore); [`Blocked`] makes one of an async
 //! store.
 
@@ -12,6 +13,7 @@ mod blocked;
 mod check;
 mod history;
 mod load;
+mod logins;
 mod mariadb;
 mod postgres;
 mod remote;
@@ -22,7 +24,8 @@ pub use blocked::Blocked;
 pub use check::{Broken, Violation};
 pub use history::Tally;
 pub use load::endure;
+pub use logins::{LoginTally, endure_logins};
 pub use mariadb::MariaDb;
 pub use postgres::{Postgres, postgres_program, postgres_user};
-pub use remote::endure_in_a_file;
+pub use remote::{endure_in_a_file, endure_logins_in_a_file};
 pub use server::{Server, free_port};

@@ -79,7 +79,7 @@ pub fn endure<S: BlockingStore>(store: &S, disturb: impl FnOnce()) -> Result<Tal
 }
 
 /// Tells the tasks to stop, also where `disturb` panics.
-struct Stop<'a>(&'a AtomicBool);
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -12,11 +12,14 @@ use std::thread;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use softtoken::association::Events;
+use softtoken::own_transaction::BlockingLogins;
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{BlockingStore, Revision};
 
+use crate::check::Broken;
 use crate::history::Tally;
 use crate::load::endure;
+use crate::logins::{Attempt, Here, LoginTally, Outcome, Place, log_in_while};
 use crate::server::{Server, free_port};
 
 /// Where the process that is killed finds its port, and its file.
@@ -33,12 +36,16 @@ struct Remote {
 enum Call {
     Load(String),
     Swap(String, Option<i64>, Vec<u8>),
+    LogIn(Attempt),
+    HasRow(String),
 }
 
 #[derive(Serialize, Deserialize)]
 enum Reply {
     Loaded(Option<(i64, Vec<u8>)>),
     Swapped(bool),
+    LoggedIn(Outcome),
+    HasRow(bool),
     Failed,
 }
 
@@ -55,13 +62,42 @@ pub fn endure_in_a_file<S: BlockingStore + 'static>(
     kills: u64,
     open: impl FnOnce(&Path) -> S,
 ) -> Tally {
+    in_a_file(
+        kills,
+        |file| Rows(open(file)),
+        |store, kill| endure(store, kill),
+    )
+}
+
+/// Does as [`endure_in_a_file`] does, with logins that have rows of the application's own, and
+/// checks what must hold, as [`endure_logins`](crate::endure_logins) does.
+///
+/// # Panics
+///
+/// As there.
+pub fn endure_logins_in_a_file<A: BlockingLogins + 'static>(
+    kills: u64,
+    open: impl FnOnce(&Path) -> A,
+) -> LoginTally {
+    in_a_file(
+        kills,
+        |file| Here(open(file)),
+        |place, kill| log_in_while(place, kill),
+    )
+}
+
+fn in_a_file<A: Answers + 'static, T>(
+    kills: u64,
+    open: impl FnOnce(&Path) -> A,
+    endure: impl FnOnce(&Remote, &mut dyn FnMut()) -> Result<T, Broken>,
+) -> T {
     if let (Ok(port), Some(file)) = (env::var(PORT), env::var_os(FILE)) {
         let port = port.parse().expect("it is a port");
         serve(port, open(Path::new(&file))).expect("the port is free");
     }
     let folder = tempfile::tempdir().expect("a folder");
     let (mut server, store) = Remote::start(folder.path()).expect("it starts");
-    let tally = endure(&store, || {
+    let tally = endure(&store, &mut || {
         for kill in 0..kills {
             thread::sleep(Duration::from_millis(400 + 20 * kill));
             server.kill().expect("it runs");
@@ -100,14 +136,14 @@ impl Remote {
 }
 
 /// What is killed: it has the file, and answers every connection in a thread of its own.
-fn serve(port: u16, store: impl BlockingStore + 'static) -> io::Result<()> {
+fn serve(port: u16, store: impl Answers + 'static) -> io::Result<()> {
     let store = Arc::new(store);
     for stream in TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.incoming() {
         let (mut stream, store) = (stream?, Arc::clone(&store));
         thread::spawn(move || -> io::Result<()> {
             let mut calls = BufReader::new(stream.try_clone()?);
             loop {
-                let reply = answer(&*store, receive(&mut calls)?).unwrap_or(Reply::Failed);
+                let reply = store.answer(receive(&mut calls)?).unwrap_or(Reply::Failed);
                 send(&mut stream, &reply)?;
             }
         });
@@ -115,7 +151,31 @@ fn serve(port: u16, store: impl BlockingStore + 'static) -> io::Result<()> {
     Err(ErrorKind::BrokenPipe.into())
 }
 
-fn answer<S: BlockingStore>(store: &S, call: Call) -> Result<Reply, S::Error> {
+/// What the process answers; `None` where that has failed.
+trait Answers: Send + Sync {
+    fn answer(&self, call: Call) -> Option<Reply>;
+}
+
+/// A store alone.
+struct Rows<S>(S);
+
+impl<S: BlockingStore> Answers for Rows<S> {
+    fn answer(&self, call: Call) -> Option<Reply> {
+        row(&self.0, call).ok()
+    }
+}
+
+impl<A: BlockingLogins> Answers for Here<A> {
+    fn answer(&self, call: Call) -> Option<Reply> {
+        match call {
+            Call::LogIn(attempt) => Some(Reply::LoggedIn(self.log_in(&attempt))),
+            Call::HasRow(row) => self.has_row(&row).map(Reply::HasRow),
+            call => row(self, call).ok(),
+        }
+    }
+}
+
+fn row<S: BlockingStore>(store: &S, call: Call) -> Result<Reply, S::Error> {
     Ok(match call {
         Call::Load(subject) => {
             let found = store.load_blocking(&subject)?;
@@ -127,6 +187,7 @@ fn answer<S: BlockingStore>(store: &S, call: Call) -> Result<Reply, S::Error> {
             let swap = store.compare_and_swap_blocking(write.expect("one of many"))?;
             Reply::Swapped(swap == Swap::Stored)
         }
+        Call::LogIn(_) | Call::HasRow(_) => Reply::Failed,
     })
 }
 
@@ -165,6 +226,22 @@ impl BlockingStore for Remote {
             Reply::Swapped(true) => Ok(Swap::Stored),
             Reply::Swapped(false) => Ok(Swap::Conflict),
             _ => Err(ErrorKind::Other.into()),
+        }
+    }
+}
+
+impl Place for Remote {
+    fn log_in(&self, attempt: &Attempt) -> Outcome {
+        match self.call(&Call::LogIn(attempt.clone())) {
+            Ok(Reply::LoggedIn(outcome)) => outcome,
+            _ => Outcome::Unknown,
+        }
+    }
+
+    fn has_row(&self, row: &str) -> Option<bool> {
+        match self.call(&Call::HasRow(row.into())) {
+            Ok(Reply::HasRow(has_row)) => Some(has_row),
+            _ => None,
         }
     }
 }
