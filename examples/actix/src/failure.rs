@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use softtoken::Error;
-use softtoken_diesel::DieselError;
+use softtoken_diesel::DieselStoreError;
 
 /// Says why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ impl Failure {
 /// learns the name of a refusal, and when to come back.
 impl<E> From<E> for Failure
 where
-    Error<DieselError>: From<E>,
+    Error<DieselStoreError>: From<E>,
 {
     fn from(error: E) -> Self {
         let error = Error::from(error);

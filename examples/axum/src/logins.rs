@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use softtoken::{ChallengeSession, Error, Evidence, Grant};
-use softtoken_sqlx::{SqliteStore, SqlxError};
+use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use tower_sessions::Session;
 
 use crate::app::App;
@@ -164,7 +164,7 @@ impl Gate for App {
         Redirect::to(&to).into_response()
     }
 
-    fn fail(&self, error: Error<SqlxError>) -> Response {
+    fn fail(&self, error: Error<SqlxStoreError>) -> Response {
         Problem::from(error).into_response()
     }
 }

@@ -9,7 +9,7 @@ use softtoken::error::{Malformed, OpenError};
 use softtoken::policy::PolicyError;
 use softtoken::totp::{CodeError, UriError};
 use softtoken::{Error, Fault, Rejection};
-use softtoken_sqlx::SqlxError;
+use softtoken_sqlx::SqlxStoreError;
 
 use crate::page::{Frame, ProblemPage, page};
 
@@ -17,7 +17,7 @@ use crate::page::{Frame, ProblemPage, page};
 #[derive(Debug)]
 pub enum Problem {
     /// The second factor was refused, or could not be judged.
-    Refused(Error<SqlxError>),
+    Refused(Error<SqlxStoreError>),
     /// What was typed cannot be taken, for this reason.
     Said(Cow<'static, str>),
     /// There is no such page, user or authenticator.
@@ -87,7 +87,7 @@ impl Problem {
     }
 }
 
-fn status(error: &Error<SqlxError>) -> StatusCode {
+fn status(error: &Error<SqlxStoreError>) -> StatusCode {
     match error.rejection() {
         None | Some(Rejection::CodeLength { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         Some(Rejection::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
@@ -101,7 +101,7 @@ fn status(error: &Error<SqlxError>) -> StatusCode {
     }
 }
 
-fn sentence(error: &Error<SqlxError>) -> &'static str {
+fn sentence(error: &Error<SqlxStoreError>) -> &'static str {
     match error.rejection() {
         Some(Rejection::Mismatch) if error.retry_after().is_some() => {
             "That code is not right, and it was not the first one. Wait, then type the code that \
@@ -236,8 +236,8 @@ refused!(
     softtoken::association::TokenIdError
 );
 
-impl From<Error<SqlxError>> for Problem {
-    fn from(error: Error<SqlxError>) -> Self {
+impl From<Error<SqlxStoreError>> for Problem {
+    fn from(error: Error<SqlxStoreError>) -> Self {
         Self::Refused(error)
     }
 }

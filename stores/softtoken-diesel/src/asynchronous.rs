@@ -14,7 +14,7 @@ use softtoken::{Error, Fault, Store};
 use tokio::runtime::Handle;
 
 use crate::statements::is_written;
-use crate::{ATTEMPTS, DieselError};
+use crate::{ATTEMPTS, DieselStoreError};
 
 mod engine;
 
@@ -67,7 +67,7 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
     /// # Errors
     ///
     /// There is no database, or it does not let this user make a table.
-    pub async fn migrate(&self) -> Result<(), DieselError> {
+    pub async fn migrate(&self) -> Result<(), DieselStoreError> {
         let mut connection = Connection::<C>::of(&self.pool).await?;
         let task = async move {
             connection.batch_execute(C::TABLE).await?;
@@ -98,7 +98,7 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
         &self,
         subject: &str,
         request: impl Into<Arc<Request<O>>>,
-    ) -> Result<Accepted<C, O::Output>, Error<DieselError>> {
+    ) -> Result<Accepted<C, O::Output>, Error<DieselStoreError>> {
         let request = request.into();
         let connection = Connection::of(&self.pool).await.map_err(Error::Store)?;
         let subject = subject.to_owned();
@@ -112,7 +112,7 @@ async fn begin<C: AsyncEngine, O: Operation>(
     mut connection: Connection<C>,
     subject: &str,
     request: &Request<O>,
-) -> Result<Accepted<C, O::Output>, Error<DieselError>> {
+) -> Result<Accepted<C, O::Output>, Error<DieselStoreError>> {
     for _ in 0..request.swap_attempts() {
         connection.begin().await.map_err(Error::Store)?;
         let decision = match within(&mut *connection, subject, request).await {
@@ -144,7 +144,7 @@ async fn begin<C: AsyncEngine, O: Operation>(
                 connection.back();
                 return decision.committed().and(Err(Fault::Contended.into()));
             }
-            Err(DieselError::Conflict(_)) => {}
+            Err(DieselStoreError::Conflict(_)) => {}
             Err(error) => return Err(Error::Store(error)),
         }
     }
@@ -158,7 +158,7 @@ async fn within<C: AsyncEngine, O: Operation>(
     connection: &mut C,
     subject: &str,
     request: &Request<O>,
-) -> Result<Option<Decision<O::Output>>, Error<DieselError>> {
+) -> Result<Option<Decision<O::Output>>, Error<DieselStoreError>> {
     let Some(found) = not_lost(connection.find(subject).await)? else {
         return Ok(None);
     };
@@ -172,10 +172,10 @@ async fn within<C: AsyncEngine, O: Operation>(
 }
 
 /// Returns `None` where the database says that another transaction was faster.
-fn not_lost<T>(answer: Result<T, DieselError>) -> Result<Option<T>, Error<DieselError>> {
+fn not_lost<T>(answer: Result<T, DieselStoreError>) -> Result<Option<T>, Error<DieselStoreError>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(DieselError::Conflict(_)) => Ok(None),
+        Err(DieselStoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(Error::Store(error)),
     }
 }
@@ -214,7 +214,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     ///
     /// Where a statement fails, drop this value and begin again: the failure may have taken the
     /// whole transaction with it, and then [`commit`](Self::commit) fails as
-    /// [`DieselError::Undone`].
+    /// [`DieselStoreError::Undone`].
     pub fn transaction(&mut self) -> &mut C {
         self.open.connection()
     }
@@ -224,11 +224,11 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`], and nobody is let in. By [`DieselError::Conflict`],
-    /// [`DieselError::Refused`] and [`DieselError::Undone`] nothing was stored: the code is not
+    /// [`Error::Store`], and nobody is let in. By [`DieselStoreError::Conflict`],
+    /// [`DieselStoreError::Refused`] and [`DieselStoreError::Undone`] nothing was stored: the code is not
     /// spent, and the same request may begin again. By any other it is not known whether all was
     /// stored or nothing.
-    pub async fn commit(self) -> Result<T, Error<DieselError>> {
+    pub async fn commit(self) -> Result<T, Error<DieselStoreError>> {
         let committed = spawn(async move {
             let Self {
                 subject,
@@ -242,7 +242,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
             let held = connection.find(&subject).await;
             let held = held.map_err(|error| Error::Store(error.undone()))?;
             if !connection.is_outermost() || !is_written(&decision, held.as_ref()) {
-                let undone = DieselError::Undone(diesel::result::Error::NotInTransaction);
+                let undone = DieselStoreError::Undone(diesel::result::Error::NotInTransaction);
                 return Err(Error::Store(undone));
             }
             let mut connection = open.close();
@@ -259,7 +259,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     /// # Errors
     ///
     /// The database did not answer. The connection is closed, which rolls back as well.
-    pub async fn rollback(self) -> Result<(), DieselError> {
+    pub async fn rollback(self) -> Result<(), DieselStoreError> {
         let open = self.open;
         spawn(open.close().end()).await?
     }
@@ -313,11 +313,11 @@ impl<C: AsyncEngine> Drop for Open<C> {
 struct Connection<C: AsyncEngine>(Option<Object<C::Manager>>);
 
 impl<C: AsyncEngine> Connection<C> {
-    async fn of(pool: &Pool<C::Manager>) -> Result<Self, DieselError> {
+    async fn of(pool: &Pool<C::Manager>) -> Result<Self, DieselStoreError> {
         // The pool's own timers would panic.
-        Handle::try_current().map_err(|_| DieselError::NoRuntime)?;
+        Handle::try_current().map_err(|_| DieselStoreError::NoRuntime)?;
         let connection = pool.get().await;
-        let connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        let connection = connection.map_err(|error| DieselStoreError::Pool(Box::new(error)))?;
         Ok(Self(Some(connection)))
     }
 
@@ -325,16 +325,16 @@ impl<C: AsyncEngine> Connection<C> {
         drop(self.0.take());
     }
 
-    async fn commit(&mut self) -> Result<(), DieselError> {
+    async fn commit(&mut self) -> Result<(), DieselStoreError> {
         Ok(C::TransactionManager::commit_transaction(&mut **self).await?)
     }
 
-    async fn roll_back(&mut self) -> Result<(), DieselError> {
+    async fn roll_back(&mut self) -> Result<(), DieselStoreError> {
         Ok(C::TransactionManager::rollback_transaction(&mut **self).await?)
     }
 
     /// Rolls back, and goes back to the pool.
-    async fn end(mut self) -> Result<(), DieselError> {
+    async fn end(mut self) -> Result<(), DieselStoreError> {
         // An inner one may be open: a future of the application's was dropped in it.
         let is_all = self.is_outermost();
         self.roll_back().await?;
@@ -374,13 +374,13 @@ impl<C: AsyncEngine> Drop for Connection<C> {
 /// Runs `task` to its end, also where this future is dropped.
 async fn spawn<T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
-) -> Result<T, DieselError> {
-    let runtime = Handle::try_current().map_err(|_| DieselError::NoRuntime)?;
+) -> Result<T, DieselStoreError> {
+    let runtime = Handle::try_current().map_err(|_| DieselStoreError::NoRuntime)?;
     match runtime.spawn(task).await {
         Ok(answer) => Ok(answer),
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            Err(_) => Err(DieselError::ShutDown),
+            Err(_) => Err(DieselStoreError::ShutDown),
         },
     }
 }
@@ -392,7 +392,7 @@ macro_rules! again {
         let mut answer = $statement;
         for _ in 1..ATTEMPTS {
             match &answer {
-                Err(DieselError::Conflict(_)) => answer = $statement,
+                Err(DieselStoreError::Conflict(_)) => answer = $statement,
                 _ => break,
             }
         }
@@ -401,9 +401,9 @@ macro_rules! again {
 }
 
 impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
-    type Error = DieselError;
+    type Error = DieselStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
         let mut connection = Connection::<C>::of(&self.pool).await?;
         let subject = subject.to_owned();
         let task = async move {
@@ -414,7 +414,7 @@ impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
         spawn(task).await?
     }
 
-    async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselError> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
         let mut connection = Connection::<C>::of(&self.pool).await?;
         let task = async move {
             connection.durable().await?;

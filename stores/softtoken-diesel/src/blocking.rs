@@ -12,7 +12,7 @@ use softtoken::{BlockingStore, Error, Fault};
 
 use crate::engine::Engine;
 use crate::statements::is_written;
-use crate::{ATTEMPTS, DieselError};
+use crate::{ATTEMPTS, DieselStoreError};
 
 type Pooled<C> = PooledConnection<ConnectionManager<C>>;
 
@@ -56,7 +56,7 @@ impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
     /// # Errors
     ///
     /// There is no database, or it does not let this user make a table.
-    pub fn migrate(&self) -> Result<(), DieselError> {
+    pub fn migrate(&self) -> Result<(), DieselStoreError> {
         Ok(self.connection()?.batch_execute(C::TABLE)?)
     }
 
@@ -83,7 +83,7 @@ impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
     /// [`Error::Rejected`]: the answer is no, and what it had to count is stored. Any other: there
     /// is no answer, and nobody is to be let in; a failed commit may have stored both rows, never
     /// one.
-    pub fn transaction<O: Operation, T, E: From<Error<DieselError>>>(
+    pub fn transaction<O: Operation, T, E: From<Error<DieselStoreError>>>(
         &self,
         subject: &str,
         request: &Request<O>,
@@ -99,22 +99,22 @@ impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
         Err(Error::from(Fault::Contended).into())
     }
 
-    fn connection(&self) -> Result<Pooled<C>, DieselError> {
+    fn connection(&self) -> Result<Pooled<C>, DieselStoreError> {
         let connection = self.pool.get();
-        connection.map_err(|error| DieselError::Pool(Box::new(error)))
+        connection.map_err(|error| DieselStoreError::Pool(Box::new(error)))
     }
 }
 
 /// Runs one transaction to its end; `None` where another one was faster. Where `own` panics the
 /// pool throws the connection away, and the transaction with it, as diesel's connections ask of
 /// r2d2; and so it does where the transaction could not be ended.
-fn attempt<C: Engine, O: Operation, T, E: From<Error<DieselError>>>(
+fn attempt<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     connection: &mut C,
     subject: &str,
     request: &Request<O>,
     own: &mut impl FnMut(&mut C, &O::Output) -> Result<T, E>,
 ) -> Result<Option<(O::Output, T)>, E> {
-    not_lost(connection.begin().map_err(DieselError::from))?;
+    not_lost(connection.begin().map_err(DieselStoreError::from))?;
     let (decision, own) = match within(connection, subject, request, own) {
         Ok(Some(written)) => written,
         unwritten => {
@@ -124,7 +124,7 @@ fn attempt<C: Engine, O: Operation, T, E: From<Error<DieselError>>>(
         }
     };
     let committed = AnsiTransactionManager::commit_transaction(connection);
-    if not_lost(committed.map_err(DieselError::from))?.is_none() {
+    if not_lost(committed.map_err(DieselStoreError::from))?.is_none() {
         return Ok(None);
     }
     let output = decision.committed()?;
@@ -138,7 +138,7 @@ fn attempt<C: Engine, O: Operation, T, E: From<Error<DieselError>>>(
     clippy::type_complexity,
     reason = "what is to be committed, and what goes with it"
 )]
-fn within<C: Engine, O: Operation, T, E: From<Error<DieselError>>>(
+fn within<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     connection: &mut C,
     subject: &str,
     request: &Request<O>,
@@ -163,11 +163,11 @@ fn within<C: Engine, O: Operation, T, E: From<Error<DieselError>>>(
     // PostgreSQL answers the COMMIT of a transaction in which a statement has failed as if it were
     // one, and rolls back; SQLite rolls back by itself after some errors. What is committed is
     // asked for.
-    let Some(held) = not_lost(connection.find(subject).map_err(DieselError::undone))? else {
+    let Some(held) = not_lost(connection.find(subject).map_err(DieselStoreError::undone))? else {
         return Ok(None);
     };
     if depth(connection) != begun || !is_written(&decision, held.as_ref()) {
-        let undone = DieselError::Undone(diesel::result::Error::NotInTransaction);
+        let undone = DieselStoreError::Undone(diesel::result::Error::NotInTransaction);
         return Err(Error::Store(undone).into());
     }
     Ok(Some((decision, Some(own))))
@@ -180,22 +180,22 @@ fn depth<C: Engine>(connection: &mut C) -> Option<NonZeroU32> {
 }
 
 /// Returns `None` where the database says that another transaction was faster.
-fn not_lost<T, E: From<Error<DieselError>>>(
-    answer: Result<T, DieselError>,
+fn not_lost<T, E: From<Error<DieselStoreError>>>(
+    answer: Result<T, DieselStoreError>,
 ) -> Result<Option<T>, E> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(DieselError::Conflict(_)) => Ok(None),
+        Err(DieselStoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(Error::Store(error).into()),
     }
 }
 
 /// Asks again where the database says that another transaction was faster: nothing was stored, and
 /// now it is known what the other has stored.
-fn again<T>(mut statement: impl FnMut() -> Result<T, DieselError>) -> Result<T, DieselError> {
+fn again<T>(mut statement: impl FnMut() -> Result<T, DieselStoreError>) -> Result<T, DieselStoreError> {
     for _ in 1..ATTEMPTS {
         match statement() {
-            Err(DieselError::Conflict(_)) => {}
+            Err(DieselStoreError::Conflict(_)) => {}
             answer => return answer,
         }
     }
@@ -203,14 +203,14 @@ fn again<T>(mut statement: impl FnMut() -> Result<T, DieselError>) -> Result<T, 
 }
 
 impl<C: Engine + R2D2Connection + Send + 'static> BlockingStore for DieselStore<C> {
-    type Error = DieselError;
+    type Error = DieselStoreError;
 
-    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
         let mut connection = self.connection()?;
         again(|| connection.find(subject))
     }
 
-    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselError> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
         let mut connection = self.connection()?;
         connection.durable()?;
         again(|| connection.swap(&write))

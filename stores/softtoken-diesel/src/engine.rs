@@ -8,7 +8,7 @@ use diesel::connection::{AnsiTransactionManager, Connection};
 use diesel::{QueryResult, RunQueryDsl as _};
 use softtoken::store::{Snapshot, Swap, Write};
 
-use crate::DieselError;
+use crate::DieselStoreError;
 use crate::statements::{CompareAndSwap, Load, found, swapped};
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 use crate::statements::{FULL, Synchronous};
@@ -20,17 +20,17 @@ pub trait Engine: Connection<TransactionManager = AnsiTransactionManager> + seal
 pub(crate) mod sealed {
     use diesel::QueryResult;
 
-    use super::{DieselError, Snapshot, Swap, Write};
+    use super::{DieselStoreError, Snapshot, Swap, Write};
 
     pub trait Rows: Sized {
         /// Makes the table where there is none.
         const TABLE: &str;
 
         /// Loads the row of a subject, within a transaction or without.
-        fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselError>;
+        fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError>;
 
         /// Swaps, within a transaction or without.
-        fn swap(&mut self, write: &Write) -> Result<Swap, DieselError>;
+        fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError>;
 
         /// Makes the next commit wait for the disk, where the swap itself does not.
         fn durable(&mut self) -> QueryResult<()>;
@@ -42,11 +42,11 @@ pub(crate) mod sealed {
 
 macro_rules! rows {
     () => {
-        fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+        fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             found(Load(subject).get_result(self)?)
         }
 
-        fn swap(&mut self, write: &Write) -> Result<Swap, DieselError> {
+        fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
             swapped(CompareAndSwap::new(write).execute(self)?)
         }
     };

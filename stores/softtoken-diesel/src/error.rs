@@ -10,7 +10,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 /// No text of an error holds a record. A subject may stand in what the database said.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DieselError {
+pub enum DieselStoreError {
     /// The pool gave no connection. Nothing was asked.
     #[error("no connection")]
     Pool(#[source] Box<dyn StdError + Send + Sync>),
@@ -51,7 +51,7 @@ pub enum DieselError {
     ShutDown,
 }
 
-impl From<Error> for DieselError {
+impl From<Error> for DieselStoreError {
     fn from(error: Error) -> Self {
         use DatabaseErrorKind::{
             CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation,
@@ -70,7 +70,7 @@ impl From<Error> for DieselError {
     }
 }
 
-impl DieselError {
+impl DieselStoreError {
     /// Returns what to say of a transaction that cannot be read any more, before its commit.
     pub(crate) fn undone(self) -> Self {
         match self {
@@ -84,21 +84,21 @@ impl DieselError {
 mod tests {
     use diesel::result::{DatabaseErrorKind, Error};
 
-    use super::DieselError;
+    use super::DieselStoreError;
 
     #[test]
     fn only_what_the_database_has_refused_is_known_to_be_undone() {
         let failed = |kind| {
             let said = Box::new(String::from("said"));
-            DieselError::from(Error::DatabaseError(kind, said))
+            DieselStoreError::from(Error::DatabaseError(kind, said))
         };
         assert!(matches!(
             failed(DatabaseErrorKind::SerializationFailure),
-            DieselError::Conflict(_)
+            DieselStoreError::Conflict(_)
         ));
         assert!(matches!(
             failed(DatabaseErrorKind::ForeignKeyViolation),
-            DieselError::Refused(_)
+            DieselStoreError::Refused(_)
         ));
         for kind in [
             DatabaseErrorKind::ClosedConnection,
@@ -106,7 +106,7 @@ mod tests {
             DatabaseErrorKind::ReadOnlyTransaction,
             DatabaseErrorKind::Unknown,
         ] {
-            assert!(matches!(failed(kind), DieselError::Database(_)));
+            assert!(matches!(failed(kind), DieselStoreError::Database(_)));
         }
     }
 }

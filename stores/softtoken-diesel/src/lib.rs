@@ -132,7 +132,7 @@ pub use blocking::PostgresStore;
 pub use blocking::SqliteStore;
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "async-sqlite"))]
 pub use engine::Engine;
-pub use error::DieselError;
+pub use error::DieselStoreError;
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 pub use migrations::POSTGRES_MIGRATIONS;
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]

@@ -9,7 +9,7 @@ use softtoken::Revision;
 use softtoken::mfa::Decision;
 use softtoken::store::{Snapshot, Swap, Write};
 
-use crate::DieselError;
+use crate::DieselStoreError;
 
 /// What the engines say differently.
 pub(crate) trait Dialect: Backend {
@@ -66,13 +66,13 @@ where
 }
 
 /// Returns what was found, where there is a row.
-pub(crate) fn found(row: Row) -> Result<Option<Snapshot>, DieselError> {
+pub(crate) fn found(row: Row) -> Result<Option<Snapshot>, DieselStoreError> {
     match row {
-        (_, _, true) => Err(DieselError::Standby),
+        (_, _, true) => Err(DieselStoreError::Standby),
         (None, _, _) => Ok(None),
         // A revision that no store has written is an error, not a row to begin anew.
         (Some(revision), record, _) => Ok(Some(Snapshot {
-            revision: Revision::from_i64(revision).ok_or(DieselError::Revision(revision))?,
+            revision: Revision::from_i64(revision).ok_or(DieselStoreError::Revision(revision))?,
             record: record.unwrap_or_default(),
         })),
     }
@@ -143,11 +143,11 @@ where
 }
 
 /// Returns what the number of changed rows says.
-pub(crate) fn swapped(rows: usize) -> Result<Swap, DieselError> {
+pub(crate) fn swapped(rows: usize) -> Result<Swap, DieselStoreError> {
     match rows {
         1 => Ok(Swap::Stored),
         0 => Ok(Swap::Conflict),
-        rows => Err(DieselError::Rows(rows)),
+        rows => Err(DieselStoreError::Rows(rows)),
     }
 }
 
@@ -188,14 +188,14 @@ mod tests {
     use softtoken::store::Swap;
 
     use super::{found, swapped};
-    use crate::DieselError;
+    use crate::DieselStoreError;
 
     #[test]
     fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() {
         for revision in [0, -1, i64::MIN] {
             let row = (Some(revision), Some(vec![1]), false);
             let refused = found(row).expect_err("no store has written it");
-            assert!(matches!(refused, DieselError::Revision(held) if held == revision));
+            assert!(matches!(refused, DieselStoreError::Revision(held) if held == revision));
         }
         assert_eq!(found((None, None, false)).expect("there is no row"), None);
         for revision in [1, i64::MAX] {
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_standby_is_refused_with_a_row_and_without() {
         for row in [(Some(1), Some(vec![1]), true), (None, None, true)] {
-            assert!(matches!(found(row), Err(DieselError::Standby)));
+            assert!(matches!(found(row), Err(DieselStoreError::Standby)));
         }
     }
 
@@ -215,6 +215,6 @@ mod tests {
     fn two_rows_of_one_subject_are_neither_stored_nor_a_conflict() {
         assert!(matches!(swapped(1), Ok(Swap::Stored)));
         assert!(matches!(swapped(0), Ok(Swap::Conflict)));
-        assert!(matches!(swapped(2), Err(DieselError::Rows(2))));
+        assert!(matches!(swapped(2), Err(DieselStoreError::Rows(2))));
     }
 }

@@ -20,7 +20,7 @@ use softtoken::own_transaction::{self, Ending, Logins};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
 use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
 use softtoken_diesel::{
-    Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselError,
+    Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselStoreError,
 };
 use softtoken_faults::{Blocked, Postgres, endure, endure_logins};
 use tempfile::TempDir;
@@ -244,7 +244,7 @@ async fn log_in<C: Own>(
     login: &Login,
     code: Code,
     row: &str,
-) -> Result<Evidence, MfaError<DieselError>> {
+) -> Result<Evidence, MfaError<DieselStoreError>> {
     let request = respond(store, login, code).await;
     let mut accepted = store.begin("alice", request).await?;
     let written = accepted.transaction().batch_execute(row).await;
@@ -353,7 +353,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
     let answer = log_in(store, &login, login.code(), FORBIDDEN).await;
     let error = answer.expect_err("it is forbidden");
     assert!(
-        matches!(error, MfaError::Store(DieselError::Refused(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Refused(_))),
         "{error:?}"
     );
     accepted(store, &login, 4).await;
@@ -364,7 +364,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
     let answer = log_in(store, &login, login.code(), "ROLLBACK").await;
     let error = answer.expect_err("it is not there any more");
     assert!(
-        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
         "{error:?}"
     );
     accepted(store, &login, 6).await;
@@ -379,7 +379,7 @@ async fn login_and_code_share_their_fate<C: Own>(store: &AsyncDieselStore<C>) {
         .await
         .expect_err("it is not the last one");
     assert!(
-        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
         "{error:?}"
     );
     // What is left of it is open on its connection, which is closed.
@@ -449,13 +449,13 @@ impl<C: Own> Application<C> {
 }
 
 impl<C: Own> Store for Application<C> {
-    type Error = DieselError;
+    type Error = DieselStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
         Store::load(&self.0, subject).await
     }
 
-    async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselError> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
         self.0.compare_and_swap(write).await
     }
 }
@@ -466,7 +466,7 @@ impl<C: Own> Logins for Application<C> {
         subject: &str,
         request: Request<O>,
         login: &own_transaction::Login,
-    ) -> Result<Option<O::Output>, MfaError<DieselError>> {
+    ) -> Result<Option<O::Output>, MfaError<DieselStoreError>> {
         let failed = |error: diesel::result::Error| MfaError::Store(error.into());
         let mut accepted = self.0.begin(subject, request).await?;
         let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
@@ -485,10 +485,10 @@ impl<C: Own> Logins for Application<C> {
         accepted.commit().await.map(Some)
     }
 
-    async fn has_row(&self, row: &str) -> Result<bool, DieselError> {
+    async fn has_row(&self, row: &str) -> Result<bool, DieselStoreError> {
         let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
         let connection = self.0.pool().get().await;
-        let mut connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        let mut connection = connection.map_err(|error| DieselStoreError::Pool(Box::new(error)))?;
         Ok(connection.try_number(&select).await? == 1)
     }
 }
@@ -609,7 +609,7 @@ fn a_standby_is_refused() -> Outcome {
         let refused = runtime
             .block_on(Store::load(&store, subject))
             .expect_err("it lags");
-        assert!(matches!(refused, DieselError::Standby), "{refused:?}");
+        assert!(matches!(refused, DieselStoreError::Standby), "{refused:?}");
     }
     Ok(())
 }
@@ -618,5 +618,5 @@ fn a_standby_is_refused() -> Outcome {
 fn without_a_runtime_nothing_is_asked() {
     let engine = sqlite(1);
     let answer = pollster::block_on(Store::load(&engine.store, "alice"));
-    assert!(matches!(answer, Err(DieselError::NoRuntime)), "{answer:?}");
+    assert!(matches!(answer, Err(DieselStoreError::NoRuntime)), "{answer:?}");
 }

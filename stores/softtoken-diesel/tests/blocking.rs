@@ -22,7 +22,7 @@ use softtoken::own_transaction::{self, BlockingLogins, Ending};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
 use softtoken::{BlockingStore, Code, Error as MfaError, Evidence, Rejection, Revision};
 use softtoken_diesel::{
-    DieselError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
+    DieselStoreError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
     SQLITE_SETTINGS, SqliteStore,
 };
 use softtoken_faults::{Postgres, endure, endure_logins};
@@ -180,7 +180,7 @@ fn one_of_64<C: Own>(store: &DieselStore<C>) -> Outcome {
             match answer {
                 Ok(_) => true,
                 Err(error) => {
-                    let error = error.downcast_ref::<MfaError<DieselError>>();
+                    let error = error.downcast_ref::<MfaError<DieselStoreError>>();
                     let rejection = error.and_then(MfaError::rejection);
                     assert_eq!(rejection, Some(Rejection::Reused), "{error:?}");
                     false
@@ -264,7 +264,7 @@ fn log_in<C: Own>(
 }
 
 /// The error of a login that was not accepted, as the store has it.
-fn failure(answer: Result<Evidence, Failure>) -> MfaError<DieselError> {
+fn failure(answer: Result<Evidence, Failure>) -> MfaError<DieselStoreError> {
     let error = answer.expect_err("nobody is let in");
     *error.downcast().expect("it is the request's")
 }
@@ -332,7 +332,7 @@ fn login_and_code_share_their_fate<C: Own>(store: &DieselStore<C>, is_closed: &s
     let (answer, _) = log_in(store, &login, login.code(), forbidden);
     let error = failure(answer);
     assert!(
-        matches!(error, MfaError::Store(DieselError::Refused(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Refused(_))),
         "{error:?}"
     );
     accepted(4)?;
@@ -343,7 +343,7 @@ fn login_and_code_share_their_fate<C: Own>(store: &DieselStore<C>, is_closed: &s
     });
     let error = failure(answer);
     assert!(
-        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
         "{error:?}"
     );
     accepted(5)?;
@@ -352,7 +352,7 @@ fn login_and_code_share_their_fate<C: Own>(store: &DieselStore<C>, is_closed: &s
     });
     let error = failure(answer);
     assert!(
-        matches!(error, MfaError::Store(DieselError::Undone(_))),
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
         "{error:?}"
     );
     accepted(6)?;
@@ -390,13 +390,13 @@ impl<C: Own> Application<C> {
 }
 
 impl<C: Own> BlockingStore for Application<C> {
-    type Error = DieselError;
+    type Error = DieselStoreError;
 
-    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselError> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
         self.0.compare_and_swap_blocking(write)
     }
 }
@@ -404,11 +404,11 @@ impl<C: Own> BlockingStore for Application<C> {
 /// Why a login was not committed.
 enum Unfinished {
     Left,
-    Failed(MfaError<DieselError>),
+    Failed(MfaError<DieselStoreError>),
 }
 
-impl From<MfaError<DieselError>> for Unfinished {
-    fn from(error: MfaError<DieselError>) -> Self {
+impl From<MfaError<DieselStoreError>> for Unfinished {
+    fn from(error: MfaError<DieselStoreError>) -> Self {
         Self::Failed(error)
     }
 }
@@ -425,7 +425,7 @@ impl<C: Own> BlockingLogins for Application<C> {
         subject: &str,
         request: Request<O>,
         login: &own_transaction::Login,
-    ) -> Result<Option<O::Output>, MfaError<DieselError>> {
+    ) -> Result<Option<O::Output>, MfaError<DieselStoreError>> {
         let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
         let answer = self.0.transaction(subject, &request, |own, _| {
             own.batch_execute(&insert)?;
@@ -448,10 +448,10 @@ impl<C: Own> BlockingLogins for Application<C> {
         }
     }
 
-    fn has_row_blocking(&self, row: &str) -> Result<bool, DieselError> {
+    fn has_row_blocking(&self, row: &str) -> Result<bool, DieselStoreError> {
         let select = format!("SELECT count(*) AS number FROM own WHERE login = '{row}'");
         let connection = self.0.pool().get();
-        let mut connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        let mut connection = connection.map_err(|error| DieselStoreError::Pool(Box::new(error)))?;
         Ok(connection.try_number(&select)? == 1)
     }
 }
@@ -521,7 +521,7 @@ fn a_failure_that_the_login_keeps_to_itself_lets_nobody_in() -> Outcome {
     });
     let error = failure(answer);
     assert!(
-        matches!(error, MfaError::Store(DieselError::Undone(_))) && called,
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))) && called,
         "{error:?}"
     );
     let (answer, _) = log_in(&store, &login, login.code(), |_| Ok(()));
@@ -594,7 +594,7 @@ fn a_standby_is_refused() -> Outcome {
     server.become_standby().expect("it starts again");
     for subject in ["alice", "nobody"] {
         let refused = store.load_blocking(subject).expect_err("it lags");
-        assert!(matches!(refused, DieselError::Standby), "{refused:?}");
+        assert!(matches!(refused, DieselStoreError::Standby), "{refused:?}");
     }
     let swapped = login.import().run_blocking(&store, "bob");
     assert_eq!(swapped.expect_err("it lags").name(), "store");
@@ -610,7 +610,7 @@ fn what_no_store_has_written_is_an_error() -> Outcome {
         .get()?
         .batch_execute("INSERT INTO softtoken VALUES ('alice', -1, x'01')")?;
     let refused = store.load_blocking("alice").expect_err("it is no revision");
-    assert!(matches!(refused, DieselError::Revision(-1)), "{refused:?}");
+    assert!(matches!(refused, DieselStoreError::Revision(-1)), "{refused:?}");
     Ok(())
 }
 
@@ -631,7 +631,7 @@ fn two_rows_of_one_subject_are_an_error() -> Outcome {
     );
     let swapped = store.compare_and_swap_blocking(write.ok_or("there is a next one")?);
     let refused = swapped.expect_err("two rows are no subject's");
-    assert!(matches!(refused, DieselError::Rows(2)), "{refused:?}");
+    assert!(matches!(refused, DieselStoreError::Rows(2)), "{refused:?}");
     Ok(())
 }
 

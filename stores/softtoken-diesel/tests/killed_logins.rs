@@ -13,7 +13,7 @@ use softtoken::mfa::Request;
 use softtoken::own_transaction::{BlockingLogins, Ending, Login};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{BlockingStore, Error as MfaError};
-use softtoken_diesel::{DieselError, SQLITE_SETTINGS, SqliteStore};
+use softtoken_diesel::{DieselStoreError, SQLITE_SETTINGS, SqliteStore};
 use softtoken_faults::endure_logins_in_a_file;
 
 const KILLS: u64 = 20;
@@ -31,13 +31,13 @@ impl CustomizeConnection<SqliteConnection, Error> for Settings {
 struct Application(SqliteStore);
 
 impl BlockingStore for Application {
-    type Error = DieselError;
+    type Error = DieselStoreError;
 
-    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
         self.0.load_blocking(subject)
     }
 
-    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselError> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
         self.0.compare_and_swap_blocking(write)
     }
 }
@@ -54,19 +54,19 @@ impl BlockingLogins for Application {
         subject: &str,
         request: Request<O>,
         login: &Login,
-    ) -> Result<Option<O::Output>, MfaError<DieselError>> {
+    ) -> Result<Option<O::Output>, MfaError<DieselStoreError>> {
         assert_eq!(login.ending(), Ending::Commit);
         let answer = self.0.transaction(subject, &request, |own, _| {
             let insert = sql_query("INSERT INTO logins VALUES (?)");
             let written = insert.bind::<Text, _>(login.row()).execute(own);
-            written.map_err(|error| MfaError::Store(DieselError::from(error)))
+            written.map_err(|error| MfaError::Store(DieselStoreError::from(error)))
         });
         answer.map(|(output, _rows)| Some(output))
     }
 
-    fn has_row_blocking(&self, row: &str) -> Result<bool, DieselError> {
+    fn has_row_blocking(&self, row: &str) -> Result<bool, DieselStoreError> {
         let connection = self.0.pool().get();
-        let mut connection = connection.map_err(|error| DieselError::Pool(Box::new(error)))?;
+        let mut connection = connection.map_err(|error| DieselStoreError::Pool(Box::new(error)))?;
         let select = sql_query("SELECT EXISTS (SELECT 1 FROM logins WHERE login = ?) AS found");
         let row: Found = select.bind::<Text, _>(row).get_result(&mut connection)?;
         Ok(row.found)

@@ -72,7 +72,7 @@ pub struct RedisStore<C = ConnectionManager> {
 /// Says why Redis did not answer. Whether a swap was applied is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum RedisStoreError {
     /// There is no connection, or the command failed.
     #[error("the command failed")]
     Redis(#[from] RedisError),
@@ -110,7 +110,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// No server answers, or it is not such a one. Nothing was written.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
         let store = Self::connect_unchecked(url).await?;
         let mut connection = store.connection.clone();
         // The primary. A replica lags, and answers a sign-in as things were before an
@@ -119,7 +119,7 @@ impl RedisStore {
         let role = about.into_iter().next().unwrap_or(Value::Nil);
         let role: String = redis::from_redis_value(role).map_err(RedisError::from)?;
         if role != "master" {
-            return Err(StoreError::Role(role));
+            return Err(RedisStoreError::Role(role));
         }
         for (setting, demanded) in SETTINGS {
             let mut get = cmd("CONFIG");
@@ -128,12 +128,12 @@ impl RedisStore {
                 get.query_async(&mut connection)
                     .await
                     .map_err(|error| match error.code() {
-                        Some("ERR" | "NOPERM") => StoreError::Hidden(setting, error),
+                        Some("ERR" | "NOPERM") => RedisStoreError::Hidden(setting, error),
                         _ => error.into(),
                     })?;
             let found = shown.map(|(_, found)| found).unwrap_or_default();
             if found != demanded {
-                return Err(StoreError::Setting {
+                return Err(RedisStoreError::Setting {
                     setting,
                     found,
                     demanded,
@@ -149,7 +149,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// No server answers.
-    pub async fn connect_unchecked(url: &str) -> Result<Self, StoreError> {
+    pub async fn connect_unchecked(url: &str) -> Result<Self, RedisStoreError> {
         // Every wait ends, and no command is sent twice. What is tried again is the
         // connection.
         let config = ConnectionManagerConfig::new()
@@ -188,23 +188,23 @@ fn key(subject: &str) -> String {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync> Store for RedisStore<C> {
-    type Error = StoreError;
+    type Error = RedisStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, StoreError> {
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, RedisStoreError> {
         let mut get = cmd("HMGET");
         get.arg(key(subject)).arg("revision").arg("record");
         match get.query_async(&mut self.connection.clone()).await? {
             (None::<i64>, None::<Vec<u8>>) => Ok(None),
             (Some(revision), Some(record)) => Ok(Some(Snapshot {
                 // A revision that was never written is an error, not a record to begin anew.
-                revision: Revision::from_i64(revision).ok_or(StoreError::Layout)?,
+                revision: Revision::from_i64(revision).ok_or(RedisStoreError::Layout)?,
                 record,
             })),
-            _ => Err(StoreError::Layout),
+            _ => Err(RedisStoreError::Layout),
         }
     }
 
-    async fn compare_and_swap(&self, write: Write) -> Result<Swap, StoreError> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, RedisStoreError> {
         let expected = write.expected().map(|expected| expected.to_string());
         let mut swap = SWAP.key(key(write.subject()));
         swap.arg(expected.unwrap_or_default())
@@ -215,7 +215,7 @@ impl<C: ConnectionLike + Clone + Send + Sync> Store for RedisStore<C> {
         match swap.invoke_async(&mut self.connection.clone()).await? {
             1 => Ok(Swap::Stored),
             0 => Ok(Swap::Conflict),
-            _ => Err(StoreError::Layout),
+            _ => Err(RedisStoreError::Layout),
         }
     }
 }

@@ -10,7 +10,7 @@ use softtoken::association::Events;
 use softtoken::store::{Swap, Write, conformance};
 use softtoken::{BlockingStore as _, Revision, Store as _};
 use softtoken_faults::{endure, free_port};
-use softtoken_redis::{RedisStore, StoreError};
+use softtoken_redis::{RedisStore, RedisStoreError};
 
 mod engine;
 
@@ -189,7 +189,7 @@ fn a_server_that_would_forget_is_refused() {
         let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
         let error = connected.expect_err(demanded);
         assert!(
-            matches!(&error, StoreError::Setting { setting, found, .. } if *setting == demanded && found == lax),
+            matches!(&error, RedisStoreError::Setting { setting, found, .. } if *setting == demanded && found == lax),
             "{error:?}"
         );
     }
@@ -202,7 +202,7 @@ fn a_server_that_hides_its_settings_is_taken_only_by_name() -> Outcome {
     let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
     let error = connected.expect_err("nothing was seen");
     assert!(
-        matches!(error, StoreError::Hidden("appendonly", _)),
+        matches!(error, RedisStoreError::Hidden("appendonly", _)),
         "{error:?}"
     );
     let connect = RedisStore::connect_unchecked(&engine.url);
@@ -219,7 +219,7 @@ fn a_replica_is_refused() {
     let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
     let error = connected.expect_err("it lags");
     assert!(
-        matches!(&error, StoreError::Role(role) if role == "slave"),
+        matches!(&error, RedisStoreError::Role(role) if role == "slave"),
         "{error:?}"
     );
 }

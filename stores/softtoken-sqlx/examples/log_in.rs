@@ -14,7 +14,7 @@ use softtoken::{
     Challenge, ChallengeSession, Context, Error as MfaError, Evidence, Grant, Mfa, OsEntropy,
     Policy, SessionKeys,
 };
-use softtoken_sqlx::{SqliteStore, SqlxError};
+use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 
 const LOGINS: &str =
@@ -28,7 +28,7 @@ async fn log_in(
     session: &ChallengeSession,
     code: Code,
     device: &str,
-) -> Result<Evidence, MfaError<SqlxError>> {
+) -> Result<Evidence, MfaError<SqlxStoreError>> {
     let request = mfa.respond(session, code);
     let mut accepted = store.begin(session.subject(), request).await?;
     let login = sqlx::query("INSERT INTO logins (user_id, device) VALUES (?, ?)")

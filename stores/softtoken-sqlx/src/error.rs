@@ -6,7 +6,7 @@ use crate::engine::{self, Verdict};
 /// said is the [`source`](core::error::Error::source), whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SqlxError {
+pub enum SqlxStoreError {
     /// No connection was to be had, the statement failed, or the connection while the statement
     /// ran. Where a swap or a commit was under way, it is not known whether the database has stored
     /// it.
@@ -44,7 +44,7 @@ pub enum SqlxError {
     ShutDown,
 }
 
-impl From<sqlx::Error> for SqlxError {
+impl From<sqlx::Error> for SqlxStoreError {
     /// Tells what a statement has failed by, one of your application's own as well:
     /// [`Conflict`](Self::Conflict) where the engine says that another transaction was in the way,
     /// and [`Database`](Self::Database) for everything else.

@@ -50,7 +50,7 @@ mod task;
 mod transaction;
 
 pub use engine::Engine;
-pub use error::SqlxError;
+pub use error::SqlxStoreError;
 pub use login::Accepted;
 
 use task::uncut;
@@ -73,7 +73,7 @@ pub type MySqlStore = SqlxStore<sqlx::MySql>;
 ///
 /// A clone is the same store, and as cheap as a clone of the pool. The engine's settings are looked
 /// at once, by the first request, and what would lose acknowledged swaps is refused as
-/// [`SqlxError::Setting`].
+/// [`SqlxStoreError::Setting`].
 pub struct SqlxStore<DB: Engine> {
     pool: Pool<DB>,
     shared: Arc<Shared>,
@@ -142,14 +142,14 @@ impl<DB: Engine> SqlxStore<DB> {
     ///
     /// # Errors
     ///
-    /// [`SqlxError::Database`]: there is no database, or it does not let this user make a table.
-    pub async fn migrate(&self) -> Result<(), SqlxError> {
+    /// [`SqlxStoreError::Database`]: there is no database, or it does not let this user make a table.
+    pub async fn migrate(&self) -> Result<(), SqlxStoreError> {
         let store = self.clone();
         uncut(async move { Ok(DB::migrate(&mut *store.idle().await?).await?) }).await?
     }
 
     /// Waits for a turn to write. Whoever drops this future has left the queue.
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlxError> {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlxStoreError> {
         let turn = Arc::clone(&self.shared.turns).acquire_owned();
         let waited = timeout(self.pool.options().get_acquire_timeout(), turn).await;
         let closed = |_| sqlx::Error::PoolClosed;
@@ -161,7 +161,7 @@ impl<DB: Engine> SqlxStore<DB> {
     /// Takes a connection that is in no transaction. One that the driver counts as in a transaction
     /// was left so, or its transaction has ended without the driver: a statement on it would be
     /// part of what nobody commits.
-    async fn idle(&self) -> Result<PoolConnection<DB>, SqlxError> {
+    async fn idle(&self) -> Result<PoolConnection<DB>, SqlxStoreError> {
         loop {
             let connection = self.pool.acquire().await?;
             if !connection.is_in_transaction() {
@@ -174,7 +174,7 @@ impl<DB: Engine> SqlxStore<DB> {
 
     /// Takes a connection whose settings do. The connections of a pool are made alike, so one of
     /// them is asked, once.
-    async fn connection(&self) -> Result<PoolConnection<DB>, SqlxError> {
+    async fn connection(&self) -> Result<PoolConnection<DB>, SqlxStoreError> {
         let mut connection = self.idle().await?;
         if !self.shared.checked.load(Ordering::Relaxed) {
             DB::check(&mut connection, !self.durable_otherwise).await?;
@@ -184,7 +184,7 @@ impl<DB: Engine> SqlxStore<DB> {
     }
 
     /// Begins a transaction.
-    async fn open(&self, turn: Arc<OwnedSemaphorePermit>) -> Result<Open<DB>, SqlxError> {
+    async fn open(&self, turn: Arc<OwnedSemaphorePermit>) -> Result<Open<DB>, SqlxStoreError> {
         Open::begin(self.connection().await?, turn).await
     }
 }
@@ -193,9 +193,9 @@ impl<DB: Engine> SqlxStore<DB> {
 // the server has to find its place again, and not every one does; and a pool whose future is
 // dropped closes the connection that it was about to give.
 impl<DB: Engine> Store for SqlxStore<DB> {
-    type Error = SqlxError;
+    type Error = SqlxStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxError> {
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxStoreError> {
         let (store, subject) = (self.clone(), subject.to_owned());
         uncut(async move {
             let mut connection = store.connection().await?;
@@ -203,7 +203,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
             // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
             for _ in 1..LOADS {
                 match found {
-                    Err(SqlxError::Conflict(_)) => {
+                    Err(SqlxStoreError::Conflict(_)) => {
                         found = DB::load(&mut connection, &subject).await;
                     }
                     _ => break,
@@ -214,7 +214,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         .await?
     }
 
-    async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxError> {
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxStoreError> {
         let (store, turn) = (self.clone(), self.turn().await?);
         uncut(async move {
             let mut connection = store.connection().await?;

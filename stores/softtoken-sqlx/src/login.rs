@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::{self, Engine};
 use crate::task::uncut;
 use crate::transaction::Open;
-use crate::{SqlxError, SqlxStore};
+use crate::{SqlxStoreError, SqlxStore};
 use softtoken::association::Operation;
 use softtoken::mfa::{Decision, Request};
 use softtoken::store::Swap;
@@ -36,7 +36,7 @@ impl<DB: Engine> SqlxStore<DB> {
         &self,
         subject: &str,
         request: impl Into<Arc<Request<O>>>,
-    ) -> Result<Accepted<DB, O::Output>, Error<SqlxError>> {
+    ) -> Result<Accepted<DB, O::Output>, Error<SqlxStoreError>> {
         let request = request.into();
         let turn = Arc::new(self.turn().await.map_err(Error::Store)?);
         let (store, subject) = (self.clone(), subject.to_owned());
@@ -47,7 +47,7 @@ impl<DB: Engine> SqlxStore<DB> {
                     Ok(Some(decision)) if decision.is_rejection() => match open.commit().await {
                         // The count is stored, and no transaction is open.
                         Ok(()) => drop(decision.committed()?),
-                        Err(SqlxError::Conflict(_)) => {}
+                        Err(SqlxStoreError::Conflict(_)) => {}
                         Err(error) => return Err(Error::Store(error)),
                     },
                     Ok(Some(decision)) => {
@@ -58,7 +58,7 @@ impl<DB: Engine> SqlxStore<DB> {
                         });
                     }
                     // Another request was faster: decide again, on the row as it is now.
-                    Ok(None) | Err(Error::Store(SqlxError::Conflict(_))) => {
+                    Ok(None) | Err(Error::Store(SqlxStoreError::Conflict(_))) => {
                         open.rollback().await.map_err(Error::Store)?;
                     }
                     Err(error) => return Err(error),
@@ -75,7 +75,7 @@ async fn attempt<DB: Engine, O: Operation>(
     open: &mut Open<DB>,
     subject: &str,
     request: &Request<O>,
-) -> Result<Option<Decision<O::Output>>, Error<SqlxError>> {
+) -> Result<Option<Decision<O::Output>>, Error<SqlxStoreError>> {
     let row = DB::load_locked(open.connection(), subject).await;
     let found = row.and_then(engine::snapshot).map_err(Error::Store)?;
     let decision = request.decide(subject, found)?;
@@ -113,8 +113,8 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     ///
     /// Where a statement fails, drop this value and begin again: the failure may have taken the
     /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock or a full disk), and
-    /// then [`commit`](Self::commit) fails as [`SqlxError::Undone`]. What may fail by itself goes
-    /// into a savepoint. `SqlxError::from` says of the driver's error whether another transaction
+    /// then [`commit`](Self::commit) fails as [`SqlxStoreError::Undone`]. What may fail by itself goes
+    /// into a savepoint. `SqlxStoreError::from` says of the driver's error whether another transaction
     /// was in the way.
     pub fn transaction(&mut self) -> &mut DB::Connection {
         self.open.connection()
@@ -125,10 +125,10 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`], and nobody is let in. By [`SqlxError::Conflict`], [`SqlxError::Refused`]
-    /// and [`SqlxError::Undone`] nothing was stored: the code is not spent, and the same request
+    /// [`Error::Store`], and nobody is let in. By [`SqlxStoreError::Conflict`], [`SqlxStoreError::Refused`]
+    /// and [`SqlxStoreError::Undone`] nothing was stored: the code is not spent, and the same request
     /// may begin again. By any other it is not known whether all was stored or nothing.
-    pub async fn commit(self) -> Result<T, Error<SqlxError>> {
+    pub async fn commit(self) -> Result<T, Error<SqlxStoreError>> {
         let Self {
             mut open,
             decision,
@@ -148,7 +148,7 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     /// # Errors
     ///
     /// The connection was lost; then the database rolls back by itself.
-    pub async fn rollback(self) -> Result<(), SqlxError> {
+    pub async fn rollback(self) -> Result<(), SqlxStoreError> {
         uncut(async move { self.open.rollback().await }).await?
     }
 }

@@ -9,7 +9,7 @@ use sqlx_core::transaction::TransactionManager as _;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::SqlxError;
+use crate::SqlxStoreError;
 use crate::engine::{self, Engine};
 
 /// Is a transaction, rolled back where it is dropped. Its connection goes back to the pool where
@@ -29,7 +29,7 @@ impl<DB: Engine> Open<DB> {
     pub(crate) async fn begin(
         connection: PoolConnection<DB>,
         turn: Arc<OwnedSemaphorePermit>,
-    ) -> Result<Self, SqlxError> {
+    ) -> Result<Self, SqlxStoreError> {
         let mut open = Self {
             connection: Some(connection),
             runtime: Handle::current(),
@@ -51,31 +51,31 @@ impl<DB: Engine> Open<DB> {
         &mut self,
         subject: &str,
         write: Option<&Write>,
-    ) -> Result<(), SqlxError> {
+    ) -> Result<(), SqlxStoreError> {
         let row = DB::load_locked(self.connection(), subject).await;
         let row = row.map_err(|error| match error {
-            SqlxError::Database(error) => SqlxError::Undone(error),
+            SqlxStoreError::Database(error) => SqlxStoreError::Undone(error),
             other => other,
         });
         let found = engine::snapshot(row?)?;
         if write.is_some_and(|write| found != Some(write.snapshot())) {
-            return Err(SqlxError::Undone(sqlx::Error::RowNotFound));
+            return Err(SqlxStoreError::Undone(sqlx::Error::RowNotFound));
         }
         Ok(())
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), SqlxError> {
+    pub(crate) async fn commit(mut self) -> Result<(), SqlxStoreError> {
         let committed = DB::TransactionManager::commit(self.connection()).await;
         committed.map_err(engine::refused)?;
         // One that was begun within, and is open still, is what was committed.
         if self.connection().is_in_transaction() {
-            return Err(SqlxError::Undone(sqlx::Error::InvalidSavePointStatement));
+            return Err(SqlxStoreError::Undone(sqlx::Error::InvalidSavePointStatement));
         }
         self.connection = None;
         Ok(())
     }
 
-    pub(crate) async fn rollback(mut self) -> Result<(), SqlxError> {
+    pub(crate) async fn rollback(mut self) -> Result<(), SqlxStoreError> {
         match self.connection.take() {
             Some(connection) => Ok(roll_back(connection).await?),
             None => Ok(()),

@@ -9,7 +9,7 @@ use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
 use softtoken_faults::{Blocked, MariaDb, endure, endure_logins};
-use softtoken_sqlx::{MySqlStore, SqlxError};
+use softtoken_sqlx::{MySqlStore, SqlxStoreError};
 use sqlx::MySql;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use tokio::runtime::Runtime;
@@ -206,7 +206,7 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
     let uncommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
     engine.runtime.block_on(async {
         let refused = lax.load("alice").await.expect_err("it is lax");
-        assert!(matches!(refused, SqlxError::Setting(_)), "{refused:?}");
+        assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused:?}");
         assert!(
             lax.clone()
                 .durable_otherwise()
@@ -221,7 +221,7 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
                 .load("alice")
                 .await
                 .expect_err("no durability mends it");
-            assert!(matches!(refused, SqlxError::Setting(_)), "{refused:?}");
+            assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused:?}");
         }
 
         let replica = sqlx::raw_sql("SET GLOBAL read_only = 1");
@@ -229,7 +229,7 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
         let store = lax.durable_otherwise();
         for subject in ["alice", "nobody"] {
             let refused = store.load(subject).await.expect_err("it lags");
-            assert!(matches!(refused, SqlxError::Standby), "{refused:?}");
+            assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
         }
         Ok(())
     })
@@ -250,7 +250,7 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
                 .load("alice")
                 .await
                 .expect_err("no store has written it");
-            assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
+            assert!(matches!(refused, SqlxStoreError::Revision(held) if held == revision));
         }
         Ok(())
     })
@@ -267,15 +267,15 @@ fn a_statement_says_whether_another_transaction_was_in_the_way() -> Outcome {
             let signal = format!("SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}");
             let signal = sqlx::raw_sql(sqlx::AssertSqlSafe(signal));
             let raised = signal.execute(accepted.transaction()).await;
-            let raised = SqlxError::from(raised.expect_err("it raises"));
-            assert!(matches!(raised, SqlxError::Conflict(_)), "{raised:?}");
+            let raised = SqlxStoreError::from(raised.expect_err("it raises"));
+            assert!(matches!(raised, SqlxStoreError::Conflict(_)), "{raised:?}");
         }
         // A duplicate key of the application's own is its own affair.
         let mut accepted = application::accepted(&application).await;
         MySql::write(&mut accepted, "twice").await?;
         let twice = MySql::write(&mut accepted, "twice").await;
-        let twice = SqlxError::from(twice.expect_err("it is there"));
-        assert!(matches!(twice, SqlxError::Database(_)), "{twice:?}");
+        let twice = SqlxStoreError::from(twice.expect_err("it is there"));
+        assert!(matches!(twice, SqlxStoreError::Database(_)), "{twice:?}");
         Ok(())
     })
 }

@@ -9,7 +9,7 @@ use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
 use softtoken_faults::{Blocked, Postgres as Server, endure, endure_logins};
-use softtoken_sqlx::{PostgresStore, SqlxError};
+use softtoken_sqlx::{PostgresStore, SqlxStoreError};
 use sqlx::Postgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::Runtime;
@@ -231,7 +231,7 @@ fn a_standby_is_refused_and_so_is_a_revision_that_was_never_written() -> Outcome
                 .load("alice")
                 .await
                 .expect_err("no store has written it");
-            assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
+            assert!(matches!(refused, SqlxStoreError::Revision(held) if held == revision));
         }
         Ok::<_, Box<dyn core::error::Error>>(())
     })?;
@@ -240,7 +240,7 @@ fn a_standby_is_refused_and_so_is_a_revision_that_was_never_written() -> Outcome
     engine.runtime.block_on(async {
         for subject in ["alice", "nobody"] {
             let refused = store.load(subject).await.expect_err("it lags");
-            assert!(matches!(refused, SqlxError::Standby), "{refused:?}");
+            assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
         }
     });
     Ok(())
@@ -292,14 +292,14 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
             let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
             let raise = sqlx::raw_sql(sqlx::AssertSqlSafe(raise));
             let raised = raise.execute(accepted.transaction()).await;
-            let raised = SqlxError::from(raised.expect_err("it raises"));
-            assert!(matches!(raised, SqlxError::Conflict(_)), "{raised:?}");
+            let raised = SqlxStoreError::from(raised.expect_err("it raises"));
+            assert!(matches!(raised, SqlxStoreError::Conflict(_)), "{raised:?}");
         }
         let mut accepted = application::accepted(&application).await;
         Postgres::write(&mut accepted, "twice").await?;
         let twice = Postgres::write(&mut accepted, "twice").await;
-        let twice = SqlxError::from(twice.expect_err("it is there"));
-        assert!(matches!(twice, SqlxError::Database(_)), "{twice:?}");
+        let twice = SqlxStoreError::from(twice.expect_err("it is there"));
+        assert!(matches!(twice, SqlxStoreError::Database(_)), "{twice:?}");
         drop(accepted);
 
         let store = &application.store;
@@ -315,7 +315,7 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
             view.execute(store.pool()).await?;
             match store.load("alice").await {
                 Ok(found) => assert!(is_found && found.is_some()),
-                Err(SqlxError::Conflict(_)) => assert!(!is_found),
+                Err(SqlxStoreError::Conflict(_)) => assert!(!is_found),
                 Err(other) => panic!("{other:?}"),
             }
         }

@@ -5,7 +5,7 @@ use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
-use softtoken_sqlx::{SqliteStore, SqlxError};
+use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -118,16 +118,16 @@ fn a_database_that_forgets_what_it_acknowledged_is_refused() -> Outcome {
         store.migrate().await?;
         for _ in 0..2 {
             let refused = store.load("alice").await.expect_err("it is lax");
-            assert!(matches!(refused, SqlxError::Setting(_)), "{refused}");
+            assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
         }
         let first = Write::new("alice", None, b"record".to_vec(), Events::default());
         let first = first.ok_or("there is a first")?;
         let refused = store.compare_and_swap(first).await.expect_err("it is lax");
-        assert!(matches!(refused, SqlxError::Setting(_)), "{refused}");
+        assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
         let otherwise = store.clone().durable_otherwise();
         assert!(otherwise.load("alice").await?.is_none());
         let refused = store.load("alice").await.expect_err("it is lax still");
-        assert!(matches!(refused, SqlxError::Setting(_)), "{refused}");
+        assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
         Ok(())
     })
 }
@@ -150,7 +150,7 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
                 .load("alice")
                 .await
                 .expect_err("no store has written it");
-            assert!(matches!(refused, SqlxError::Revision(held) if held == revision));
+            assert!(matches!(refused, SqlxStoreError::Revision(held) if held == revision));
         }
         Ok(())
     })
@@ -208,7 +208,7 @@ fn a_transaction_that_the_engine_has_ended_leaves_nothing_to_the_next_one() -> O
                     drop(sqlx::raw_sql(ends).execute(accepted.transaction()).await);
                 }
                 let undone = accepted.commit().await.expect_err("it was rolled back");
-                let undone = matches!(undone, softtoken::Error::Store(SqlxError::Undone(_)));
+                let undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
                 assert!(undone, "{ends}");
 
                 // The application's own is a transaction, and a swap is committed at once.
@@ -261,7 +261,7 @@ fn a_nested_transaction_that_is_left_open_is_not_what_is_committed() -> Outcome 
         let mut accepted = application::accepted(&application).await;
         core::mem::forget(accepted.transaction().begin().await?);
         let undone = accepted.commit().await.expect_err("it is not the last one");
-        let undone = matches!(undone, softtoken::Error::Store(SqlxError::Undone(_)));
+        let undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
         assert!(undone);
         application::one_of_sixty_four_logs_in(&application).await;
         Ok(())

@@ -10,7 +10,7 @@ use redis::{Client, Connection, ErrorKind, RedisError, cmd, pipe};
 use softtoken::BlockingStore;
 use softtoken::store::{Snapshot, Store as _, Swap, Write};
 use softtoken_faults::Server;
-use softtoken_redis::{RedisStore, StoreError};
+use softtoken_redis::{RedisStore, RedisStoreError};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -164,13 +164,13 @@ impl Redis {
 }
 
 impl BlockingStore for Redis {
-    type Error = StoreError;
+    type Error = RedisStoreError;
 
-    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, StoreError> {
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, RedisStoreError> {
         self.runtime.block_on(self.store().load(subject))
     }
 
-    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, StoreError> {
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, RedisStoreError> {
         let has_replica = !self.failed_over.load(Ordering::SeqCst);
         let swap = self
             .runtime

@@ -13,7 +13,7 @@ use softtoken::{
     Challenge, Code, Context, Error, Factor, Grant, Mfa, OsEntropy, Policy, SessionKeys, UnixTime,
 };
 use softtoken_adopting_accounts::{Accounts, Clock, Credentials, Failure, UNAUTHORIZED};
-use softtoken_sqlx::{SqliteStore, SqlxError};
+use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use sqlx::SqlitePool;
 
 #[derive(Clone)]
@@ -168,7 +168,7 @@ async fn remove(State(app): State<App>, login: SignedIn) -> Result<(), Failure> 
 }
 
 /// Answers what softtoken refuses: the client learns its name, and when to come back.
-fn refused(error: impl Into<Error<SqlxError>>) -> Failure {
+fn refused(error: impl Into<Error<SqlxStoreError>>) -> Failure {
     let error = error.into();
     match error {
         Error::Rejected {

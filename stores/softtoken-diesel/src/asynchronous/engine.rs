@@ -7,7 +7,7 @@ use diesel_async::AsyncConnection;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
 use softtoken::store::{Snapshot, Swap, Write};
 
-use crate::DieselError;
+use crate::DieselStoreError;
 
 /// Marks the connections that records can be kept over:
 /// [`AsyncPgConnection`](diesel_async::AsyncPgConnection) (feature `async-postgres`) and
@@ -18,7 +18,7 @@ pub trait AsyncEngine: AsyncConnection + sealed::AsyncRows + 'static {
 }
 
 pub(crate) mod sealed {
-    use super::{AsyncConnection, DieselError, NonZeroU32, Snapshot, Swap, Write};
+    use super::{AsyncConnection, DieselStoreError, NonZeroU32, Snapshot, Swap, Write};
     use diesel_async::TransactionManager as _;
 
     pub trait AsyncRows: AsyncConnection {
@@ -29,17 +29,17 @@ pub(crate) mod sealed {
         fn find(
             &mut self,
             subject: &str,
-        ) -> impl Future<Output = Result<Option<Snapshot>, DieselError>> + Send;
+        ) -> impl Future<Output = Result<Option<Snapshot>, DieselStoreError>> + Send;
 
         /// Swaps, within a transaction or without.
         fn swap(&mut self, write: &Write)
-        -> impl Future<Output = Result<Swap, DieselError>> + Send;
+        -> impl Future<Output = Result<Swap, DieselStoreError>> + Send;
 
         /// Makes the next commit wait for the disk, where the swap itself does not.
-        fn durable(&mut self) -> impl Future<Output = Result<(), DieselError>> + Send;
+        fn durable(&mut self) -> impl Future<Output = Result<(), DieselStoreError>> + Send;
 
         /// Begins a transaction in which what was loaded can be swapped.
-        fn begin(&mut self) -> impl Future<Output = Result<(), DieselError>> + Send;
+        fn begin(&mut self) -> impl Future<Output = Result<(), DieselStoreError>> + Send;
 
         /// Returns whether one transaction is open, and none within it.
         fn is_outermost(&mut self) -> bool {
@@ -56,7 +56,7 @@ mod postgres {
     };
 
     use super::{
-        AsyncDieselConnectionManager, AsyncEngine, DieselError, Snapshot, Swap, Write, sealed,
+        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Snapshot, Swap, Write, sealed,
     };
     use crate::statements::{CompareAndSwap, Load, found, swapped};
 
@@ -67,19 +67,19 @@ mod postgres {
     impl sealed::AsyncRows for AsyncPgConnection {
         const TABLE: &str = crate::migrations::POSTGRES_TABLE;
 
-        async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+        async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             found(Load(subject).get_result(self).await?)
         }
 
-        async fn swap(&mut self, write: &Write) -> Result<Swap, DieselError> {
+        async fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
             swapped(CompareAndSwap::new(write).execute(self).await?)
         }
 
-        async fn durable(&mut self) -> Result<(), DieselError> {
+        async fn durable(&mut self) -> Result<(), DieselStoreError> {
             Ok(())
         }
 
-        async fn begin(&mut self) -> Result<(), DieselError> {
+        async fn begin(&mut self) -> Result<(), DieselStoreError> {
             Ok(AnsiTransactionManager::begin_transaction(self).await?)
         }
     }
@@ -91,7 +91,7 @@ mod sqlite {
     use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 
     use super::{
-        AsyncDieselConnectionManager, AsyncEngine, DieselError, Snapshot, Swap, Write, sealed,
+        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Snapshot, Swap, Write, sealed,
     };
     use crate::engine::sealed::Rows;
 
@@ -104,23 +104,23 @@ mod sqlite {
     impl sealed::AsyncRows for Wrapper {
         const TABLE: &str = <SqliteConnection as Rows>::TABLE;
 
-        async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+        async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             let subject = subject.to_owned();
             self.spawn_blocking(move |sqlite| Ok(sqlite.find(&subject)))
                 .await?
         }
 
-        async fn swap(&mut self, write: &Write) -> Result<Swap, DieselError> {
+        async fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
             let write = write.clone();
             self.spawn_blocking(move |sqlite| Ok(sqlite.swap(&write)))
                 .await?
         }
 
-        async fn durable(&mut self) -> Result<(), DieselError> {
+        async fn durable(&mut self) -> Result<(), DieselStoreError> {
             Ok(self.spawn_blocking(Rows::durable).await?)
         }
 
-        async fn begin(&mut self) -> Result<(), DieselError> {
+        async fn begin(&mut self) -> Result<(), DieselStoreError> {
             Ok(self.spawn_blocking(Rows::begin).await?)
         }
     }

@@ -4,7 +4,7 @@ use softtoken::Revision;
 use softtoken::store::{Snapshot, Swap, Write};
 use sqlx::{Database, Error};
 
-use crate::SqlxError;
+use crate::SqlxStoreError;
 
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -34,19 +34,19 @@ pub trait Sealed: Database {
     fn check(
         connection: &mut Self::Connection,
         durability: bool,
-    ) -> impl Future<Output = Result<(), SqlxError>> + Send;
+    ) -> impl Future<Output = Result<(), SqlxStoreError>> + Send;
 
     /// Reads the row of a subject, outside of a transaction, from a server that does not lag.
     fn load(
         connection: &mut Self::Connection,
         subject: &str,
-    ) -> impl Future<Output = Result<Option<Row>, SqlxError>> + Send;
+    ) -> impl Future<Output = Result<Option<Row>, SqlxStoreError>> + Send;
 
     /// Reads the row of a subject in a transaction, as it is now, and keeps others from writing it.
     fn load_locked(
         connection: &mut Self::Connection,
         subject: &str,
-    ) -> impl Future<Output = Result<Option<Row>, SqlxError>> + Send;
+    ) -> impl Future<Output = Result<Option<Row>, SqlxStoreError>> + Send;
 
     /// Writes a row on its condition. Returns how many rows that were.
     fn swap(
@@ -71,34 +71,34 @@ pub(crate) enum Verdict {
 pub(crate) type Row = (i64, Vec<u8>);
 
 /// Says what the columns of a row mean.
-pub(crate) fn snapshot(row: Option<Row>) -> Result<Option<Snapshot>, SqlxError> {
+pub(crate) fn snapshot(row: Option<Row>) -> Result<Option<Snapshot>, SqlxStoreError> {
     let Some((revision, record)) = row else {
         return Ok(None);
     };
     // A revision that was never written is an error, not a row to begin anew.
-    let revision = Revision::from_i64(revision).ok_or(SqlxError::Revision(revision))?;
+    let revision = Revision::from_i64(revision).ok_or(SqlxStoreError::Revision(revision))?;
     Ok(Some(Snapshot { revision, record }))
 }
 
 /// Says what a swap came to, by the rows that it wrote. Everything else is an error: a connection
 /// that is lost has stored it, or has not.
-pub(crate) fn swapped(rows: Result<u64, Error>) -> Result<Swap, SqlxError> {
+pub(crate) fn swapped(rows: Result<u64, Error>) -> Result<Swap, SqlxStoreError> {
     match rows {
         Ok(1) => Ok(Swap::Stored),
         Ok(_) => Ok(Swap::Conflict),
         // The subject's own row is there already.
         Err(Error::Database(error)) if error.is_unique_violation() => Ok(Swap::Conflict),
         Err(error) => match error.into() {
-            SqlxError::Conflict(_) => Ok(Swap::Conflict),
+            SqlxStoreError::Conflict(_) => Ok(Swap::Conflict),
             error => Err(error),
         },
     }
 }
 
 /// Says what a transaction has come to whose commit failed.
-pub(crate) fn refused(error: Error) -> SqlxError {
+pub(crate) fn refused(error: Error) -> SqlxStoreError {
     match verdict(&error) {
-        Verdict::Refused => SqlxError::Refused(error),
+        Verdict::Refused => SqlxStoreError::Refused(error),
         Verdict::Conflict | Verdict::Unknown => error.into(),
     }
 }

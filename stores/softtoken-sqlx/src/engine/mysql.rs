@@ -5,7 +5,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{Error, MySql, MySqlConnection, Row as _};
 
 use super::{Engine, Row, Sealed, Verdict};
-use crate::SqlxError;
+use crate::SqlxStoreError;
 
 const MIGRATION: &str = include_str!("../../migrations/mysql/0001_softtoken.sql");
 
@@ -35,14 +35,14 @@ impl Sealed for MySql {
         Ok(())
     }
 
-    async fn check(connection: &mut MySqlConnection, durability: bool) -> Result<(), SqlxError> {
+    async fn check(connection: &mut MySqlConnection, durability: bool) -> Result<(), SqlxStoreError> {
         let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
         let settings = sqlx::query(settings).fetch_one(&mut *connection).await?;
         if settings.try_get::<i64, _>(0)? == 0 {
-            return Err(SqlxError::Setting("autocommit is off"));
+            return Err(SqlxStoreError::Setting("autocommit is off"));
         }
         if durability && settings.try_get::<i64, _>(1)? == 0 {
-            return Err(SqlxError::Setting(
+            return Err(SqlxStoreError::Setting(
                 "innodb_flush_log_at_trx_commit is not 1",
             ));
         }
@@ -51,7 +51,7 @@ impl Sealed for MySql {
             WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')";
         for level in sqlx::query(isolation).fetch_all(connection).await? {
             if level.try_get::<String, _>(1)? == "READ-UNCOMMITTED" {
-                return Err(SqlxError::Setting("the isolation is READ UNCOMMITTED"));
+                return Err(SqlxStoreError::Setting("the isolation is READ UNCOMMITTED"));
             }
         }
         Ok(())
@@ -60,14 +60,14 @@ impl Sealed for MySql {
     async fn load(
         connection: &mut MySqlConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxError> {
+    ) -> Result<Option<Row>, SqlxStoreError> {
         found(connection, SELECT, subject).await
     }
 
     async fn load_locked(
         connection: &mut MySqlConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxError> {
+    ) -> Result<Option<Row>, SqlxStoreError> {
         found(connection, SELECT_LOCKED, subject).await
     }
 
@@ -101,11 +101,11 @@ async fn found(
     connection: &mut MySqlConnection,
     select: &'static str,
     subject: &str,
-) -> Result<Option<Row>, SqlxError> {
+) -> Result<Option<Row>, SqlxStoreError> {
     let select = sqlx::query(select).bind(subject.as_bytes());
     let row = select.fetch_one(connection).await?;
     if row.try_get::<i64, _>(0)? == 0 {
-        return Err(SqlxError::Standby);
+        return Err(SqlxStoreError::Standby);
     }
     if row.try_get::<i64, _>(1)? == 0 {
         return Ok(None);

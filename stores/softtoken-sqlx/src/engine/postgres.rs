@@ -5,7 +5,7 @@ use sqlx::postgres::PgDatabaseError;
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
 use super::{Engine, Row, Sealed, Verdict};
-use crate::SqlxError;
+use crate::SqlxStoreError;
 
 // Two servers that start at once take turns: two CREATE TABLE IF NOT EXISTS get in each other's
 // way. One simple query is one transaction, which holds the lock.
@@ -47,21 +47,21 @@ impl Sealed for Postgres {
         Ok(())
     }
 
-    async fn check(connection: &mut PgConnection, durability: bool) -> Result<(), SqlxError> {
+    async fn check(connection: &mut PgConnection, durability: bool) -> Result<(), SqlxStoreError> {
         let settings = "SELECT current_setting('fsync') = 'on'
             AND current_setting('full_page_writes') = 'on'";
         let durable: bool = sqlx::query_scalar(settings).fetch_one(connection).await?;
         if durability && !durable {
-            return Err(SqlxError::Setting("fsync or full_page_writes is off"));
+            return Err(SqlxStoreError::Setting("fsync or full_page_writes is off"));
         }
         Ok(())
     }
 
-    async fn load(connection: &mut PgConnection, subject: &str) -> Result<Option<Row>, SqlxError> {
+    async fn load(connection: &mut PgConnection, subject: &str) -> Result<Option<Row>, SqlxStoreError> {
         let row = sqlx::query(SELECT).bind(subject);
         let row = row.fetch_one(connection).await?;
         if row.try_get(0)? {
-            return Err(SqlxError::Standby);
+            return Err(SqlxStoreError::Standby);
         }
         if !row.try_get(1)? {
             return Ok(None);
@@ -72,7 +72,7 @@ impl Sealed for Postgres {
     async fn load_locked(
         connection: &mut PgConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxError> {
+    ) -> Result<Option<Row>, SqlxStoreError> {
         let select = sqlx::query_as(SELECT_LOCKED).bind(subject);
         Ok(select.fetch_optional(connection).await?)
     }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteError;
 use sqlx::{Error, Sqlite, SqliteConnection};
 
 use super::{Engine, Row, Sealed, Verdict};
-use crate::SqlxError;
+use crate::SqlxStoreError;
 
 const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_softtoken.sql");
 
@@ -32,7 +32,7 @@ impl Sealed for Sqlite {
         Ok(())
     }
 
-    async fn check(connection: &mut SqliteConnection, durability: bool) -> Result<(), SqlxError> {
+    async fn check(connection: &mut SqliteConnection, durability: bool) -> Result<(), SqlxStoreError> {
         // None: in memory, where rows and users are gone together.
         let file = "SELECT file FROM pragma_database_list WHERE name = 'main' AND file <> ''";
         let file: Option<String> = sqlx::query_scalar(file)
@@ -45,14 +45,14 @@ impl Sealed for Sqlite {
             .fetch_one(&mut *connection)
             .await?;
         if matches!(&*journal, "off" | "memory") {
-            return Err(SqlxError::Setting("journal_mode is off or memory"));
+            return Err(SqlxStoreError::Setting("journal_mode is off or memory"));
         }
         let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
             .fetch_one(connection)
             .await?;
         // 2 is FULL, 3 is EXTRA.
         if synchronous < 2 {
-            return Err(SqlxError::Setting("synchronous is less than FULL"));
+            return Err(SqlxStoreError::Setting("synchronous is less than FULL"));
         }
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Sealed for Sqlite {
     async fn load(
         connection: &mut SqliteConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxError> {
+    ) -> Result<Option<Row>, SqlxStoreError> {
         let select = sqlx::query_as(SELECT).bind(subject);
         Ok(select.fetch_optional(connection).await?)
     }
@@ -68,7 +68,7 @@ impl Sealed for Sqlite {
     async fn load_locked(
         connection: &mut SqliteConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxError> {
+    ) -> Result<Option<Row>, SqlxStoreError> {
         Self::load(connection, subject).await
     }
 

@@ -12,7 +12,7 @@ use softtoken::totp::{Code, Secret, Totp, Verifier};
 use softtoken::{
     Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime,
 };
-use softtoken_sqlx::{Accepted, Engine, SqlxError, SqlxStore};
+use softtoken_sqlx::{Accepted, Engine, SqlxStoreError, SqlxStore};
 use tokio::task::JoinSet;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -28,7 +28,7 @@ pub(crate) trait Own: Engine {
     fn end<T: Send + 'static>(
         accepted: Accepted<Self, T>,
         login: &Login,
-    ) -> impl Future<Output = Result<Option<T>, MfaError<SqlxError>>> + Send;
+    ) -> impl Future<Output = Result<Option<T>, MfaError<SqlxStoreError>>> + Send;
 
     /// Writes the login's row.
     fn write<T: Send + 'static>(
@@ -49,13 +49,13 @@ impl<DB: Own> Application<DB> {
         subject: &str,
         request: Request<O>,
         login: &Login,
-    ) -> Result<Option<O::Output>, MfaError<SqlxError>> {
+    ) -> Result<Option<O::Output>, MfaError<SqlxStoreError>> {
         let request = Arc::new(request);
         // As an application does that runs at SERIALIZABLE.
         for _ in 0..64 {
             let accepted = self.store.begin(subject, Arc::clone(&request)).await?;
             match DB::end(accepted, login).await {
-                Err(MfaError::Store(SqlxError::Conflict(_))) => {}
+                Err(MfaError::Store(SqlxStoreError::Conflict(_))) => {}
                 ended => return ended,
             }
         }
@@ -87,7 +87,7 @@ macro_rules! application {
             async fn end<T: Send + 'static>(
                 mut accepted: softtoken_sqlx::Accepted<Self, T>,
                 login: &softtoken::own_transaction::Login,
-            ) -> Result<Option<T>, softtoken::Error<softtoken_sqlx::SqlxError>> {
+            ) -> Result<Option<T>, softtoken::Error<softtoken_sqlx::SqlxStoreError>> {
                 use softtoken::own_transaction::Ending;
                 let failed = |error: sqlx::Error| softtoken::Error::Store(error.into());
                 Self::write(&mut accepted, login.row())
@@ -128,16 +128,16 @@ macro_rules! application {
 pub(crate) use application;
 
 impl<DB: Own> softtoken::Store for Application<DB> {
-    type Error = SqlxError;
+    type Error = SqlxStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<softtoken::store::Snapshot>, SqlxError> {
+    async fn load(&self, subject: &str) -> Result<Option<softtoken::store::Snapshot>, SqlxStoreError> {
         self.store.load(subject).await
     }
 
     async fn compare_and_swap(
         &self,
         write: softtoken::store::Write,
-    ) -> Result<softtoken::store::Swap, SqlxError> {
+    ) -> Result<softtoken::store::Swap, SqlxStoreError> {
         self.store.compare_and_swap(write).await
     }
 }
@@ -148,11 +148,11 @@ impl<DB: Own> softtoken::own_transaction::Logins for Application<DB> {
         subject: &str,
         request: Request<O>,
         login: &Login,
-    ) -> Result<Option<O::Output>, MfaError<SqlxError>> {
+    ) -> Result<Option<O::Output>, MfaError<SqlxStoreError>> {
         self.log_in(subject, request, login).await
     }
 
-    async fn has_row(&self, row: &str) -> Result<bool, SqlxError> {
+    async fn has_row(&self, row: &str) -> Result<bool, SqlxStoreError> {
         Ok(DB::rows(&self.store, row).await? == 1)
     }
 }
@@ -200,7 +200,7 @@ impl User {
         application: &Application<DB>,
         code: Code,
         login: &str,
-    ) -> Result<(), MfaError<SqlxError>> {
+    ) -> Result<(), MfaError<SqlxStoreError>> {
         let request = Arc::new(self.request(code));
         for _ in 0..64 {
             let mut accepted = application
@@ -213,7 +213,7 @@ impl User {
                 Err(error) => Err(error),
             };
             match ended {
-                Err(MfaError::Store(SqlxError::Conflict(_))) => {}
+                Err(MfaError::Store(SqlxStoreError::Conflict(_))) => {}
                 ended => return ended,
             }
         }
@@ -313,7 +313,7 @@ pub(crate) async fn everybody_is_served_after_fifteen_hundred_hang_ups<DB: Own>(
                 written.map_err(|error| MfaError::Store(error.into()))?;
                 // It waits for something of its own, and is given up there at the latest.
                 tokio::time::sleep(Duration::from_millis(number % 7)).await;
-                core::future::pending::<Result<(), MfaError<SqlxError>>>().await
+                core::future::pending::<Result<(), MfaError<SqlxStoreError>>>().await
             };
             let patience = Duration::from_micros(100 * (number % 200));
             // Hung up, or told that something else holds the code.
