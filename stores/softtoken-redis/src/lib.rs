@@ -33,7 +33,7 @@ use core::time::Duration;
 use std::sync::LazyLock;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script, Value, cmd};
+use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind, Value, cmd, pipe};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Revision, Store};
 
@@ -67,15 +67,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct RedisStore<C = ConnectionManager> {
     connection: C,
+    /// Whether each load asks for the role of the server as well.
+    asks_role: bool,
 }
 
-/// Says why Redis did not answer. Whether a swap was applied is not known.
+/// Says why a store could not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisStoreError {
-    /// There is no connection, or the command failed.
+    /// There is no connection, or the command failed. Where a swap was under way, it is not known
+    /// whether the server has stored it.
     #[error("the command failed")]
-    Redis(#[from] RedisError),
+    Database(#[source] RedisError),
     /// The server forgets what it has acknowledged.
     #[error("the server's {setting} is {found:?}, and must be {demanded:?}")]
     Setting {
@@ -91,12 +94,23 @@ pub enum RedisStoreError {
         "the server does not show its {0}: if you have seen to it otherwise, use connect_unchecked"
     )]
     Hidden(&'static str, #[source] RedisError),
-    /// The server follows another one, and lags behind it.
-    #[error("the server is a {0}, and must be the primary")]
-    Role(String),
+    /// The server follows another one, and lags behind it. Nothing was stored.
+    #[error("the server is a replica")]
+    Standby,
     /// The key holds what this store has never written.
     #[error("the key of the subject holds no record that a store has written")]
     Layout,
+}
+
+impl From<RedisError> for RedisStoreError {
+    /// Tells a server that lets nothing be written, since it has become a replica, from everything
+    /// else.
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Standby,
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl RedisStore {
@@ -104,23 +118,21 @@ impl RedisStore {
     /// what it acknowledges: `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite
     /// no`, `maxmemory-policy noeviction`.
     ///
-    /// They are read once. A connection that is lost is made again, to whatever answers at the
-    /// address then.
+    /// The settings are read once. A connection that is lost is made again, to whatever answers at
+    /// the address then; so each load asks, in the same exchange, whether that is the primary, and
+    /// fails as [`RedisStoreError::Standby`] where it is not or is not any more. A swap fails there
+    /// by itself.
     ///
     /// # Errors
     ///
     /// No server answers, or it is not such a one. Nothing was written.
     pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
-        let store = Self::connect_unchecked(url).await?;
+        let store = Self {
+            asks_role: true,
+            ..Self::connect_unchecked(url).await?
+        };
         let mut connection = store.connection.clone();
-        // The primary. A replica lags, and answers a sign-in as things were before an
-        // enrolment.
-        let about: Vec<Value> = cmd("ROLE").query_async(&mut connection).await?;
-        let role = about.into_iter().next().unwrap_or(Value::Nil);
-        let role: String = redis::from_redis_value(role).map_err(RedisError::from)?;
-        if role != "master" {
-            return Err(RedisStoreError::Role(role));
-        }
+        primary(cmd("ROLE").query_async(&mut connection).await?)?;
         for (setting, demanded) in SETTINGS {
             let mut get = cmd("CONFIG");
             get.arg("GET").arg(setting);
@@ -157,7 +169,10 @@ impl RedisStore {
             .set_response_timeout(Some(PATIENCE))
             .set_number_of_retries(1);
         let connection = ConnectionManager::new_with_config(Client::open(url)?, config).await?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            asks_role: false,
+        })
     }
 }
 
@@ -171,7 +186,10 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     /// was accepted is told that the code was used.
     #[must_use]
     pub fn over_unchecked(connection: C) -> Self {
-        Self { connection }
+        Self {
+            connection,
+            asks_role: false,
+        }
     }
 }
 
@@ -179,6 +197,18 @@ impl<C> fmt::Debug for RedisStore<C> {
     /// Prints no address.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+/// Fails where the answer to ROLE is not a primary's. A replica lags, and answers a sign-in as
+/// things were before an enrolment.
+fn primary(about: Vec<Value>) -> Result<(), RedisStoreError> {
+    let role = about.into_iter().next().unwrap_or(Value::Nil);
+    let role: String = redis::from_redis_value(role).map_err(RedisError::from)?;
+    if role == "master" {
+        Ok(())
+    } else {
+        Err(RedisStoreError::Standby)
     }
 }
 
@@ -193,7 +223,17 @@ impl<C: ConnectionLike + Clone + Send + Sync> Store for RedisStore<C> {
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, RedisStoreError> {
         let mut get = cmd("HMGET");
         get.arg(key(subject)).arg("revision").arg("record");
-        match get.query_async(&mut self.connection.clone()).await? {
+        let mut connection = self.connection.clone();
+        let found = if self.asks_role {
+            let mut both = pipe();
+            both.cmd("ROLE").add_command(get);
+            let (role, found) = both.query_async(&mut connection).await?;
+            primary(role)?;
+            found
+        } else {
+            get.query_async(&mut connection).await?
+        };
+        match found {
             (None::<i64>, None::<Vec<u8>>) => Ok(None),
             (Some(revision), Some(record)) => Ok(Some(Snapshot {
                 // A revision that was never written is an error, not a record to begin anew.

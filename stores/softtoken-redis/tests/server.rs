@@ -218,10 +218,60 @@ fn a_replica_is_refused() {
     let engine = Engine::start_with(&["--replicaof", &format!("127.0.0.1 {nobody}")]);
     let connected = engine.runtime.block_on(RedisStore::connect(&engine.url));
     let error = connected.expect_err("it lags");
-    assert!(
-        matches!(&error, RedisStoreError::Role(role) if role == "slave"),
-        "{error:?}"
-    );
+    assert!(matches!(error, RedisStoreError::Standby), "{error:?}");
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_primary_that_becomes_a_replica_is_refused_until_it_is_a_primary_again() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.store();
+    let write = |subject| {
+        let write = Write::new(subject, None, b"record".to_vec(), Events::default());
+        write.ok_or("there is a first")
+    };
+    let swap = engine
+        .runtime
+        .block_on(store.compare_and_swap(write("alice")?))?;
+    assert_eq!(swap, Swap::Stored);
+    let mut bare = engine.bare();
+    let nobody = free_port().to_string();
+    // Over the same connection, and over a new one, as Sentinel leaves the clients.
+    for is_cut in [false, true] {
+        let mut follow = cmd("REPLICAOF");
+        follow.arg("127.0.0.1").arg(&nobody).exec(&mut bare)?;
+        if is_cut {
+            let mut cut = cmd("CLIENT");
+            cut.arg("KILL")
+                .arg("TYPE")
+                .arg("normal")
+                .arg("SKIPME")
+                .arg("yes");
+            let _: u64 = cut.query(&mut bare)?;
+        }
+        let refused = (0..100).find_map(|_| {
+            match engine.runtime.block_on(store.load("alice")) {
+                // The connection that was lost.
+                Err(RedisStoreError::Database(error)) if is_cut && error.is_io_error() => None,
+                answer => Some(answer),
+            }
+        });
+        let refused = refused.ok_or("it does not reconnect")?;
+        assert!(
+            matches!(refused, Err(RedisStoreError::Standby)),
+            "{refused:?}"
+        );
+        let refused = store.compare_and_swap(write("bob")?);
+        let refused = engine.runtime.block_on(refused);
+        assert!(
+            matches!(refused, Err(RedisStoreError::Standby)),
+            "{refused:?}"
+        );
+        cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut bare)?;
+        let found = engine.runtime.block_on(store.load("alice"))?;
+        assert!(found.is_some());
+    }
+    Ok(())
 }
 
 #[test]
