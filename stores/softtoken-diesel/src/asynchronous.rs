@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::time::Duration;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use softtoken::mfa::{Decision, Request};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Error, Fault, Store};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::statements::is_written;
 use crate::{ATTEMPTS, DieselStoreError};
@@ -35,6 +37,7 @@ pub use engine::AsyncEngine;
 /// afterwards. diesel-async runs SQLite's on the threads of a multi-threaded runtime only.
 pub struct AsyncDieselStore<C: AsyncEngine> {
     pool: Pool<C::Manager>,
+    limit: Duration,
 }
 
 /// Keeps records in PostgreSQL, without blocking.
@@ -51,7 +54,21 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
     /// ([`migrations`](crate#migrations)).
     #[must_use]
     pub fn new(pool: Pool<C::Manager>) -> Self {
-        Self { pool }
+        let limit = Duration::from_secs(60);
+        Self { pool, limit }
+    }
+
+    /// Gives up what the database has not answered after so long:
+    /// [`DieselStoreError::TimedOut`]. 60 seconds, unless you set it; that a connection of the pool
+    /// is waited for does not count.
+    ///
+    /// The connection is closed then, so that a database that does not answer uses no pool up. What
+    /// the database does about it is another matter: a commit that waits for a synchronous standby
+    /// which is gone goes on waiting, with the lock of the subject's row, and is stored once the
+    /// standby is back. No server's own limit counts during such a wait.
+    #[must_use]
+    pub fn answer_timeout(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Returns the pool.
@@ -74,7 +91,7 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
             connection.back();
             Ok(())
         };
-        spawn(task).await?
+        spawn(self.limit, task).await?
     }
 
     /// Begins a transaction, and runs `request` for `subject` in it: the row of the subject is
@@ -102,7 +119,10 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
         let request = request.into();
         let connection = Connection::of(&self.pool).await.map_err(Error::Store)?;
         let subject = subject.to_owned();
-        let begun = spawn(async move { begin(connection, &subject, &request).await });
+        let limit = self.limit;
+        let begun = spawn(limit, async move {
+            begin(connection, limit, &subject, &request).await
+        });
         begun.await.map_err(Error::Store)?
     }
 }
@@ -110,6 +130,7 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
 /// Makes the attempts that the policy allows, each in a transaction of its own.
 async fn begin<C: AsyncEngine, O: Operation>(
     mut connection: Connection<C>,
+    limit: Duration,
     subject: &str,
     request: &Request<O>,
 ) -> Result<Accepted<C, O::Output>, Error<DieselStoreError>> {
@@ -133,6 +154,7 @@ async fn begin<C: AsyncEngine, O: Operation>(
                 decision,
                 open: Open {
                     connection: Some(connection),
+                    limit,
                     runtime: Handle::current(),
                 },
             });
@@ -144,7 +166,7 @@ async fn begin<C: AsyncEngine, O: Operation>(
                 connection.back();
                 return decision.committed().and(Err(Fault::Contended.into()));
             }
-            Err(DieselStoreError::Conflict(_)) => {}
+            Err(error) if error.is_outrun() => {}
             Err(error) => return Err(Error::Store(error)),
         }
     }
@@ -159,7 +181,7 @@ async fn within<C: AsyncEngine, O: Operation>(
     subject: &str,
     request: &Request<O>,
 ) -> Result<Option<Decision<O::Output>>, Error<DieselStoreError>> {
-    let Some(found) = not_lost(connection.find(subject).await)? else {
+    let Some(found) = not_lost(connection.find_locked(subject).await)? else {
         return Ok(None);
     };
     let decision = request.decide(subject, found)?;
@@ -175,7 +197,7 @@ async fn within<C: AsyncEngine, O: Operation>(
 fn not_lost<T>(answer: Result<T, DieselStoreError>) -> Result<Option<T>, Error<DieselStoreError>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(DieselStoreError::Conflict(_)) => Ok(None),
+        Err(error) if error.is_outrun() => Ok(None),
         Err(error) => Err(Error::Store(error)),
     }
 }
@@ -229,7 +251,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     /// spent, and the same request may begin again. By any other it is not known whether all was
     /// stored or nothing.
     pub async fn commit(self) -> Result<T, Error<DieselStoreError>> {
-        let committed = spawn(async move {
+        let committed = spawn(self.open.limit, async move {
             let Self {
                 subject,
                 decision,
@@ -239,7 +261,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
             // it were one, and rolls back; SQLite rolls back by itself after some errors. What is
             // committed is asked for.
             let connection = open.connection();
-            let held = connection.find(&subject).await;
+            let held = connection.find_locked(&subject).await;
             let held = held.map_err(|error| Error::Store(error.undone()))?;
             if !connection.is_outermost() || !is_written(&decision, held.as_ref()) {
                 let undone = DieselStoreError::Undone(diesel::result::Error::NotInTransaction);
@@ -261,7 +283,7 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     /// The database did not answer. The connection is closed, which rolls back as well.
     pub async fn rollback(self) -> Result<(), DieselStoreError> {
         let open = self.open;
-        spawn(open.close().end()).await?
+        spawn(open.limit, open.close().end()).await?
     }
 }
 
@@ -278,6 +300,7 @@ impl<C: AsyncEngine, T> fmt::Debug for Accepted<C, T> {
 /// a drop cannot wait.
 struct Open<C: AsyncEngine> {
     connection: Option<Connection<C>>,
+    limit: Duration,
     runtime: Handle,
 }
 
@@ -302,7 +325,8 @@ impl<C: AsyncEngine> Drop for Open<C> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             // A runtime that shuts down drops the task, and with it the connection.
-            drop(self.runtime.spawn(connection.end()));
+            let _within = self.runtime.enter();
+            drop(self.runtime.spawn(timeout(self.limit, connection.end())));
         }
     }
 }
@@ -371,13 +395,15 @@ impl<C: AsyncEngine> Drop for Connection<C> {
     }
 }
 
-/// Runs `task` to its end, also where this future is dropped.
+/// Runs `task` to its end, or for so long, also where this future is dropped. A task that is given
+/// up drops its connection, which is closed.
 async fn spawn<T: Send + 'static>(
+    limit: Duration,
     task: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, DieselStoreError> {
     let runtime = Handle::try_current().map_err(|_| DieselStoreError::NoRuntime)?;
-    match runtime.spawn(task).await {
-        Ok(answer) => Ok(answer),
+    match runtime.spawn(timeout(limit, task)).await {
+        Ok(answer) => answer.map_err(|_| DieselStoreError::TimedOut),
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             Err(_) => Err(DieselStoreError::ShutDown),
@@ -392,7 +418,7 @@ macro_rules! again {
         let mut answer = $statement;
         for _ in 1..ATTEMPTS {
             match &answer {
-                Err(DieselStoreError::Conflict(_)) => answer = $statement,
+                Err(error) if error.is_outrun() => answer = $statement,
                 _ => break,
             }
         }
@@ -411,7 +437,7 @@ impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
             connection.back();
             Ok(found)
         };
-        spawn(task).await?
+        spawn(self.limit, task).await?
     }
 
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
@@ -422,13 +448,16 @@ impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
             connection.back();
             Ok(swap)
         };
-        spawn(task).await?
+        spawn(self.limit, task).await?
     }
 }
 
 impl<C: AsyncEngine> Clone for AsyncDieselStore<C> {
     fn clone(&self) -> Self {
-        Self::new(self.pool.clone())
+        Self {
+            pool: self.pool.clone(),
+            limit: self.limit,
+        }
     }
 }
 

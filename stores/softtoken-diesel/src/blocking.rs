@@ -114,7 +114,8 @@ fn attempt<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     request: &Request<O>,
     own: &mut impl FnMut(&mut C, &O::Output) -> Result<T, E>,
 ) -> Result<Option<(O::Output, T)>, E> {
-    not_lost(connection.begin().map_err(DieselStoreError::from))?;
+    let begun = connection.begin().map_err(DieselStoreError::from);
+    begun.map_err(Error::Store)?;
     let (decision, own) = match within(connection, subject, request, own) {
         Ok(Some(written)) => written,
         unwritten => {
@@ -144,7 +145,7 @@ fn within<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     request: &Request<O>,
     own: &mut impl FnMut(&mut C, &O::Output) -> Result<T, E>,
 ) -> Result<Option<(Decision<O::Output>, Option<T>)>, E> {
-    let Some(found) = not_lost(connection.find(subject))? else {
+    let Some(found) = not_lost(connection.find_locked(subject))? else {
         return Ok(None);
     };
     let decision = request.decide(subject, found).map_err(Error::from)?;
@@ -163,7 +164,12 @@ fn within<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     // PostgreSQL answers the COMMIT of a transaction in which a statement has failed as if it were
     // one, and rolls back; SQLite rolls back by itself after some errors. What is committed is
     // asked for.
-    let Some(held) = not_lost(connection.find(subject).map_err(DieselStoreError::undone))? else {
+    let Some(held) = not_lost(
+        connection
+            .find_locked(subject)
+            .map_err(DieselStoreError::undone),
+    )?
+    else {
         return Ok(None);
     };
     if depth(connection) != begun || !is_written(&decision, held.as_ref()) {
@@ -185,17 +191,19 @@ fn not_lost<T, E: From<Error<DieselStoreError>>>(
 ) -> Result<Option<T>, E> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(DieselStoreError::Conflict(_)) => Ok(None),
+        Err(error) if error.is_outrun() => Ok(None),
         Err(error) => Err(Error::Store(error).into()),
     }
 }
 
 /// Asks again where the database says that another transaction was faster: nothing was stored, and
 /// now it is known what the other has stored.
-fn again<T>(mut statement: impl FnMut() -> Result<T, DieselStoreError>) -> Result<T, DieselStoreError> {
+fn again<T>(
+    mut statement: impl FnMut() -> Result<T, DieselStoreError>,
+) -> Result<T, DieselStoreError> {
     for _ in 1..ATTEMPTS {
         match statement() {
-            Err(DieselStoreError::Conflict(_)) => {}
+            Err(error) if error.is_outrun() => {}
             answer => return answer,
         }
     }

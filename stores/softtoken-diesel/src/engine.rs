@@ -5,11 +5,11 @@ use diesel::connection::SimpleConnection as _;
 #[cfg(feature = "postgres")]
 use diesel::connection::TransactionManager as _;
 use diesel::connection::{AnsiTransactionManager, Connection};
-use diesel::{QueryResult, RunQueryDsl as _};
+use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _};
 use softtoken::store::{Snapshot, Swap, Write};
 
 use crate::DieselStoreError;
-use crate::statements::{CompareAndSwap, Load, found, swapped};
+use crate::statements::{CompareAndSwap, Load, LoadLocked, found, held, swapped};
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 use crate::statements::{FULL, Synchronous};
 
@@ -26,8 +26,12 @@ pub(crate) mod sealed {
         /// Makes the table where there is none.
         const TABLE: &str;
 
-        /// Loads the row of a subject, within a transaction or without.
+        /// Loads the row of a subject, outside of a transaction, from a server that does not lag.
         fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError>;
+
+        /// Loads the row of a subject in a transaction, as it is now, and keeps others from writing
+        /// it.
+        fn find_locked(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError>;
 
         /// Swaps, within a transaction or without.
         fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError>;
@@ -44,6 +48,11 @@ macro_rules! rows {
     () => {
         fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             found(Load(subject).get_result(self)?)
+        }
+
+        fn find_locked(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
+            let row = LoadLocked(subject).get_result(self).optional()?;
+            row.map(held).transpose()
         }
 
         fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {

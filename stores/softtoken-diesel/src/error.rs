@@ -18,10 +18,14 @@ pub enum DieselStoreError {
     /// was under way, it is not known whether the database has stored it.
     #[error("the database did not answer")]
     Database(#[source] Error),
-    /// Another transaction was in the way, and the database has rolled this one back (`40001`).
-    /// Nothing was stored, neither the record nor a row of your own, and the code is not spent:
-    /// begin the same request again.
-    #[error("the database rolled the transaction back for another one")]
+    /// Another transaction was in the way: a serialization failure, a deadlock, or a lock that was
+    /// waited for in vain. Nothing was stored, neither the record nor a row of your own, and the
+    /// code is not spent: drop what is open, and begin the same request again.
+    ///
+    /// diesel shows no code of a deadlock, or of a lock that was waited for, so they are known by
+    /// what the database says. PostgreSQL says it in the language of `lc_messages`: in another one
+    /// than English they are [`Database`](Self::Database).
+    #[error("another transaction was in the way")]
     Conflict(#[source] Error),
     /// The database has refused the rows, for a constraint, and has rolled the transaction back.
     /// Nothing was stored, neither the record nor a row of your own, and the code is not spent.
@@ -39,9 +43,14 @@ pub enum DieselStoreError {
     /// changed in a transaction of your application's own was rolled back.
     #[error("the statement changed {0} rows of one subject")]
     Rows(usize),
-    /// The server is a standby, which lags behind its primary. Nothing was judged.
+    /// The server is a standby, which lags behind its primary, or lets nothing be written. Nothing
+    /// was stored.
     #[error("the server is a standby")]
     Standby,
+    /// The database has not answered within the store's `answer_timeout`, and the connection was
+    /// closed. Of a swap or a commit it is not known whether the database has stored it, or will.
+    #[error("the database did not answer in time")]
+    TimedOut,
     /// No runtime of Tokio's was there to run the statement. Nothing was asked.
     #[error("there is no runtime of Tokio's")]
     NoRuntime,
@@ -51,14 +60,29 @@ pub enum DieselStoreError {
     ShutDown,
 }
 
+/// What PostgreSQL says of a deadlock (`40P01`).
+const DEADLOCK: &str = "deadlock detected";
+/// What PostgreSQL says of a lock that another transaction has held for longer than the
+/// `lock_timeout` (`55P03`).
+const TIMEOUT: &str = "canceling statement due to lock timeout";
+/// What SQLite says of a lock that another connection has held for longer than the `busy_timeout`.
+const BUSY: &str = "database is locked";
+const LOCKED: &str = "database table is locked";
+
 impl From<Error> for DieselStoreError {
     fn from(error: Error) -> Self {
         use DatabaseErrorKind::{
             CheckViolation, ExclusionViolation, ForeignKeyViolation, NotNullViolation,
-            RestrictViolation, SerializationFailure, UniqueViolation,
+            ReadOnlyTransaction, RestrictViolation, SerializationFailure, UniqueViolation, Unknown,
         };
         match &error {
             Error::DatabaseError(SerializationFailure, _) => Self::Conflict(error),
+            Error::DatabaseError(Unknown, said)
+                if matches!(said.message(), DEADLOCK | TIMEOUT | BUSY | LOCKED) =>
+            {
+                Self::Conflict(error)
+            }
+            Error::DatabaseError(ReadOnlyTransaction, _) => Self::Standby,
             Error::DatabaseError(
                 UniqueViolation | ForeignKeyViolation | NotNullViolation | CheckViolation
                 | RestrictViolation | ExclusionViolation,
@@ -71,6 +95,16 @@ impl From<Error> for DieselStoreError {
 }
 
 impl DieselStoreError {
+    /// Returns whether another transaction was faster, so that it is known now what that one has
+    /// stored, and the same may be tried at once. Who has waited for a lock in vain has waited long
+    /// enough.
+    pub(crate) fn is_outrun(&self) -> bool {
+        let Self::Conflict(Error::DatabaseError(_, said)) = self else {
+            return false;
+        };
+        !matches!(said.message(), TIMEOUT | BUSY | LOCKED)
+    }
+
     /// Returns what to say of a transaction that cannot be read any more, before its commit.
     pub(crate) fn undone(self) -> Self {
         match self {
@@ -97,13 +131,16 @@ mod tests {
             DieselStoreError::Conflict(_)
         ));
         assert!(matches!(
+            failed(DatabaseErrorKind::ReadOnlyTransaction),
+            DieselStoreError::Standby
+        ));
+        assert!(matches!(
             failed(DatabaseErrorKind::ForeignKeyViolation),
             DieselStoreError::Refused(_)
         ));
         for kind in [
             DatabaseErrorKind::ClosedConnection,
             DatabaseErrorKind::UnableToSendCommand,
-            DatabaseErrorKind::ReadOnlyTransaction,
             DatabaseErrorKind::Unknown,
         ] {
             assert!(matches!(failed(kind), DieselStoreError::Database(_)));

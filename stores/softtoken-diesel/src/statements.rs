@@ -15,6 +15,8 @@ use crate::DieselStoreError;
 pub(crate) trait Dialect: Backend {
     /// Whether the server is a standby.
     const IS_STANDBY: &'static str;
+    /// Keeps others from writing the rows that are read.
+    const LOCKED: &'static str;
     /// Is always true, and makes the commit wait for the disk.
     const DURABLY: &'static str;
 }
@@ -22,6 +24,7 @@ pub(crate) trait Dialect: Backend {
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 impl Dialect for diesel::pg::Pg {
     const IS_STANDBY: &'static str = "pg_is_in_recovery()";
+    const LOCKED: &'static str = " FOR UPDATE";
     // For this transaction alone, whatever the role, the database or the pool says. What waits for
     // standbys as well goes on waiting.
     const DURABLY: &'static str = "set_config('synchronous_commit',
@@ -32,6 +35,8 @@ impl Dialect for diesel::pg::Pg {
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 impl Dialect for diesel::sqlite::Sqlite {
     const IS_STANDBY: &'static str = "FALSE";
+    // A transaction has the only write lock from its beginning.
+    const LOCKED: &'static str = "";
     const DURABLY: &'static str = "TRUE";
 }
 
@@ -70,12 +75,45 @@ pub(crate) fn found(row: Row) -> Result<Option<Snapshot>, DieselStoreError> {
     match row {
         (_, _, true) => Err(DieselStoreError::Standby),
         (None, _, _) => Ok(None),
-        // A revision that no store has written is an error, not a row to begin anew.
-        (Some(revision), record, _) => Ok(Some(Snapshot {
-            revision: Revision::from_i64(revision).ok_or(DieselStoreError::Revision(revision))?,
-            record: record.unwrap_or_default(),
-        })),
+        (Some(revision), record, _) => held((revision, record.unwrap_or_default())).map(Some),
     }
+}
+
+/// Finds the row of a subject as it is now, and keeps others from writing it until the transaction
+/// ends. Fails on a standby.
+#[derive(Debug)]
+pub(crate) struct LoadLocked<'a>(pub(crate) &'a str);
+
+impl QueryId for LoadLocked<'_> {
+    type QueryId = LoadLocked<'static>;
+}
+
+impl Query for LoadLocked<'_> {
+    type SqlType = (BigInt, Binary);
+}
+
+impl<C> RunQueryDsl<C> for LoadLocked<'_> {}
+
+impl<D: Dialect> QueryFragment<D> for LoadLocked<'_>
+where
+    str: ToSql<Text, D>,
+{
+    fn walk_ast<'b>(&'b self, mut sql: AstPass<'_, 'b, D>) -> QueryResult<()> {
+        sql.push_sql("SELECT revision, record FROM softtoken WHERE subject = ");
+        sql.push_bind_param::<Text, str>(self.0)?;
+        sql.push_sql(D::LOCKED);
+        Ok(())
+    }
+}
+
+/// Returns what a row holds.
+pub(crate) fn held((revision, record): (i64, Vec<u8>)) -> Result<Snapshot, DieselStoreError> {
+    // A revision that no store has written is an error, not a row to begin anew.
+    let known = Revision::from_i64(revision).ok_or(DieselStoreError::Revision(revision))?;
+    Ok(Snapshot {
+        revision: known,
+        record,
+    })
 }
 
 /// Compares and writes, in one statement: a `SELECT` and then an `UPDATE` would accept a code

@@ -14,7 +14,7 @@ use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection};
-use softtoken::association::{Operation, Respond};
+use softtoken::association::{Events, Operation, Respond};
 use softtoken::mfa::Request;
 use softtoken::own_transaction::{self, Ending, Logins};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
@@ -610,13 +610,81 @@ fn a_standby_is_refused() -> Outcome {
             .block_on(Store::load(&store, subject))
             .expect_err("it lags");
         assert!(matches!(refused, DieselStoreError::Standby), "{refused:?}");
+        let begun = runtime.block_on(store.begin(subject, Login::new().mfa.status()));
+        let refused = begun.expect_err("it lags");
+        let is_standby = matches!(refused, MfaError::Store(DieselStoreError::Standby));
+        assert!(is_standby, "{refused:?}");
     }
     Ok(())
+}
+
+/// No limit of the server's counts while a commit waits for its standby.
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_commit_whose_standby_is_gone_is_given_up_and_uses_no_pool_up() -> Outcome {
+    let Engine {
+        store,
+        runtime,
+        kept: _server,
+    } = postgres(Postgres::start(), 4);
+    let store = store.answer_timeout(Duration::from_secs(2));
+    let first = |subject: String| {
+        let write = Write::new(&subject, None, b"record".to_vec(), Events::default());
+        let store = store.clone();
+        async move { store.compare_and_swap(write.expect("a first")).await }
+    };
+    let superuser = async |statement: &str| {
+        let mut connection = store.pool().get().await.expect("a connection");
+        connection.batch_execute(statement).await.expect("it may");
+    };
+    runtime.block_on(async {
+        let login = enrolled(&store).await;
+        let mut waits = begun(&store, &login).await;
+        waits.transaction().batch_execute(ALLOWED).await?;
+        superuser("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await;
+        superuser("SELECT pg_reload_conf()").await;
+        // It takes the server a moment.
+        let mut probes = 0;
+        while first(format!("probe-{probes}")).await.is_ok() {
+            probes += 1;
+        }
+
+        let given_up = waits.commit().await.expect_err("nobody has answered");
+        let is_unknown = matches!(given_up, MfaError::Store(DieselStoreError::TimedOut));
+        assert!(is_unknown, "{given_up:?}");
+        // More than the pool has connections.
+        let mut swaps = JoinSet::new();
+        for number in 0..10 {
+            swaps.spawn(first(format!("swap-{number}")));
+        }
+        for swap in swaps.join_all().await {
+            let given_up = swap.expect_err("nobody has answered");
+            assert!(
+                matches!(given_up, DieselStoreError::TimedOut),
+                "{given_up:?}"
+            );
+        }
+        // A commit that waits is seen by nobody.
+        assert_eq!(logins(&store).await, 0);
+
+        superuser("ALTER SYSTEM RESET synchronous_standby_names").await;
+        superuser("SELECT pg_reload_conf()").await;
+        while logins(&store).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let answer = log_in(&store, &login, login.code(), ALLOWED).await;
+        let refused = answer.expect_err("the code is spent");
+        assert_eq!(refused.rejection(), Some(Rejection::Reused), "{refused:?}");
+        Ok(())
+    })
 }
 
 #[test]
 fn without_a_runtime_nothing_is_asked() {
     let engine = sqlite(1);
     let answer = pollster::block_on(Store::load(&engine.store, "alice"));
-    assert!(matches!(answer, Err(DieselStoreError::NoRuntime)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(DieselStoreError::NoRuntime)),
+        "{answer:?}"
+    );
 }

@@ -22,7 +22,7 @@ use softtoken::own_transaction::{self, BlockingLogins, Ending};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
 use softtoken::{BlockingStore, Code, Error as MfaError, Evidence, Rejection, Revision};
 use softtoken_diesel::{
-    DieselStoreError, DieselStore, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
+    DieselStore, DieselStoreError, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
     SQLITE_SETTINGS, SqliteStore,
 };
 use softtoken_faults::{Postgres, endure, endure_logins};
@@ -529,6 +529,79 @@ fn a_failure_that_the_login_keeps_to_itself_lets_nobody_in() -> Outcome {
     Ok(())
 }
 
+/// A login holds the lock, and a store that does not wait for long asks for the same.
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict<C: Own>(
+    store: &DieselStore<C>,
+    impatient: &DieselStore<C>,
+) -> Outcome {
+    let login = Login::new();
+    login.import().run_blocking(store, "alice")?;
+    let import = login.import().replacing_everything();
+    let ((), ()) = store.transaction("alice", &import, |_, ()| {
+        let begun = impatient.transaction("alice", &login.mfa.status(), |_, _| Ok(()));
+        let Err(MfaError::Store(DieselStoreError::Conflict(_))) = begun else {
+            panic!("{begun:?}")
+        };
+        let record = b"record".to_vec();
+        let write = Write::new("alice", Some(Revision::FIRST), record, Events::default());
+        let swap = impatient.compare_and_swap_blocking(write.expect("one of many"));
+        assert!(
+            matches!(swap, Err(DieselStoreError::Conflict(_))),
+            "{swap:?}"
+        );
+        Ok::<_, MfaError<DieselStoreError>>(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict_in_sqlite() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let impatient = "PRAGMA busy_timeout = 200; PRAGMA synchronous = FULL";
+    let store = sqlite(&folder, 2, SQLITE_SETTINGS);
+    a_lock_that_is_waited_for_in_vain_is_a_conflict(&store, &sqlite(&folder, 1, impatient))
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict_in_postgresql() -> Outcome {
+    let server = Postgres::start();
+    let impatient = PostgresStore::new(pool(&server.url, 1, "SET lock_timeout = '200ms'"));
+    a_lock_that_is_waited_for_in_vain_is_a_conflict(&postgres(&server, 2), &impatient)
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_whose_statement_has_met_a_deadlock_may_begin_again() -> Outcome {
+    let server = Postgres::start();
+    let store = postgres(&server, 2);
+    let login = Login::new();
+    for subject in ["alice", "bob"] {
+        login.import().run_blocking(&store, subject)?;
+    }
+    // Each holds its own row, and asks for the other's.
+    let both = Barrier::new(2);
+    let lock = |own: &str, other: &str| {
+        let lock = format!("SELECT FROM softtoken WHERE subject = '{other}' FOR UPDATE");
+        store.transaction(own, &login.mfa.status(), |connection, _| {
+            both.wait();
+            let locked = connection.batch_execute(&lock);
+            locked.map_err(|error| MfaError::Store(DieselStoreError::from(error)))
+        })
+    };
+    let answers = thread::scope(|scope| {
+        let other = scope.spawn(|| lock("bob", "alice"));
+        [lock("alice", "bob"), other.join().expect("no panic")]
+    });
+    let is_conflict = |answer: &Result<_, _>| {
+        matches!(answer, Err(MfaError::Store(DieselStoreError::Conflict(_))))
+    };
+    let conflicts = answers.iter().filter(|answer| is_conflict(answer)).count();
+    let whole = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!((conflicts, whole), (1, 1), "{answers:?}");
+    Ok(())
+}
+
 #[derive(QueryableByName)]
 struct Said {
     #[diesel(sql_type = Text)]
@@ -596,6 +669,14 @@ fn a_standby_is_refused() -> Outcome {
         let refused = store.load_blocking(subject).expect_err("it lags");
         assert!(matches!(refused, DieselStoreError::Standby), "{refused:?}");
     }
+    for subject in ["alice", "nobody"] {
+        let decided = store.transaction(subject, &login.mfa.status(), |_, _| {
+            Ok::<_, MfaError<DieselStoreError>>(())
+        });
+        let refused = decided.expect_err("it lags");
+        let is_standby = matches!(refused, MfaError::Store(DieselStoreError::Standby));
+        assert!(is_standby, "{refused:?}");
+    }
     let swapped = login.import().run_blocking(&store, "bob");
     assert_eq!(swapped.expect_err("it lags").name(), "store");
     Ok(())
@@ -610,7 +691,10 @@ fn what_no_store_has_written_is_an_error() -> Outcome {
         .get()?
         .batch_execute("INSERT INTO softtoken VALUES ('alice', -1, x'01')")?;
     let refused = store.load_blocking("alice").expect_err("it is no revision");
-    assert!(matches!(refused, DieselStoreError::Revision(-1)), "{refused:?}");
+    assert!(
+        matches!(refused, DieselStoreError::Revision(-1)),
+        "{refused:?}"
+    );
     Ok(())
 }
 

@@ -34,6 +34,7 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
 
 use softtoken::Store;
@@ -78,7 +79,11 @@ pub struct SqlxStore<DB: Engine> {
     pool: Pool<DB>,
     shared: Arc<Shared>,
     durable_otherwise: bool,
+    limit: Duration,
 }
+
+/// Is longer than an engine waits for a lock, MySQL 50 seconds.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Asks for a row so often, where other transactions are in the way.
 const LOADS: u32 = 16;
@@ -110,7 +115,20 @@ impl<DB: Engine> SqlxStore<DB> {
             pool,
             shared: Arc::new(shared),
             durable_otherwise: false,
+            limit: LIMIT,
         }
+    }
+
+    /// Gives up each statement, and each commit, that the database has not answered after so long:
+    /// [`SqlxStoreError::TimedOut`]. 60 seconds, unless you set it.
+    ///
+    /// The connection is closed then, so that a database that does not answer uses no pool up. What
+    /// the database does about it is another matter: a commit that waits for a synchronous standby
+    /// which is gone goes on waiting, with the lock of the subject's row, and is stored once the
+    /// standby is back. No server's own limit counts during such a wait.
+    #[must_use]
+    pub fn answer_timeout(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Takes the database with settings by which a crash takes back what was acknowledged, so that
@@ -185,7 +203,7 @@ impl<DB: Engine> SqlxStore<DB> {
 
     /// Begins a transaction.
     async fn open(&self, turn: Arc<OwnedSemaphorePermit>) -> Result<Open<DB>, SqlxStoreError> {
-        Open::begin(self.connection().await?, turn).await
+        Open::begin(self.connection().await?, self.limit, turn).await
     }
 }
 
@@ -199,16 +217,23 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         let (store, subject) = (self.clone(), subject.to_owned());
         uncut(async move {
             let mut connection = store.connection().await?;
-            let mut found = DB::load(&mut connection, &subject).await;
-            // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
-            for _ in 1..LOADS {
-                match found {
-                    Err(SqlxStoreError::Conflict(_)) => {
-                        found = DB::load(&mut connection, &subject).await;
+            let load = async {
+                let mut found = DB::load(&mut connection, &subject).await;
+                // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
+                for _ in 1..LOADS {
+                    match &found {
+                        Err(error) if error.is_outrun() => {
+                            found = DB::load(&mut connection, &subject).await;
+                        }
+                        _ => break,
                     }
-                    _ => break,
                 }
-            }
+                found
+            };
+            let Ok(found) = timeout(store.limit, load).await else {
+                drop(connection.detach());
+                return Err(SqlxStoreError::TimedOut);
+            };
             engine::snapshot(found?)
         })
         .await?
@@ -218,7 +243,10 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         let (store, turn) = (self.clone(), self.turn().await?);
         uncut(async move {
             let mut connection = store.connection().await?;
-            let rows = DB::swap(&mut connection, &write).await;
+            let Ok(rows) = timeout(store.limit, DB::swap(&mut connection, &write)).await else {
+                drop(connection.detach());
+                return Err(SqlxStoreError::TimedOut);
+            };
             drop(turn);
             engine::swapped(rows)
         })
@@ -232,6 +260,7 @@ impl<DB: Engine> Clone for SqlxStore<DB> {
             pool: self.pool.clone(),
             shared: Arc::clone(&self.shared),
             durable_otherwise: self.durable_otherwise,
+            limit: self.limit,
         }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::engine::{self, Engine};
 use crate::task::uncut;
 use crate::transaction::Open;
-use crate::{SqlxStoreError, SqlxStore};
+use crate::{SqlxStore, SqlxStoreError};
 use softtoken::association::Operation;
 use softtoken::mfa::{Decision, Request};
 use softtoken::store::Swap;
 use softtoken::{Error, Fault};
+use tokio::time::timeout;
 
 impl<DB: Engine> SqlxStore<DB> {
     /// Decides a request in a transaction, and leaves that open for rows of your application's,
@@ -43,11 +44,15 @@ impl<DB: Engine> SqlxStore<DB> {
         let work = async move {
             for _ in 0..request.swap_attempts() {
                 let mut open = store.open(Arc::clone(&turn)).await.map_err(Error::Store)?;
-                match attempt(&mut open, &subject, &request).await {
+                let attempted = attempt(&mut open, &subject, &request);
+                let Ok(attempted) = timeout(store.limit, attempted).await else {
+                    return Err(Error::Store(open.give_up()));
+                };
+                match attempted {
                     Ok(Some(decision)) if decision.is_rejection() => match open.commit().await {
                         // The count is stored, and no transaction is open.
                         Ok(()) => drop(decision.committed()?),
-                        Err(SqlxStoreError::Conflict(_)) => {}
+                        Err(error) if error.is_outrun() => {}
                         Err(error) => return Err(Error::Store(error)),
                     },
                     Ok(Some(decision)) => {
@@ -58,7 +63,8 @@ impl<DB: Engine> SqlxStore<DB> {
                         });
                     }
                     // Another request was faster: decide again, on the row as it is now.
-                    Ok(None) | Err(Error::Store(SqlxStoreError::Conflict(_))) => {
+                    Ok(None) => open.rollback().await.map_err(Error::Store)?,
+                    Err(Error::Store(error)) if error.is_outrun() => {
                         open.rollback().await.map_err(Error::Store)?;
                     }
                     Err(error) => return Err(error),
@@ -135,8 +141,12 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
             subject,
         } = self;
         let work = async move {
-            let held = open.holds(&subject, decision.write()).await;
-            held.map_err(Error::Store)?;
+            let limit = open.limit();
+            let held = timeout(limit, open.holds(&subject, decision.write())).await;
+            match held {
+                Ok(held) => held.map_err(Error::Store)?,
+                Err(_) => return Err(Error::Store(open.give_up())),
+            }
             open.commit().await.map_err(Error::Store)?;
             decision.committed()
         };

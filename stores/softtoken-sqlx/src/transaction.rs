@@ -1,5 +1,6 @@
 //! Keeps a transaction from being left open.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use softtoken::store::Write;
@@ -8,6 +9,7 @@ use sqlx::{Connection as _, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use crate::SqlxStoreError;
 use crate::engine::{self, Engine};
@@ -19,6 +21,8 @@ pub(crate) struct Open<DB: Engine> {
     connection: Option<PoolConnection<DB>>,
     /// Where it is rolled back, wherever this is dropped.
     runtime: Handle,
+    /// How long an answer of the database is waited for.
+    limit: Duration,
     /// Given up after the transaction.
     turn: Arc<OwnedSemaphorePermit>,
 }
@@ -28,16 +32,32 @@ pub(crate) struct Open<DB: Engine> {
 impl<DB: Engine> Open<DB> {
     pub(crate) async fn begin(
         connection: PoolConnection<DB>,
+        limit: Duration,
         turn: Arc<OwnedSemaphorePermit>,
     ) -> Result<Self, SqlxStoreError> {
         let mut open = Self {
             connection: Some(connection),
             runtime: Handle::current(),
+            limit,
             turn,
         };
-        let begin = DB::BEGIN.map(SqlSafeStr::into_sql_str);
-        DB::TransactionManager::begin(open.connection(), begin).await?;
+        let statement = DB::BEGIN.map(SqlSafeStr::into_sql_str);
+        let begin = DB::TransactionManager::begin(open.connection(), statement);
+        match timeout(limit, begin).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(open.give_up()),
+        }
         Ok(open)
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Closes the connection, whatever the database is still doing on it.
+    pub(crate) fn give_up(mut self) -> SqlxStoreError {
+        drop(self.connection.take().map(PoolConnection::detach));
+        SqlxStoreError::TimedOut
     }
 
     pub(crate) fn connection(&mut self) -> &mut DB::Connection {
@@ -65,11 +85,17 @@ impl<DB: Engine> Open<DB> {
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), SqlxStoreError> {
-        let committed = DB::TransactionManager::commit(self.connection()).await;
-        committed.map_err(engine::refused)?;
+        let limit = self.limit;
+        let committed = DB::TransactionManager::commit(self.connection());
+        match timeout(limit, committed).await {
+            Ok(committed) => committed.map_err(engine::refused)?,
+            Err(_) => return Err(self.give_up()),
+        }
         // One that was begun within, and is open still, is what was committed.
         if self.connection().is_in_transaction() {
-            return Err(SqlxStoreError::Undone(sqlx::Error::InvalidSavePointStatement));
+            return Err(SqlxStoreError::Undone(
+                sqlx::Error::InvalidSavePointStatement,
+            ));
         }
         self.connection = None;
         Ok(())
@@ -77,7 +103,7 @@ impl<DB: Engine> Open<DB> {
 
     pub(crate) async fn rollback(mut self) -> Result<(), SqlxStoreError> {
         match self.connection.take() {
-            Some(connection) => Ok(roll_back(connection).await?),
+            Some(connection) => roll_back(connection, self.limit).await,
             None => Ok(()),
         }
     }
@@ -86,24 +112,32 @@ impl<DB: Engine> Open<DB> {
 /// Rolls back. SQLite ends a transaction by itself on some errors, of which the driver does not
 /// know: its ROLLBACK fails, and it counts a transaction that is none. Such a connection is closed,
 /// or whatever begins on it next would be a savepoint, and whatever is written on it uncommitted.
-async fn roll_back<DB: Engine>(mut connection: PoolConnection<DB>) -> Result<(), sqlx::Error> {
-    let rolled_back = DB::TransactionManager::rollback(&mut connection).await;
+async fn roll_back<DB: Engine>(
+    mut connection: PoolConnection<DB>,
+    limit: Duration,
+) -> Result<(), SqlxStoreError> {
+    let rolled_back = DB::TransactionManager::rollback(&mut connection);
+    let Ok(rolled_back) = timeout(limit, rolled_back).await else {
+        // A statement of before is not answered.
+        drop(connection.detach());
+        return Err(SqlxStoreError::TimedOut);
+    };
     if rolled_back.is_err() || connection.is_in_transaction() {
         // How it says farewell changes nothing: the engine rolls back what has no connection.
         drop(connection.close().await);
     }
-    rolled_back
+    Ok(rolled_back?)
 }
 
 impl<DB: Engine> Drop for Open<DB> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            let turn = Arc::clone(&self.turn);
+            let (limit, turn) = (self.limit, Arc::clone(&self.turn));
             // A runtime that is shut down drops the task here, and the connection with it.
             let _within = self.runtime.enter();
             drop(self.runtime.spawn(async move {
                 // Nobody waits for it: where it fails, the connection is closed.
-                let _ = roll_back(connection).await;
+                let _ = roll_back(connection, limit).await;
                 drop(turn);
             }));
         }

@@ -28,6 +28,9 @@ application! {
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS logins (login VARCHAR(100) PRIMARY KEY)";
 const LEVELS: [&str; 3] = ["READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
 const KILLS: u64 = 20;
+/// What MariaDB says of a write while it is `read_only`.
+const READ_ONLY: &str = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'The MariaDB \
+    server is running with the --read-only option so it cannot execute this statement'";
 
 struct Engine {
     server: MariaDb,
@@ -227,12 +230,19 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
         let replica = sqlx::raw_sql("SET GLOBAL read_only = 1");
         replica.execute(lax.pool()).await?;
         let store = lax.durable_otherwise();
-        for subject in ["alice", "nobody"] {
-            let refused = store.load(subject).await.expect_err("it lags");
-            assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
-        }
+        application::a_standby_is_refused(&store).await;
         Ok(())
     })
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict() {
+    let engine = Engine::start(&[]);
+    let application = engine.application();
+    let impatient = engine.store_set("SET innodb_lock_wait_timeout = 1");
+    let waits = application::a_lock_that_is_waited_for_in_vain_is_a_conflict;
+    engine.runtime.block_on(waits(&application, &impatient));
 }
 
 #[test]
@@ -262,7 +272,7 @@ fn a_statement_says_whether_another_transaction_was_in_the_way() -> Outcome {
     let engine = Engine::start(&[]);
     let application = engine.application();
     engine.runtime.block_on(async {
-        for (number, state) in [(1213, "40001"), (1020, "HY000")] {
+        for (number, state) in [(1213, "40001"), (1020, "HY000"), (1205, "HY000")] {
             let mut accepted = application::accepted(&application).await;
             let signal = format!("SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}");
             let signal = sqlx::raw_sql(sqlx::AssertSqlSafe(signal));
@@ -270,6 +280,11 @@ fn a_statement_says_whether_another_transaction_was_in_the_way() -> Outcome {
             let raised = SqlxStoreError::from(raised.expect_err("it raises"));
             assert!(matches!(raised, SqlxStoreError::Conflict(_)), "{raised:?}");
         }
+        // The user of these tests may write although the server is read-only.
+        let mut accepted = application::accepted(&application).await;
+        let refuse = sqlx::raw_sql(READ_ONLY).execute(accepted.transaction());
+        let refused = SqlxStoreError::from(refuse.await.expect_err("it raises"));
+        assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
         // A duplicate key of the application's own is its own affair.
         let mut accepted = application::accepted(&application).await;
         MySql::write(&mut accepted, "twice").await?;

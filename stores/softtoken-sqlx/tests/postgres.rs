@@ -238,12 +238,81 @@ fn a_standby_is_refused_and_so_is_a_revision_that_was_never_written() -> Outcome
     engine.server.become_standby()?;
     let store = engine.store("");
     engine.runtime.block_on(async {
-        for subject in ["alice", "nobody"] {
-            let refused = store.load(subject).await.expect_err("it lags");
-            assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
+        application::a_standby_is_refused(&store).await;
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let swap = store.compare_and_swap(first.expect("a first")).await;
+        assert!(matches!(swap, Err(SqlxStoreError::Standby)), "{swap:?}");
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict() {
+    let engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    let impatient = engine.store("SET lock_timeout = '200ms'");
+    let waits = application::a_lock_that_is_waited_for_in_vain_is_a_conflict;
+    engine.runtime.block_on(waits(&application, &impatient));
+}
+
+/// No limit of the server's counts while a commit waits for its standby.
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_commit_whose_standby_is_gone_is_given_up_and_uses_no_pool_up() -> Outcome {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let engine = Engine::start();
+    let patient = engine.store("SET statement_timeout = '1s'");
+    let store = patient.clone().answer_timeout(PATIENCE);
+    let application = Application { store };
+    let first = |subject: String| {
+        let write = Write::new(&subject, None, b"record".to_vec(), Events::default());
+        let store = application.store.clone();
+        async move { store.compare_and_swap(write.expect("a first")).await }
+    };
+    let superuser = async |statement| {
+        let done = sqlx::raw_sql(statement).execute(patient.pool()).await;
+        done.map(drop)
+    };
+    engine.runtime.block_on(async {
+        let mut accepted = application::accepted(&application).await;
+        Postgres::write(&mut accepted, "waits").await?;
+        superuser("ALTER SYSTEM SET synchronous_standby_names = 'gone'").await?;
+        superuser("SELECT pg_reload_conf()").await?;
+        // It takes the server a moment.
+        let mut probes = 0;
+        while first(format!("probe-{probes}")).await.is_ok() {
+            probes += 1;
         }
-    });
-    Ok(())
+
+        let given_up = accepted.commit().await.expect_err("nobody has answered");
+        let given_up = matches!(given_up, softtoken::Error::Store(SqlxStoreError::TimedOut));
+        assert!(given_up);
+        // More than the pool has connections.
+        let mut swaps = tokio::task::JoinSet::new();
+        for number in 0..20 {
+            swaps.spawn(first(format!("swap-{number}")));
+        }
+        for swap in swaps.join_all().await {
+            let given_up = swap.expect_err("nobody has answered");
+            assert!(matches!(given_up, SqlxStoreError::TimedOut), "{given_up:?}");
+        }
+        assert_eq!(application.store.load("alice").await?, None);
+        // A commit that waits is seen by nobody.
+        assert_eq!(Postgres::rows(&application.store, "waits").await?, 0);
+
+        superuser("ALTER SYSTEM RESET synchronous_standby_names").await?;
+        superuser("SELECT pg_reload_conf()").await?;
+        while Postgres::rows(&application.store, "waits").await? == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let spent = "SELECT count(*) FROM softtoken WHERE revision = 2";
+        let spent: i64 = sqlx::query_scalar(spent).fetch_one(patient.pool()).await?;
+        assert_eq!(spent, 1, "both of them, or neither");
+        Ok(())
+    })
 }
 
 #[test]
@@ -287,7 +356,7 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
         store: engine.store(""),
     };
     engine.runtime.block_on(async {
-        for code in ["40001", "40P01"] {
+        for code in ["40001", "40P01", "55P03"] {
             let mut accepted = application::accepted(&application).await;
             let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
             let raise = sqlx::raw_sql(sqlx::AssertSqlSafe(raise));

@@ -157,6 +157,18 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
 }
 
 #[test]
+fn a_lock_that_is_waited_for_in_vain_is_a_conflict() {
+    let engine = Engine::new();
+    let application = engine.application();
+    // Another process, for all that the first store knows.
+    let patience = core::time::Duration::from_millis(200);
+    let impatient = engine.pool(engine.options.clone().busy_timeout(patience));
+    let impatient = SqliteStore::new(impatient);
+    let waits = application::a_lock_that_is_waited_for_in_vain_is_a_conflict;
+    engine.runtime.block_on(waits(&application, &impatient));
+}
+
+#[test]
 fn one_of_sixty_four_logins_with_one_code_is_one() {
     let engine = Engine::new();
     let application = engine.application();

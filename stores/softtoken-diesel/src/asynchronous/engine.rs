@@ -25,15 +25,24 @@ pub(crate) mod sealed {
         /// Makes the table where there is none.
         const TABLE: &str;
 
-        /// Loads the row of a subject, within a transaction or without.
+        /// Loads the row of a subject, outside of a transaction, from a server that does not lag.
         fn find(
             &mut self,
             subject: &str,
         ) -> impl Future<Output = Result<Option<Snapshot>, DieselStoreError>> + Send;
 
+        /// Loads the row of a subject in a transaction, as it is now, and keeps others from writing
+        /// it.
+        fn find_locked(
+            &mut self,
+            subject: &str,
+        ) -> impl Future<Output = Result<Option<Snapshot>, DieselStoreError>> + Send;
+
         /// Swaps, within a transaction or without.
-        fn swap(&mut self, write: &Write)
-        -> impl Future<Output = Result<Swap, DieselStoreError>> + Send;
+        fn swap(
+            &mut self,
+            write: &Write,
+        ) -> impl Future<Output = Result<Swap, DieselStoreError>> + Send;
 
         /// Makes the next commit wait for the disk, where the swap itself does not.
         fn durable(&mut self) -> impl Future<Output = Result<(), DieselStoreError>> + Send;
@@ -51,6 +60,7 @@ pub(crate) mod sealed {
 
 #[cfg(feature = "async-postgres")]
 mod postgres {
+    use diesel::OptionalExtension as _;
     use diesel_async::{
         AnsiTransactionManager, AsyncPgConnection, RunQueryDsl as _, TransactionManager as _,
     };
@@ -58,7 +68,7 @@ mod postgres {
     use super::{
         AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Snapshot, Swap, Write, sealed,
     };
-    use crate::statements::{CompareAndSwap, Load, found, swapped};
+    use crate::statements::{CompareAndSwap, Load, LoadLocked, found, held, swapped};
 
     impl AsyncEngine for AsyncPgConnection {
         type Manager = AsyncDieselConnectionManager<Self>;
@@ -69,6 +79,14 @@ mod postgres {
 
         async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             found(Load(subject).get_result(self).await?)
+        }
+
+        async fn find_locked(
+            &mut self,
+            subject: &str,
+        ) -> Result<Option<Snapshot>, DieselStoreError> {
+            let row = LoadLocked(subject).get_result(self).await.optional()?;
+            row.map(held).transpose()
         }
 
         async fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
@@ -107,6 +125,15 @@ mod sqlite {
         async fn find(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
             let subject = subject.to_owned();
             self.spawn_blocking(move |sqlite| Ok(sqlite.find(&subject)))
+                .await?
+        }
+
+        async fn find_locked(
+            &mut self,
+            subject: &str,
+        ) -> Result<Option<Snapshot>, DieselStoreError> {
+            let subject = subject.to_owned();
+            self.spawn_blocking(move |sqlite| Ok(sqlite.find_locked(&subject)))
                 .await?
         }
 

@@ -59,8 +59,12 @@ pub trait Sealed: Database {
 #[allow(dead_code, reason = "no engine has all of them")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// Nothing was stored, for another transaction's sake.
-    Conflict,
+    /// Nothing was stored: another transaction was faster.
+    Outrun,
+    /// Nothing was stored: another transaction has held a lock for too long.
+    Busy,
+    /// Nothing was stored: the server lets nothing be written.
+    ReadOnly,
     /// Nothing was stored.
     Refused,
     /// It is not known.
@@ -88,8 +92,8 @@ pub(crate) fn swapped(rows: Result<u64, Error>) -> Result<Swap, SqlxStoreError> 
         Ok(_) => Ok(Swap::Conflict),
         // The subject's own row is there already.
         Err(Error::Database(error)) if error.is_unique_violation() => Ok(Swap::Conflict),
-        Err(error) => match error.into() {
-            SqlxStoreError::Conflict(_) => Ok(Swap::Conflict),
+        Err(error) => match SqlxStoreError::from(error) {
+            error if error.is_outrun() => Ok(Swap::Conflict),
             error => Err(error),
         },
     }
@@ -99,7 +103,7 @@ pub(crate) fn swapped(rows: Result<u64, Error>) -> Result<Swap, SqlxStoreError> 
 pub(crate) fn refused(error: Error) -> SqlxStoreError {
     match verdict(&error) {
         Verdict::Refused => SqlxStoreError::Refused(error),
-        Verdict::Conflict | Verdict::Unknown => error.into(),
+        _ => error.into(),
     }
 }
 

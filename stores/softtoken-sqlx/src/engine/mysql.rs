@@ -35,7 +35,10 @@ impl Sealed for MySql {
         Ok(())
     }
 
-    async fn check(connection: &mut MySqlConnection, durability: bool) -> Result<(), SqlxStoreError> {
+    async fn check(
+        connection: &mut MySqlConnection,
+        durability: bool,
+    ) -> Result<(), SqlxStoreError> {
         let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
         let settings = sqlx::query(settings).fetch_one(&mut *connection).await?;
         if settings.try_get::<i64, _>(0)? == 0 {
@@ -91,8 +94,13 @@ impl Sealed for MySql {
 pub(super) fn verdict(error: &MySqlDatabaseError) -> Verdict {
     const CHANGED_SINCE: u16 = 1020;
     const DEADLOCK: u16 = 1213;
+    const WAITED: u16 = 1205;
+    const OPTION: u16 = 1290;
     match error.number() {
-        CHANGED_SINCE | DEADLOCK => Verdict::Conflict,
+        // A cluster of Galera's says so of the commit that was not the first.
+        CHANGED_SINCE | DEADLOCK => Verdict::Outrun,
+        WAITED => Verdict::Busy,
+        OPTION if error.message().contains("read-only") => Verdict::ReadOnly,
         _ => Verdict::Unknown,
     }
 }

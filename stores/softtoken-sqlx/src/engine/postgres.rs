@@ -36,7 +36,7 @@ const UPDATE: &str = concat!(
 // A standby lags, and answers a sign-in as things were before an enrolment: each load asks.
 const SELECT: &str = "SELECT pg_is_in_recovery(), softtoken.subject IS NOT NULL, revision, record
     FROM (SELECT 1) AS always LEFT JOIN softtoken ON softtoken.subject = $1";
-// Fails on a standby.
+// Fails on a standby, as what would write.
 const SELECT_LOCKED: &str = "SELECT revision, record FROM softtoken WHERE subject = $1 FOR UPDATE";
 
 impl Engine for Postgres {}
@@ -57,7 +57,10 @@ impl Sealed for Postgres {
         Ok(())
     }
 
-    async fn load(connection: &mut PgConnection, subject: &str) -> Result<Option<Row>, SqlxStoreError> {
+    async fn load(
+        connection: &mut PgConnection,
+        subject: &str,
+    ) -> Result<Option<Row>, SqlxStoreError> {
         let row = sqlx::query(SELECT).bind(subject);
         let row = row.fetch_one(connection).await?;
         if row.try_get(0)? {
@@ -97,7 +100,9 @@ impl Sealed for Postgres {
 pub(super) fn verdict(error: &PgDatabaseError) -> Verdict {
     match error.code() {
         // Of class 40 these two alone: by 40003 it is not known how it ended.
-        "40001" | "40P01" => Verdict::Conflict,
+        "40001" | "40P01" => Verdict::Outrun,
+        "55P03" => Verdict::Busy,
+        "25006" => Verdict::ReadOnly,
         code if code.starts_with("23") => Verdict::Refused,
         _ => Verdict::Unknown,
     }

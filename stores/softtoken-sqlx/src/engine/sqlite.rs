@@ -32,7 +32,10 @@ impl Sealed for Sqlite {
         Ok(())
     }
 
-    async fn check(connection: &mut SqliteConnection, durability: bool) -> Result<(), SqlxStoreError> {
+    async fn check(
+        connection: &mut SqliteConnection,
+        durability: bool,
+    ) -> Result<(), SqlxStoreError> {
         // None: in memory, where rows and users are gone together.
         let file = "SELECT file FROM pragma_database_list WHERE name = 'main' AND file <> ''";
         let file: Option<String> = sqlx::query_scalar(file)
@@ -90,11 +93,16 @@ impl Sealed for Sqlite {
 }
 
 pub(super) fn verdict(error: &SqliteError) -> Verdict {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READ_ONLY: u32 = 8;
     const CONSTRAINT: u32 = 19;
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    match code {
-        // The low byte is the error, what stands above it says more.
-        Some(code) if code & 0xff == CONSTRAINT => Verdict::Refused,
+    // The low byte is the error, what stands above it says more.
+    match code.map(|code| code & 0xff) {
+        Some(BUSY | LOCKED) => Verdict::Busy,
+        Some(READ_ONLY) => Verdict::ReadOnly,
+        Some(CONSTRAINT) => Verdict::Refused,
         _ => Verdict::Unknown,
     }
 }

@@ -5,14 +5,16 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
-use softtoken::association::{Administrator, ImportedToken, Operation};
+use softtoken::association::{Administrator, Events, ImportedToken, Operation};
 use softtoken::mfa::Request;
 use softtoken::own_transaction::Login;
+use softtoken::store::{Store as _, Write};
 use softtoken::totp::{Code, Secret, Totp, Verifier};
 use softtoken::{
-    Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, UnixTime,
+    Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, Revision,
+    UnixTime,
 };
-use softtoken_sqlx::{Accepted, Engine, SqlxStoreError, SqlxStore};
+use softtoken_sqlx::{Accepted, Engine, SqlxStore, SqlxStoreError};
 use tokio::task::JoinSet;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -130,7 +132,10 @@ pub(crate) use application;
 impl<DB: Own> softtoken::Store for Application<DB> {
     type Error = SqlxStoreError;
 
-    async fn load(&self, subject: &str) -> Result<Option<softtoken::store::Snapshot>, SqlxStoreError> {
+    async fn load(
+        &self,
+        subject: &str,
+    ) -> Result<Option<softtoken::store::Snapshot>, SqlxStoreError> {
         self.store.load(subject).await
     }
 
@@ -228,6 +233,40 @@ pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> Accepted
     let request = user.request(user.code(0));
     let accepted = application.store.begin(&user.subject, request).await;
     accepted.expect("the code is right")
+}
+
+/// `impatient`, over the same database, does not wait for long.
+pub(crate) async fn a_lock_that_is_waited_for_in_vain_is_a_conflict<DB: Own>(
+    application: &Application<DB>,
+    impatient: &SqlxStore<DB>,
+) {
+    let held = accepted(application).await;
+    let subject = held.output().subject();
+    let begun = impatient.begin(subject, Mfa::system(Policy::STANDARD).status());
+    let waited = begun.await.expect_err("the row is locked");
+    assert!(
+        matches!(waited, MfaError::Store(SqlxStoreError::Conflict(_))),
+        "{waited:?}"
+    );
+    let record = b"record".to_vec();
+    let write = Write::new(subject, Some(Revision::FIRST), record, Events::default());
+    let swap = impatient.compare_and_swap(write.expect("one of many"));
+    let waited = swap.await.expect_err("the row is locked");
+    assert!(matches!(waited, SqlxStoreError::Conflict(_)), "{waited:?}");
+    let _evidence = held.commit().await.expect("nobody has taken it");
+}
+
+/// A server that lets nothing be written decides nothing.
+#[allow(dead_code, reason = "asked of some engines")]
+pub(crate) async fn a_standby_is_refused<DB: Own>(store: &SqlxStore<DB>) {
+    for subject in ["alice", "nobody"] {
+        let refused = store.load(subject).await.expect_err("it lags");
+        assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
+        let begun = store.begin(subject, Mfa::system(Policy::STANDARD).status());
+        let refused = begun.await.expect_err("it lags");
+        let is_standby = matches!(refused, MfaError::Store(SqlxStoreError::Standby));
+        assert!(is_standby, "{refused:?}");
+    }
 }
 
 /// 64 tasks log one user in with one code: one does. 64 tasks guess: as many are counted as were
