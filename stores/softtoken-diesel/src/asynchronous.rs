@@ -34,7 +34,8 @@ pub use engine::AsyncEngine;
 ///
 /// Statements run in tasks of their own, on the runtime of Tokio that calls: a future that is
 /// dropped leaves its statement to end by itself, and the connection goes back to the pool
-/// afterwards. diesel-async runs SQLite's on the threads of a multi-threaded runtime only.
+/// afterwards, or is closed where the database has not answered after
+/// [`answer_timeout`](Self::answer_timeout). The runtime must have its timer. diesel-async runs SQLite's on the threads of a multi-threaded runtime only.
 pub struct AsyncDieselStore<C: AsyncEngine> {
     pool: Pool<C::Manager>,
     limit: Duration,

@@ -24,6 +24,9 @@ type Pooled<C> = PooledConnection<ConnectionManager<C>>;
 /// store asks nothing of a connection: each swap makes its own commit wait for the disk, and each
 /// load refuses a PostgreSQL standby. The server's own settings are yours: a server with `fsync` or
 /// `full_page_writes` off, and an SQLite file with `journal_mode` off or in memory, lose commits.
+///
+/// Nothing ends a call that blocks: where PostgreSQL waits for a synchronous standby that is gone,
+/// a commit keeps its thread and its connection until the standby is back.
 pub struct DieselStore<C: Engine + R2D2Connection + Send + 'static> {
     pool: Pool<ConnectionManager<C>>,
 }

@@ -98,7 +98,9 @@
 //!   all good: the loser of a race (`40001`) begins anew.
 //! - **SQLite**: give each connection [`SQLITE_SETTINGS`]. Without a `busy_timeout` writers do not
 //!   wait for each other. `synchronous` is raised to `FULL` before a swap.
-//! - Set a limit of time in the pool and for statements: the store has none.
+//! - Set a limit of time in the pool and for statements. An async store gives up after its
+//!   `answer_timeout`; a blocking one has no limit of its own, and waits for a commit as long as the
+//!   server does, without an end where a synchronous standby is gone.
 //! - Do not log the parameters of statements: a record may hold secrets in the clear.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg(any(
