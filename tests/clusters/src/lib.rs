@@ -4,11 +4,13 @@
 //! The load, the history of all requests and its check are those of `softtoken-faults`.
 
 mod etcd;
+mod galera;
 mod network;
 mod postgres;
 mod redis;
 
 pub use etcd::Etcd;
+pub use galera::{Causality, Galera};
 pub use network::Network;
 pub use postgres::{Postgres, Standby};
 pub use redis::{Redis, Replication};

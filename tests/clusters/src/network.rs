@@ -53,6 +53,26 @@ impl Network {
         Ipv4Addr::new(10, 213, self.number, machine + 1)
     }
 
+    /// The address that a failover moves, so that nobody has to know who serves.
+    #[must_use]
+    pub fn service(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 213, self.number, 200)
+    }
+
+    /// Moves [`service`](Self::service) to this machine, away from every other one.
+    pub fn let_serve(&self, machine: u8) {
+        let address = format!("{}/24", self.service());
+        for other in self.others(machine) {
+            // Most of them do not have it.
+            let space = self.space(other);
+            let _ = try_ip(&["-n", &space, "addr", "del", &address, "dev", "eth0"]);
+        }
+        let space = self.space(machine);
+        ip(&["-n", &space, "addr", "add", &address, "dev", "eth0"]);
+        // The test's machine may still know it of the one before.
+        ip(&["neigh", "flush", "dev", &self.bridge()]);
+    }
+
     /// Runs a program on a machine, under its own process id.
     #[must_use]
     pub fn command(&self, machine: u8) -> Command {

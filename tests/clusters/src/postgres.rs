@@ -1,14 +1,21 @@
 //! A primary of PostgreSQL and its standby.
 
+use core::net::Ipv4Addr;
+use core::time::Duration;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use deadpool::Runtime as Timer;
+use deadpool::managed::{Pool, Timeouts};
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use softtoken::BlockingStore;
+use softtoken_diesel::{AsyncPostgresStore, DieselStoreError};
 use softtoken_faults::{Blocked, Server, postgres_program, postgres_user};
-use softtoken_postgres::{PostgresError, PostgresStore};
+use softtoken_sqlx::{PostgresStore, SqlxStoreError};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -16,6 +23,8 @@ use crate::Network;
 
 const PRIMARY: u8 = 0;
 const STANDBY: u8 = 1;
+/// Less than the standby is away: a commit that waits for it is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// All of the networks of tests.
 const ANYBODY: &str =
     "host all all 10.213.0.0/16 trust\nhost replication all 10.213.0.0/16 trust\n";
@@ -92,44 +101,72 @@ impl Postgres {
             user,
             folder,
         };
-        let store = postgres.connect(&[PRIMARY]);
+        postgres.network.let_serve(PRIMARY);
+        let store = postgres.connect(postgres.network.service());
         let migrated = postgres.runtime.block_on(store.migrate());
         migrated.expect("it is committed, so the standby follows");
         postgres
     }
 
-    fn connect(&self, machines: &[u8]) -> PostgresStore {
-        let hosts: Vec<_> = machines
-            .iter()
-            .map(|machine| format!("{}:5432", self.network.address(*machine)))
-            .collect();
-        let url = format!("postgres://postgres@{}/postgres", hosts.join(","));
-        PostgresStore::new(&url, 24).expect("a URL")
+    /// A store over sqlx that asks the address of the service.
+    #[must_use]
+    pub fn sqlx(&self) -> impl BlockingStore<Error = SqlxStoreError> + use<> {
+        self.blocking(self.network.service())
     }
 
-    fn blocking(&self, machines: &[u8]) -> impl BlockingStore<Error = PostgresError> + use<> {
+    /// A store over diesel-async that asks the address of the service.
+    ///
+    /// # Panics
+    ///
+    /// Where the pool cannot be made.
+    #[must_use]
+    pub fn diesel(&self) -> impl BlockingStore<Error = DieselStoreError> + use<> {
+        let url = format!("postgres://postgres@{}/postgres", self.network.service());
+        let pool = Pool::builder(AsyncDieselConnectionManager::new(url))
+            .max_size(24)
+            .runtime(Timer::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(PATIENCE),
+                create: Some(PATIENCE),
+                recycle: Some(PATIENCE),
+            })
+            .build()
+            .expect("it has a timer");
+        let store = AsyncPostgresStore::new(pool).answer_timeout(PATIENCE);
         let runtime = self.runtime.handle().clone();
-        Blocked::new(self.connect(machines), move |future| {
-            runtime.block_on(future);
-        })
+        Blocked::new(store, move |future| runtime.block_on(future))
     }
 
-    /// A store that asks whichever of the two is the primary.
+    /// A store that asks the first primary, wherever the service is.
     #[must_use]
-    pub fn store(&self) -> impl BlockingStore<Error = PostgresError> + use<> {
-        self.blocking(&[PRIMARY, STANDBY])
-    }
-
-    /// A store that asks the first primary alone.
-    #[must_use]
-    pub fn old_primary(&self) -> impl BlockingStore<Error = PostgresError> + use<> {
-        self.blocking(&[PRIMARY])
+    pub fn old_primary(&self) -> impl BlockingStore<Error = SqlxStoreError> + use<> {
+        self.blocking(self.network.address(PRIMARY))
     }
 
     /// A store that asks the standby alone, once it is promoted.
     #[must_use]
-    pub fn new_primary(&self) -> impl BlockingStore<Error = PostgresError> + use<> {
-        self.blocking(&[STANDBY])
+    pub fn new_primary(&self) -> impl BlockingStore<Error = SqlxStoreError> + use<> {
+        self.blocking(self.network.address(STANDBY))
+    }
+
+    fn blocking(&self, address: Ipv4Addr) -> impl BlockingStore<Error = SqlxStoreError> + use<> {
+        let runtime = self.runtime.handle().clone();
+        Blocked::new(self.connect(address), move |future| {
+            runtime.block_on(future);
+        })
+    }
+
+    fn connect(&self, address: Ipv4Addr) -> PostgresStore {
+        let _within = self.runtime.enter();
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(&address.to_string())
+            .username("postgres")
+            .database("postgres");
+        let pool = PgPoolOptions::new()
+            .max_connections(24)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options);
+        PostgresStore::new(pool).answer_timeout(PATIENCE)
     }
 
     /// Cuts primary and standby off from each other.
@@ -146,7 +183,7 @@ impl Postgres {
         self.primary.kill().expect("it runs");
     }
 
-    /// Makes the standby the primary, by `pg_ctl promote`.
+    /// Makes the standby the primary, by `pg_ctl promote`, and has it serve.
     ///
     /// # Panics
     ///
@@ -157,6 +194,7 @@ impl Postgres {
             .arg(self.folder.path().join("standby"))
             .status();
         assert!(promoted.expect("pg_ctl starts").success(), "promote");
+        self.network.let_serve(STANDBY);
     }
 }
 
