@@ -248,17 +248,22 @@
 //! # More than one machine
 //!
 //! Copies on several machines promise as much as their settings do. `.ci/clusters` in the
-//! repository drives the examples' stores on real engines, each server in a network of its own,
-//! under the load of `tests/faults`: links are cut, leaders killed, standbys promoted, and the
-//! history of all requests is checked. With etcd 3.4, PostgreSQL 15 and Redis 7.0, on 2026-11-26:
+//! repository drives `softtoken-sqlx`, `softtoken-diesel`, `softtoken-redis` and the store of
+//! `examples/etcd` on real engines, each server in a network of its own, under the load of
+//! `tests/faults`: links are cut, leaders killed, standbys promoted, and the history of all requests
+//! is checked. With etcd 3.4, PostgreSQL 15, MariaDB 10.11, Galera 26.4 and Redis 7.0, on
+//! 2026-11-26:
 //!
 //! | engine | setting | promised | seen |
 //! |---|---|---|---|
 //! | etcd, three members, partitions, leader killed | linearizable reads (the default) | one order of all reads and writes; a minority answers nothing | held |
 //! | etcd, one member cut off | serializable reads, which no store may ask for | whatever the asked member has | stale: the row of before |
-//! | PostgreSQL, primary cut off and killed, standby promoted | `synchronous_standby_names = '*'`, `synchronous_commit = on` | a commit is on two disks before it is acknowledged | held |
+//! | PostgreSQL by sqlx and by diesel-async, primary cut off and killed, standby promoted | `synchronous_standby_names = '*'`, `synchronous_commit = on` | a commit is on two disks before it is acknowledged | held |
 //! | the same | asynchronous standby (the default) | nothing of the last moments | broken: hundreds of acknowledged swaps lost, failures forgotten |
 //! | PostgreSQL, standby promoted, old primary alive | synchronous | no two commits; nothing about reads | stale: the old primary answers loads with the row of before |
+//! | MariaDB Galera, three nodes asked in turn, one cut off, another one killed | `wsrep_sync_wait = 1` on each connection | one order of all commits; a read waits for what was committed before it; a minority answers nothing | held |
+//! | MariaDB Galera, one row written on several nodes at once | the same | of the commits the first one is certified | held: of 24 swaps at once one stored, 23 conflicts, 32 times; of two logins by one code on two nodes one committed, the other a conflict at its commit |
+//! | MariaDB Galera, a node that is behind | `wsrep_sync_wait = 0` (the default) | nothing about reads | stale: the row of before |
 //! | Redis, primary cut off and killed, replica made primary | `appendfsync always`, `WAIT 1` after each swap, an error where nobody is counted | nothing: `WAIT` is no commit | held, in one failover by hand with one replica |
 //! | the same | `appendfsync always`, replication alone | nothing of the last moments | broken: hundreds of acknowledged swaps lost, failures forgotten |
 //!
@@ -268,7 +273,11 @@
 //!   off: the old one commits nothing any more, and still answers loads. While no standby is there
 //!   a commit waits without an end, since `statement_timeout` does not count during a commit: that
 //!   keeps the promise, and has to be alerted on. An operator who cancels such a wait has the
-//!   commit acknowledged without a copy.
+//!   commit acknowledged without a copy. On the client's side `softtoken-sqlx` and the async stores
+//!   of `softtoken-diesel` give up (`answer_timeout`): whether the commit is stored is not known.
+//! - **MariaDB Galera** takes writes on every node, and locks rows on one: two nodes may both accept
+//!   a code, and one of the two commits is refused. So nobody is let in before the commit has
+//!   answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment.
 //! - **Redis** with `WAIT` came through the failover that was tried, and promises nothing: of two
 //!   replicas a failover may choose the one that was not counted, and a primary that is cut off and
 //!   not shut off still answers loads. Keep second factors on one durable server, or in another
