@@ -1,11 +1,8 @@
 //! Loads, decides and swaps: the only loop, async and blocking.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
-
-use zeroize::Zeroizing;
 
 #[cfg(feature = "export")]
 use crate::association::Export;
@@ -22,6 +19,7 @@ use crate::error::{Error, Fault, OpenError};
 use crate::policy::{Policy, PolicyError};
 use crate::record::{self, AtRest, Place, Seal};
 use crate::revision::Revision;
+use crate::scrub;
 use crate::store::{BlockingStore, Snapshot, Store, Swap, Write};
 use crate::time::{Clock, UnixTime};
 use crate::totp::Code;
@@ -449,8 +447,8 @@ impl Mfa {
         tell(self.view.audit.as_ref(), subject, event);
     }
 
-    fn environment<'a>(&'a self, subject: &'a str, now: UnixTime) -> Environment<'a> {
-        let environment = Environment::new(subject, &self.view.policy, now);
+    fn environment<'a>(&'a self, subject: &'a Arc<str>, now: UnixTime) -> Environment<'a> {
+        let environment = Environment::of(subject, &self.view.policy, now);
         let environment = match &self.view.shared.sessions {
             Some(keys) => environment.with_sessions(keys, &self.view.context),
             None => environment.in_context(&self.view.context),
@@ -1519,23 +1517,23 @@ impl<O: Operation> Request<O> {
         found: Option<Snapshot>,
     ) -> Result<Decision<O::Output>, Fault> {
         // Wiped whatever comes of it.
-        let found = found.map(|row| (row.revision, Zeroizing::new(row.record)));
+        let found = found.map(|row| (row.revision, scrub::Bytes::from(row.record)));
         let operation = self.check(subject)?;
         let shared = &*self.mfa.view.shared;
         let now = self.mfa.now()?;
-        let (expected, mut current) = match &found {
-            None => (None, Record::default()),
+        let (expected, mut current, buffer) = match found {
+            None => (None, Record::default(), scrub::Bytes::default()),
             Some((revision, row)) => {
-                let read = shared.at_rest.read(Place::new(subject, *revision), row);
+                let read = shared.at_rest.read(Place::new(subject, revision), &row);
                 let overwrites =
-                    operation.overwrites_unreadable() == Some(*revision) && !record::is_newer(row);
+                    operation.overwrites_unreadable() == Some(revision) && !record::is_newer(&row);
                 let current = match read {
                     Err(error) if overwrites && error.is_final() => {
-                        Record::unreadable(*revision, now)
+                        Record::unreadable(revision, now)
                     }
                     read => read?,
                 };
-                (Some(*revision), current)
+                (Some(revision), current, row)
             }
         };
         let stated = operation.overwrites_unreadable();
@@ -1545,19 +1543,22 @@ impl<O: Operation> Request<O> {
         if expected < self.at_least || (self.expect_enrolled && !current.is_verified()) {
             return Err(Fault::RolledBack);
         }
-        let applied = operation.apply_to(&mut current, &self.mfa.environment(subject, now));
+        // Evidence, write and decision share it.
+        let subject: Arc<str> = subject.into();
+        let applied = operation.apply_to(&mut current, &self.mfa.environment(&subject, now));
         // Where there is no row, an empty record says nothing more.
         let is_news = expected.is_some() || current != Record::default();
         let told = if applied.changed && is_news {
             let revision = Revision::after(expected).ok_or(Fault::RevisionsExhausted)?;
-            let place = Place::new(subject, revision);
-            let row = shared.at_rest.write(place, &*shared.entropy, &current)?;
-            let write = Write::new(subject, expected, row, applied.events)
-                .ok_or(Fault::RevisionsExhausted)?
-                .leaving(current.state(), current.preference.is_enabled());
-            Told::Written(write)
+            let place = Place::new(&subject, revision);
+            let row = shared
+                .at_rest
+                .write(place, &*shared.entropy, &current, buffer)?;
+            let revisions = (expected, revision);
+            let events = applied.events;
+            Told::Written(Write::decided(subject, revisions, row, events, &current))
         } else {
-            Told::Unwritten(subject.into(), applied.events)
+            Told::Unwritten(subject, applied.events)
         };
         Ok(Decision {
             audit: self.mfa.view.audit.clone(),
@@ -1724,7 +1725,7 @@ pub struct Decision<T> {
 /// Holds what a decision tells, and of whom: with what it writes, where it writes.
 enum Told {
     Written(Write),
-    Unwritten(Box<str>, Events),
+    Unwritten(Arc<str>, Events),
 }
 
 impl<T> fmt::Debug for Decision<T> {

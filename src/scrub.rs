@@ -1,6 +1,11 @@
-//! Overwrites what calls have left on the stack.
+//! Overwrites secrets: what calls have left on the stack, and buffers that are dropped.
 
+use alloc::vec::Vec;
 use core::hint::black_box;
+use core::mem;
+use core::ops::Deref;
+
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 /// Overwrites the two kilobytes of stack below the caller, where the functions that the caller has
 /// called kept their values. It is not inlined, so that its own frame lies where theirs have lain.
@@ -11,4 +16,79 @@ use core::hint::black_box;
 pub(crate) fn stack() {
     let below = [0_u64; 256];
     black_box(&below);
+}
+
+/// Holds bytes that are wiped when dropped, all the memory of the vector at once: as an element of
+/// [`Zeroizing`], a vector is wiped byte by byte, which for a record takes a tenth of a decision.
+#[derive(Clone, Default)]
+pub(crate) struct Bytes(Vec<u8>);
+
+impl Bytes {
+    /// Makes room for so many bytes, all zero: where they lie, if they fit there.
+    pub(crate) fn blank(self, length: usize) -> Self {
+        let mut bytes = if length <= self.0.capacity() {
+            self
+        } else {
+            Self(Vec::with_capacity(length))
+        };
+        bytes.0.clear();
+        bytes.0.resize(length, 0);
+        bytes
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Leaves the wiping to the caller's type.
+    pub(crate) fn into_zeroizing(mut self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(mem::take(&mut self.0))
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Bytes {
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(mem::take(&mut bytes))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+        self.0.spare_capacity_mut().zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Bytes {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::Bytes;
+
+    #[test]
+    fn bytes_that_fit_lie_where_they_lay_and_others_elsewhere() {
+        let bytes = Bytes::from(vec![7; 20]);
+        let place = bytes.as_ptr();
+        let bytes = bytes.blank(10);
+        assert_eq!((&*bytes, bytes.as_ptr()), (&[0; 10][..], place));
+        let bytes = bytes.blank(20);
+        assert_eq!((&*bytes, bytes.as_ptr()), (&[0; 20][..], place));
+        assert_eq!(*bytes.blank(21), [0; 21]);
+    }
 }

@@ -4,6 +4,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -36,6 +37,8 @@ use crate::totp::{Code, Secret, Totp, Verdict, Verifier};
 #[derive(Clone, Copy, Debug)]
 pub struct Environment<'a> {
     subject: &'a str,
+    /// Holds the subject once more where it can be shared.
+    shared: Option<&'a Arc<str>>,
     policy: &'a Policy,
     now: UnixTime,
     context: &'a Context,
@@ -50,11 +53,20 @@ impl<'a> Environment<'a> {
     pub fn new(subject: &'a str, policy: &'a Policy, now: UnixTime) -> Self {
         Self {
             subject,
+            shared: None,
             policy,
             now,
             context: &Context::NONE,
             sessions: None,
             browsers: None,
+        }
+    }
+
+    /// Decides for this subject, whose name what is made shares.
+    pub(crate) fn of(subject: &'a Arc<str>, policy: &'a Policy, now: UnixTime) -> Self {
+        Self {
+            shared: Some(subject),
+            ..Self::new(subject, policy, now)
         }
     }
 
@@ -231,7 +243,10 @@ impl<'a> Draft<'a> {
     pub(super) fn evidence(&self, proof: Proof, login_id: Option<LoginId>) -> Evidence {
         let token = proof.token.and_then(|id| self.record.token(id).ok());
         Evidence {
-            subject: self.subject().into(),
+            subject: self
+                .environment
+                .shared
+                .map_or_else(|| self.subject().into(), Arc::clone),
             context: self.context().clone(),
             proof,
             amr: Cow::Borrowed(proof.amr()),

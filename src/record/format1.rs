@@ -6,9 +6,8 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
-
-use zeroize::Zeroizing;
 
 use super::FORMAT;
 use crate::association::{
@@ -16,16 +15,18 @@ use crate::association::{
     RecoveryCodes, RecoverySet, Spent, SpentSessions, TemporaryCode, Token, TokenId,
 };
 use crate::policy::Policy;
+use crate::scrub;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Algorithm, Digits, Secret, Totp};
 
-pub(super) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+/// Encodes a record into this buffer, or into a new one where the record does not fit.
+pub(super) fn encode(record: &Record, buffer: scrub::Bytes) -> scrub::Bytes {
     // Counted first: a vector that grows leaves pieces of secrets behind.
     let mut length = Counter(0);
     length.record(record);
-    let mut bytes = Bytes(Zeroizing::new(Vec::with_capacity(length.0)));
-    bytes.record(record);
-    bytes.0
+    let mut bytes = buffer.blank(length.0);
+    Blank(bytes.as_mut_slice()).record(record);
+    bytes
 }
 
 /// Reads the record that follows the byte of the format; `None` where no version has written this.
@@ -38,17 +39,22 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
 }
 
 struct Counter(usize);
-struct Bytes(Zeroizing<Vec<u8>>);
+/// Holds what is still to be written of a buffer that has the record's length.
+struct Blank<'a>(&'a mut [u8]);
 
 impl Sink for Counter {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
 }
 
-impl Sink for Bytes {
+impl Sink for Blank<'_> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        let (head, rest) = mem::take(&mut self.0).split_at_mut(bytes.len());
+        head.copy_from_slice(bytes);
+        self.0 = rest;
     }
 }
 

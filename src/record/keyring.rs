@@ -144,7 +144,8 @@ impl Seal for Keyring {
         let id = key.id().to_be_bytes();
         let head = id.len() + nonce.len();
         let length = head + plain.len() + size_of::<Tag>();
-        let mut sealed = Zeroizing::new(Vec::with_capacity(length));
+        // And the first byte of the row, which is put before it.
+        let mut sealed = Zeroizing::new(Vec::with_capacity(1 + length));
         sealed.extend_from_slice(&id);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
@@ -199,7 +200,5 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
 
 /// Binds the key's id in as well: two ids may have one key.
 fn associated_data(place: Place<'_>, key: &Key) -> Vec<u8> {
-    let mut bytes = place.associated_data();
-    bytes.extend_from_slice(&key.id().to_be_bytes());
-    bytes
+    place.associated_data_and(&key.id().to_be_bytes())
 }

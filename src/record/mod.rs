@@ -52,6 +52,7 @@ mod seal;
 use alloc::vec::Vec;
 
 use crate::association::Record;
+use crate::scrub;
 
 pub use error::RecordError;
 #[cfg(feature = "seal")]
@@ -78,7 +79,12 @@ pub const FORMAT: u8 = 1;
 /// ```
 #[must_use]
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
-    format1::encode(record)
+    encode_into(record, scrub::Bytes::default()).into_zeroizing()
+}
+
+/// Encodes a record where a buffer lies that is no longer needed, if it fits there.
+pub(crate) fn encode_into(record: &Record, buffer: scrub::Bytes) -> scrub::Bytes {
+    format1::encode(record, buffer)
 }
 
 /// Returns whether a newer version has written this row, in the clear. Such a row says nothing to

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::{FORMAT, RecordError, decode, encode};
+use super::{FORMAT, RecordError, decode, encode_into};
 use crate::association::Record;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::revision::Revision;
+use crate::scrub;
 
 /// Begins a sealed record's row: its first byte. No record in the clear begins so, nor with any
 /// other byte from `0x80` on.
@@ -72,6 +73,11 @@ impl<'a> Place<'a> {
     /// each after its length, so that no two places have the same bytes.
     #[must_use]
     pub fn associated_data(&self) -> Vec<u8> {
+        self.associated_data_and(&[])
+    }
+
+    /// Returns the same, with room made for what follows.
+    pub(super) fn associated_data_and(&self, more: &[u8]) -> Vec<u8> {
         let revision = self.revision.get().to_be_bytes();
         let parts: [&[u8]; 5] = [
             b"softtoken record",
@@ -80,12 +86,14 @@ impl<'a> Place<'a> {
             self.subject.as_bytes(),
             &revision,
         ];
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
+        let length: usize = parts.iter().map(|part| 8 + part.len()).sum();
+        let mut bytes = Vec::with_capacity(length + more.len());
         for part in parts {
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(part);
         }
+        bytes.extend_from_slice(more);
         bytes
     }
 }
@@ -235,7 +243,7 @@ impl AtRest {
                     }
                     opened = seal.open(place.labelled(label), sealed);
                 }
-                decode(&opened?)
+                decode(&scrub::Bytes::from(opened?))
             }
             (Some(_), [1..=0x7f, ..]) if !self.adopts_plain => Err(RecordError::NotSealed),
             _ => decode(row),
@@ -255,21 +263,21 @@ impl AtRest {
         opened.is_ok_and(|plain| plain.first() == Some(&FORMAT) && decode(&plain).is_ok())
     }
 
-    /// Writes the row for a record that is to stand at this place.
+    /// Writes the row for a record that is to stand at this place, with the help of a buffer that
+    /// is no longer needed.
     pub(crate) fn write(
         &self,
         place: Place<'_>,
         entropy: &dyn Entropy,
         record: &Record,
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let plain = encode(record);
+        buffer: scrub::Bytes,
+    ) -> Result<scrub::Bytes, SealError> {
+        let plain = encode_into(record, buffer);
         let Some(seal) = &self.seal else {
             return Ok(plain);
         };
-        let sealed = seal.seal(place.labelled(&self.label), entropy, &plain)?;
-        let mut row = Zeroizing::new(Vec::with_capacity(1 + sealed.len()));
-        row.push(SEALED);
-        row.extend_from_slice(&sealed);
-        Ok(row)
+        let mut row = seal.seal(place.labelled(&self.label), entropy, &plain)?;
+        row.insert(0, SEALED);
+        Ok(row.into())
     }
 }

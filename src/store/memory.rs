@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt;
 use core::hash::BuildHasher as _;
-use core::mem;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +54,13 @@ struct Row {
     record: Zeroizing<Box<[u8]>>,
 }
 
+impl Row {
+    fn new(revision: Revision, record: &[u8]) -> Self {
+        let record = Zeroizing::new(record.into());
+        Self { revision, record }
+    }
+}
+
 impl MemoryStore {
     /// Creates a store without subjects.
     #[must_use]
@@ -88,22 +94,24 @@ impl MemoryStore {
     }
 
     fn swap(&self, write: &Write) -> Swap {
-        let subject = write.subject();
-        let row = Row {
-            revision: write.next(),
-            record: Zeroizing::new(write.record().into()),
-        };
+        let (subject, record) = (write.subject(), write.record());
         let mut shard = lock(self.shard(subject));
         let held = shard.get_mut(subject);
         if held.as_ref().map(|row| row.revision) != write.expected() {
             return Swap::Conflict;
         }
-        let replaced = match held {
-            Some(held) => Some(mem::replace(held, row)),
-            None => shard.insert(subject.into(), row),
-        };
-        drop(shard);
-        drop(replaced);
+        let revision = write.next();
+        match held {
+            // Nearly always: a sign-in changes numbers, which all have one length.
+            Some(held) if held.record.len() == record.len() => {
+                held.record.copy_from_slice(record);
+                held.revision = revision;
+            }
+            Some(held) => *held = Row::new(revision, record),
+            None => {
+                shard.insert(subject.into(), Row::new(revision, record));
+            }
+        }
         Swap::Stored
     }
 }

@@ -1,6 +1,5 @@
 //! Holds one swap, as a value.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,8 +7,9 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::Snapshot;
-use crate::association::{Events, State};
+use crate::association::{Events, Record, State};
 use crate::revision::Revision;
+use crate::scrub;
 
 /// Holds a record to store, and the revision that must be there for it to be stored.
 ///
@@ -37,10 +37,10 @@ pub struct Write(Arc<Parts>);
 
 #[derive(Clone)]
 struct Parts {
-    subject: Box<str>,
+    subject: Arc<str>,
     expected: Option<Revision>,
     next: Revision,
-    record: Zeroizing<Vec<u8>>,
+    record: scrub::Bytes,
     events: Events,
     state: State,
     is_enabled: bool,
@@ -57,16 +57,36 @@ impl Write {
         events: Events,
     ) -> Option<Self> {
         // Before anything returns, so that the bytes are wiped on every path.
-        let record = record.into();
+        let record = record.into().into();
+        let next = Revision::after(expected)?;
         Some(Self(Arc::new(Parts {
             subject: subject.into(),
             expected,
-            next: Revision::after(expected)?,
+            next,
             record,
             events,
             state: State::Unassociated,
             is_enabled: false,
         })))
+    }
+
+    /// Makes the write of a decision on a record that is in this state.
+    pub(crate) fn decided(
+        subject: Arc<str>,
+        (expected, next): (Option<Revision>, Revision),
+        record: scrub::Bytes,
+        events: Events,
+        left: &Record,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            subject,
+            expected,
+            next,
+            record,
+            events,
+            state: left.state(),
+            is_enabled: left.preference.is_enabled(),
+        }))
     }
 
     /// Says what is in force once this write is stored, for a store that keeps a marker of its own.

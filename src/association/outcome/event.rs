@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::evidence::{Evidence, Method};
 use super::rejection::{Rejection, SessionFlaw};
@@ -363,29 +364,62 @@ impl EventKind {
 ///
 /// assert!(Events::default().is_empty());
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Events(Vec<Event>);
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Events(Held);
+
+/// Holds the one event of most decisions without an allocation.
+#[derive(Clone, PartialEq, Eq)]
+enum Held {
+    AtMostOne(Option<Event>),
+    Several(Vec<Event>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::AtMostOne(None)
+    }
+}
 
 impl Events {
     pub(crate) fn push(&mut self, event: Event) {
-        self.0.push(event);
+        match &mut self.0 {
+            Held::AtMostOne(held) => match held.take() {
+                None => *held = Some(event),
+                Some(first) => self.0 = Held::Several(alloc::vec![first, event]),
+            },
+            Held::Several(events) => events.push(event),
+        }
+    }
+
+    fn as_slice(&self) -> &[Event] {
+        match &self.0 {
+            Held::AtMostOne(event) => event.as_slice(),
+            Held::Several(events) => events,
+        }
     }
 
     /// Returns the events, oldest first.
     pub fn iter(&self) -> core::slice::Iter<'_, Event> {
-        self.0.iter()
+        self.as_slice().iter()
     }
 
     /// Returns how many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_slice().len()
     }
 
     /// Returns whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_slice().is_empty()
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = self.as_slice();
+        formatter.debug_tuple("Events").field(&events).finish()
     }
 }
 
