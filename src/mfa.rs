@@ -1521,21 +1521,25 @@ impl<O: Operation> Request<O> {
         let operation = self.check(subject)?;
         let shared = &*self.mfa.view.shared;
         let now = self.mfa.now()?;
-        let (expected, mut current, buffer) = match found {
-            None => (None, Record::default(), scrub::Bytes::default()),
+        let (mut current, expected, buffer);
+        match found {
+            None => {
+                current = Record::default();
+                (expected, buffer) = (None, scrub::Bytes::default());
+            }
             Some((revision, row)) => {
                 let read = shared.at_rest.read(Place::new(subject, revision), &row);
                 let overwrites =
                     operation.overwrites_unreadable() == Some(revision) && !record::is_newer(&row);
-                let current = match read {
+                current = match read {
                     Err(error) if overwrites && error.is_final() => {
                         Record::unreadable(revision, now)
                     }
                     read => read?,
                 };
-                (Some(revision), current, row)
+                (expected, buffer) = (Some(revision), row);
             }
-        };
+        }
         let stated = operation.overwrites_unreadable();
         if stated.is_some() && expected.is_some() && expected != stated {
             return Err(Fault::OtherRevision);

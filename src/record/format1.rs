@@ -221,20 +221,24 @@ type Read<T> = Result<T, Damaged>;
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn take(&mut self, length: usize) -> Read<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
         self.0 = rest;
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| Damaged)
     }
 
+    #[inline]
     fn byte(&mut self) -> Read<u8> {
         self.array().map(|[byte]| byte)
     }
 
+    #[inline]
     fn flag(&mut self) -> Read<bool> {
         match self.byte()? {
             0 => Ok(false),
@@ -243,28 +247,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn count(&mut self) -> Read<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
+    #[inline]
     fn number(&mut self) -> Read<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
+    #[inline]
     fn time(&mut self) -> Read<UnixTime> {
         self.number().map(UnixTime::from_secs)
     }
 
+    #[inline]
     fn step(&mut self) -> Read<Step> {
         self.number().map(Step::new)
     }
 
+    #[inline]
     fn length(&mut self) -> Read<usize> {
         self.array().map(u16::from_be_bytes).map(usize::from)
     }
 
     /// Reads a list of at most so many, for which there is room from the start: a vector that grows
     /// moves what it has.
+    #[inline]
     fn list<T>(&mut self, most: usize, read: impl Fn(&mut Self) -> Read<T>) -> Read<Vec<T>> {
         let length = self.length()?;
         if length > most {
@@ -277,6 +287,7 @@ impl<'a> Reader<'a> {
         Ok(values)
     }
 
+    #[inline]
     fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<Option<T>> {
         if self.flag()? {
             read(self).map(Some)
