@@ -18,13 +18,13 @@ pub(crate) fn stack() {
     black_box(&below);
 }
 
-/// Holds bytes that are wiped when dropped, all the memory of the vector at once: as an element of
-/// [`Zeroizing`], a vector is wiped byte by byte, which for a record takes a tenth of a decision.
+/// Holds bytes that are wiped when dropped, all the memory of the vector at once. Element by
+/// element, as in [`Zeroizing`], the bytes of a record took a sixteenth of a decision.
 #[derive(Clone, Default)]
 pub(crate) struct Bytes(Vec<u8>);
 
 impl Bytes {
-    /// Makes room for so many bytes, all zero: where they lie, if they fit there.
+    /// Makes so many zero bytes of them: where they lie, if there is room.
     pub(crate) fn blank(self, length: usize) -> Self {
         let mut bytes = if length <= self.0.capacity() {
             self
@@ -40,7 +40,7 @@ impl Bytes {
         &mut self.0
     }
 
-    /// Leaves the wiping to the caller's type.
+    /// Hands the bytes out, in the type by which the crate does.
     pub(crate) fn into_zeroizing(mut self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(mem::take(&mut self.0))
     }

@@ -77,6 +77,13 @@ use crate::reveal::reveal;
 /// # }
 /// ```
 ///
+/// # What it costs
+///
+/// A request opens one record, and seals one where it writes. A program that is built for
+/// processors with AVX2 (`-C target-cpu=x86-64-v3`) does so faster than one that is built for every
+/// x86-64: to seal a record of 130 bytes took 0.7 µs instead of 1.9 µs on one machine. What is
+/// sealed by either opens in both.
+///
 /// # In the row
 ///
 /// | bytes | |

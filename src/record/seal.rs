@@ -76,7 +76,7 @@ impl<'a> Place<'a> {
         self.associated_data_and(&[])
     }
 
-    /// Returns the same, with room made for what follows.
+    /// Returns what [`associated_data`](Self::associated_data) does, with `more` after it.
     pub(super) fn associated_data_and(&self, more: &[u8]) -> Vec<u8> {
         let revision = self.revision.get().to_be_bytes();
         let parts: [&[u8]; 5] = [
