@@ -24,16 +24,13 @@ pub(crate) fn stack() {
 pub(crate) struct Bytes(Vec<u8>);
 
 impl Bytes {
-    /// Makes so many zero bytes of them: where they lie, if there is room.
-    pub(crate) fn blank(self, length: usize) -> Self {
-        let mut bytes = if length <= self.0.capacity() {
-            self
-        } else {
-            Self(Vec::with_capacity(length))
-        };
-        bytes.0.clear();
-        bytes.0.resize(length, 0);
-        bytes
+    pub(crate) fn zeros(length: usize) -> Self {
+        Self(alloc::vec![0; length])
+    }
+
+    /// Keeps the first bytes. The others lie there until all are dropped.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
@@ -74,21 +71,3 @@ impl Drop for Bytes {
 }
 
 impl ZeroizeOnDrop for Bytes {}
-
-#[cfg(test)]
-mod tests {
-    use alloc::vec;
-
-    use super::Bytes;
-
-    #[test]
-    fn bytes_that_fit_lie_where_they_lay_and_others_elsewhere() {
-        let bytes = Bytes::from(vec![7; 20]);
-        let place = bytes.as_ptr();
-        let bytes = bytes.blank(10);
-        assert_eq!((&*bytes, bytes.as_ptr()), (&[0; 10][..], place));
-        let bytes = bytes.blank(20);
-        assert_eq!((&*bytes, bytes.as_ptr()), (&[0; 20][..], place));
-        assert_eq!(*bytes.blank(21), [0; 21]);
-    }
-}

@@ -19,14 +19,24 @@ use crate::scrub;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Algorithm, Digits, Secret, Totp};
 
-/// Encodes a record into this buffer, or into a new one where the record does not fit.
-pub(super) fn encode(record: &Record, buffer: scrub::Bytes) -> scrub::Bytes {
-    // Counted first: a vector that grows leaves pieces of secrets behind.
-    let mut length = Counter(0);
-    length.record(record);
-    let mut bytes = buffer.blank(length.0);
-    Blank(bytes.as_mut_slice()).record(record);
-    bytes
+/// Encodes a record over what this buffer holds, or into a new one where the record is longer: a
+/// vector that grows would leave pieces of secrets behind.
+pub(super) fn encode(record: &Record, mut buffer: scrub::Bytes) -> scrub::Bytes {
+    let length = write(record, buffer.as_mut_slice());
+    if length <= buffer.len() {
+        buffer.truncate(length);
+        return buffer;
+    }
+    let mut buffer = scrub::Bytes::zeros(length);
+    write(record, buffer.as_mut_slice());
+    buffer
+}
+
+/// Writes as much of the record as there is room for, and returns how long it is.
+fn write(record: &Record, room: &mut [u8]) -> usize {
+    let mut writer = Writer { room, length: 0 };
+    writer.record(record);
+    writer.length
 }
 
 /// Reads the record that follows the byte of the format; `None` where no version has written this.
@@ -38,29 +48,23 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
     }
 }
 
-struct Counter(usize);
-/// Holds what is still to be written of a buffer that has the record's length.
-struct Blank<'a>(&'a mut [u8]);
-
-impl Sink for Counter {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
-    }
-}
-
-impl Sink for Blank<'_> {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) {
-        let (head, rest) = mem::take(&mut self.0).split_at_mut(bytes.len());
-        head.copy_from_slice(bytes);
-        self.0 = rest;
-    }
-}
-
 /// Writes in the order in which [`Reader`] reads.
-trait Sink {
-    fn put(&mut self, bytes: &[u8]);
+struct Writer<'a> {
+    room: &'a mut [u8],
+    /// Counts what has been put, whether or not there was room.
+    length: usize,
+}
+
+impl Writer<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        // Where one part had no room, none is left for those after it.
+        if let Some((head, rest)) = mem::take(&mut self.room).split_at_mut_checked(bytes.len()) {
+            head.copy_from_slice(bytes);
+            self.room = rest;
+        }
+    }
 
     fn byte(&mut self, value: u8) {
         self.put(&[value]);
@@ -112,9 +116,9 @@ trait Sink {
         self.list(&record.tokens, Self::token);
         self.optional(record.pending.as_deref(), Self::pending);
         self.number(record.generation);
-        self.optional(record.factors_from, |sink, from| {
-            sink.number(from.generation);
-            sink.time(from.time);
+        self.optional(record.factors_from, |writer, from| {
+            writer.number(from.generation);
+            writer.time(from.time);
         });
         self.flag(record.ever_verified);
         self.count(record.throttle.streak);
@@ -130,30 +134,30 @@ trait Sink {
         self.flag(record.asked);
         self.optional(record.off_from, Self::time);
         self.recovery(&record.recovery);
-        self.list(&record.spent.0, |sink, spent| {
-            sink.put(&spent.nonce);
-            sink.time(spent.expires);
+        self.list(&record.spent.0, |writer, spent| {
+            writer.put(&spent.nonce);
+            writer.time(spent.expires);
         });
         self.optional(record.grants_from, Self::time);
         self.number(record.browsers_from);
         self.optional(record.exported, Self::time);
-        self.optional(record.last_answer.as_deref(), |sink, answer| {
-            sink.put(&answer.attempt);
-            sink.number(answer.generation);
-            sink.time(answer.until);
-            sink.proof(&answer.proof);
+        self.optional(record.last_answer.as_deref(), |writer, answer| {
+            writer.put(&answer.attempt);
+            writer.number(answer.generation);
+            writer.time(answer.until);
+            writer.proof(&answer.proof);
         });
     }
 
     fn recovery(&mut self, recovery: &Recovery) {
-        self.optional(recovery.set.as_ref(), |sink, set| {
-            sink.put(&set.salt);
-            sink.list(&set.hashes, |sink, hash| sink.put(hash));
+        self.optional(recovery.set.as_ref(), |writer, set| {
+            writer.put(&set.salt);
+            writer.list(&set.hashes, |writer, hash| writer.put(hash));
         });
-        self.optional(recovery.temporary.as_deref(), |sink, code| {
-            sink.put(&code.salt);
-            sink.put(&code.hash);
-            sink.time(code.expires);
+        self.optional(recovery.temporary.as_deref(), |writer, code| {
+            writer.put(&code.salt);
+            writer.put(&code.hash);
+            writer.time(code.expires);
         });
         self.count(recovery.wrong);
     }
@@ -170,7 +174,7 @@ trait Sink {
         self.id(token.id);
         self.secret(&token.secret, token.totp);
         self.time(token.since);
-        self.optional(token.proved_by.as_ref(), |sink, mark| sink.put(mark));
+        self.optional(token.proved_by.as_ref(), |writer, mark| writer.put(mark));
         self.number(token.last_step.get());
         self.optional(token.last_used, Self::time);
         self.put(&token.drift.to_be_bytes());
@@ -195,7 +199,7 @@ trait Sink {
     }
 
     fn name(&mut self, name: Option<&str>) {
-        self.optional(name, |sink, name| sink.sized(name.as_bytes()));
+        self.optional(name, |writer, name| writer.sized(name.as_bytes()));
     }
 
     fn proof(&mut self, proof: &Proof) {
@@ -206,7 +210,7 @@ trait Sink {
             Method::Vouched => 4,
         });
         self.optional(proof.token, Self::id);
-        self.optional(proof.step, |sink, step| sink.number(step.get()));
+        self.optional(proof.step, |writer, step| writer.number(step.get()));
         self.time(proof.at);
         self.optional(proof.first_factor, Self::time);
         self.flag(proof.end_other_logins);

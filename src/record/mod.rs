@@ -82,7 +82,7 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
     encode_into(record, scrub::Bytes::default()).into_zeroizing()
 }
 
-/// Encodes a record where a buffer lies that is no longer needed, if it fits there.
+/// Encodes a record where bytes lie that are no longer needed, if it fits there.
 pub(crate) fn encode_into(record: &Record, buffer: scrub::Bytes) -> scrub::Bytes {
     format1::encode(record, buffer)
 }
