@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use super::FORMAT;
+use super::{FORMAT, RecordError};
 use crate::association::{
     Count, FactorsFrom, LastAnswer, Method, Pending, Preference, Proof, Record, Recovery,
     RecoveryCodes, RecoverySet, Spent, SpentSessions, TemporaryCode, Token, TokenId,
@@ -39,13 +39,9 @@ fn write(record: &Record, room: &mut [u8]) -> usize {
     writer.length
 }
 
-/// Reads the record that follows the byte of the format; `None` where no version has written this.
-pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
-    let mut reader = Reader(bytes);
-    match reader.record() {
-        Ok(record) if reader.0.is_empty() => Some(record),
-        _ => None,
-    }
+/// Reads the record that follows the byte of the format.
+pub(super) fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    Reader(bytes).record()
 }
 
 /// Writes in the order in which [`Reader`] reads.
@@ -222,6 +218,12 @@ struct Damaged;
 
 type Read<T> = Result<T, Damaged>;
 
+impl From<Damaged> for RecordError {
+    fn from(Damaged: Damaged) -> Self {
+        Self::Damaged
+    }
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -300,7 +302,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn record(&mut self) -> Read<Record> {
+    /// Reads what nothing may follow. Told here, so that the record is not moved to be looked at.
+    fn last<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        let last = read(self)?;
+        if self.0.is_empty() {
+            Ok(last)
+        } else {
+            Err(Damaged)
+        }
+    }
+
+    fn record(&mut self) -> Result<Record, RecordError> {
         Ok(Record {
             tokens: self.list(Policy::MAX_TOKENS, Self::token)?,
             pending: self.optional(|reader| reader.pending().map(Box::new))?,
@@ -323,7 +335,7 @@ impl<'a> Reader<'a> {
                 0 => Preference::Disabled,
                 1 => Preference::Enabled,
                 2 => Preference::Preferred,
-                _ => return Err(Damaged),
+                _ => Err(Damaged)?,
             },
             asked: self.flag()?,
             off_from: self.optional(Self::time)?,
@@ -337,13 +349,15 @@ impl<'a> Reader<'a> {
             grants_from: self.optional(Self::time)?,
             browsers_from: self.number()?,
             exported: self.optional(Self::time)?,
-            last_answer: self.optional(|reader| {
-                Ok(Box::new(LastAnswer {
-                    attempt: reader.array()?,
-                    generation: reader.number()?,
-                    until: reader.time()?,
-                    proof: reader.proof()?,
-                }))
+            last_answer: self.last(|reader| {
+                reader.optional(|reader| {
+                    Ok(Box::new(LastAnswer {
+                        attempt: reader.array()?,
+                        generation: reader.number()?,
+                        until: reader.time()?,
+                        proof: reader.proof()?,
+                    }))
+                })
             })?,
         })
     }

@@ -102,7 +102,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let (&format, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
     match format {
         SEALED => Err(RecordError::Sealed),
-        FORMAT => format1::decode(rest).ok_or(RecordError::Damaged),
+        FORMAT => format1::decode(rest),
         0 => Err(RecordError::Damaged),
         _ => Err(RecordError::UnknownFormat { format }),
     }
