@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     expires INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user);
+CREATE INDEX IF NOT EXISTS sessions_by_end ON sessions (expires);
 
 -- Keeps what happened, for the user and for administrators.
 CREATE TABLE IF NOT EXISTS events (

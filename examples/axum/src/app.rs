@@ -75,11 +75,9 @@ impl App {
             .with_browsers(keys.browsers, REMEMBERED)?
             .sealed(keys.records)
             .seal_label("example");
-        let sessions = Sessions::new(pool.clone());
-        sessions.sweep().await?;
         Ok(Self(Arc::new(Inner {
             users: Users::new(pool.clone()),
-            sessions,
+            sessions: Sessions::new(pool.clone()),
             passwords: Passwords::new()?,
             pool,
             store,

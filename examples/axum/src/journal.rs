@@ -236,6 +236,7 @@ impl Entry {
             "disassociated" => "The second factor was turned off".into(),
             "reset" => "The second factor was reset".into(),
             "unlocked" => "Codes were unlocked".into(),
+            "resynchronised" => named("The clock was found to be off: of the authenticator"),
             "refused_mismatch" => "A wrong code was typed".into(),
             "refused_second_factor_required" | "refused_reauthentication_required" => {
                 "A change was refused before it was confirmed".into()

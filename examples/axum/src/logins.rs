@@ -5,7 +5,9 @@ use core::time::Duration;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::{Deserialize, Serialize};
-use softtoken::{ChallengeSession, Error, Evidence, Grant};
+use softtoken::association::{Enrolled, Operation};
+use softtoken::mfa::Request;
+use softtoken::{ChallengeSession, Error, Evidence, Grant, SignedIn};
 use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use tower_sessions::Session;
 
@@ -14,7 +16,7 @@ use crate::gate::{Gate, Login, Refused};
 use crate::journal::Journal;
 use crate::next::Next;
 use crate::problem::Problem;
-use crate::sessions::LOGIN;
+use crate::sessions::{LOGIN, end_logins};
 use crate::users::{User, random_id};
 
 /// Names the member of a session that holds a sign-in which waits for its second factor. It is no
@@ -75,22 +77,52 @@ pub(crate) async fn begin(session: &Session, user: &User, grant: Grant) -> Resul
     Ok(session.save().await?)
 }
 
-/// Begins a login, or goes on with it, on this evidence.
+/// Says whether an answer ends the logins that its user has in other browsers.
+pub(crate) trait EndsOthers {
+    /// Returns whether it does.
+    fn ends_others(&self) -> bool;
+}
+
+impl EndsOthers for Evidence {
+    fn ends_others(&self) -> bool {
+        self.should_end_other_logins()
+    }
+}
+
+impl EndsOthers for SignedIn {
+    fn ends_others(&self) -> bool {
+        matches!(self, Self::Proven(evidence) if evidence.ends_others())
+    }
+}
+
+impl EndsOthers for Enrolled {
+    /// Says yes: another browser may have signed in by less than is asked for from now on.
+    fn ends_others(&self) -> bool {
+        true
+    }
+}
+
+/// Has a code judged, and the user's other logins ended where the answer ends them: both are stored
+/// by one transaction, so that no crash leaves a browser signed in that should not be.
 ///
 /// # Errors
 ///
-/// Fails where the session cannot be stored: there is no login then.
-pub(crate) async fn prove(
+/// Fails where the code is refused, or the database fails: nothing was accepted then.
+pub(crate) async fn judge<O>(
     app: &App,
     session: &Session,
     user: &User,
-    evidence: &Evidence,
-) -> Result<(), Problem> {
-    begin(session, user, Grant::from(evidence)).await?;
-    if evidence.should_end_other_logins() {
-        end_others(app, session, user).await?;
+    request: Request<O>,
+) -> Result<O::Output, Problem>
+where
+    O: Operation,
+    O::Output: EndsOthers + Send + 'static,
+{
+    let mut accepted = app.store().begin(&user.id, request).await?;
+    if accepted.output().ends_others() {
+        end_logins(accepted.transaction(), &user.id, session.id()).await?;
     }
-    Ok(())
+    Ok(accepted.commit().await?)
 }
 
 /// Ends the login of this session.
@@ -100,15 +132,6 @@ pub(crate) async fn prove(
 /// Fails where the session cannot be deleted: the login goes on.
 pub(crate) async fn end(session: &Session) -> Result<(), Problem> {
     Ok(session.flush().await?)
-}
-
-/// Ends the other logins of a user.
-///
-/// # Errors
-///
-/// Fails where the database does: logins may be left.
-pub(crate) async fn end_others(app: &App, session: &Session, user: &User) -> Result<(), Problem> {
-    Ok(app.sessions().end_logins(&user.id, session.id()).await?)
 }
 
 /// Keeps a sign-in that waits for its second factor, under a new id.

@@ -17,14 +17,22 @@ pub(crate) async fn tell(app: &App, entry: &Entry) -> Result<(), Problem> {
     let Some(user) = app.users().by_id(&entry.user).await? else {
         return Ok(());
     };
-    sqlx::query("INSERT INTO mail (at, email, subject, text) VALUES (?, ?, ?, ?)")
-        .bind(i64::try_from(entry.at.as_secs()).unwrap_or(i64::MAX))
-        .bind(&user.email)
-        .bind(subject)
-        .bind(text)
-        .execute(app.pool())
-        .await?;
-    tracing::info!(to = user.email, subject, text, "mail");
+    // Each code of somebody who goes on guessing is such an event: one mail a day will do.
+    let at_most_daily = matches!(&*entry.name, "password_probably_known" | "locked");
+    let kept = sqlx::query(
+        "INSERT INTO mail (at, email, subject, text) SELECT ?1, ?2, ?3, ?4 WHERE NOT (?5 AND EXISTS \
+         (SELECT 1 FROM mail WHERE email = ?2 AND subject = ?3 AND at > ?1 - 86400))",
+    )
+    .bind(i64::try_from(entry.at.as_secs()).unwrap_or(i64::MAX))
+    .bind(&user.email)
+    .bind(subject)
+    .bind(text)
+    .bind(at_most_daily)
+    .execute(app.pool())
+    .await?;
+    if kept.rows_affected() > 0 {
+        tracing::info!(to = user.email, subject, text, "mail");
+    }
     Ok(())
 }
 
@@ -59,6 +67,11 @@ fn notice(entry: &Entry) -> Option<(&'static str, &'static str)> {
             "Somebody seems to have your password",
             "Somebody has typed your password and then wrong codes. If it was not you, change your \
              password.",
+        ),
+        "locked" => (
+            "Your codes are locked",
+            "There were too many wrong codes after your password. Sign in by a recovery code, or \
+             ask an administrator to unlock your codes. If it was not you, change your password.",
         ),
         "password_changed" => (
             "Your password was changed",

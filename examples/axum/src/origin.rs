@@ -4,18 +4,19 @@
 //! page can change either. What says neither is refused as well.
 
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+
+use crate::problem::Problem;
 
 /// Lets requests through that change nothing, and those that come from a page of this server.
 pub(crate) async fn check(request: Request, next: Next) -> Response {
     if request.method().is_safe() || is_same_origin(request.headers()) {
         return next.run(request).await;
     }
-    let told = "This form did not come from a page of this server. Open the page again.";
-    (StatusCode::FORBIDDEN, told).into_response()
+    Problem::Elsewhere.into_response()
 }
 
 fn is_same_origin(headers: &HeaderMap) -> bool {

@@ -66,6 +66,9 @@ fn notice(name: &str) -> Option<&'static str> {
         "expired" => "That took too long. Sign in again.",
         "later" => "You can set up your second factor whenever you like, from this page.",
         "required" => "This page needs a second factor. Set one up first.",
+        "clock" => {
+            "The clock of your authenticator is known now. Wait for the next code, and type that."
+        }
         "set-up" => "Your authenticator is set up. Its next code will sign you in.",
         "already" => "Your authenticator is set up already.",
         "renamed" => "The authenticator has its new name.",

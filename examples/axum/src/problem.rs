@@ -3,7 +3,9 @@
 use core::error::Error as StdError;
 use std::borrow::Cow;
 
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use softtoken::error::{Malformed, OpenError};
 use softtoken::policy::PolicyError;
@@ -11,6 +13,8 @@ use softtoken::totp::{CodeError, UriError};
 use softtoken::{Error, Fault, Rejection};
 use softtoken_sqlx::SqlxStoreError;
 
+use crate::app::App;
+use crate::gate::Open;
 use crate::page::{Frame, ProblemPage, page};
 
 /// Says why there is no page.
@@ -24,6 +28,8 @@ pub enum Problem {
     NotFound,
     /// The page is not for this user.
     Forbidden,
+    /// The form comes from another site.
+    Elsewhere,
     /// The server failed.
     Broken(Box<dyn StdError + Send + Sync>),
 }
@@ -82,7 +88,7 @@ impl Problem {
                 sentence,
                 wait: None,
             }),
-            Self::NotFound | Self::Forbidden | Self::Broken(_) => Err(self),
+            Self::NotFound | Self::Forbidden | Self::Elsewhere | Self::Broken(_) => Err(self),
         }
     }
 }
@@ -153,47 +159,102 @@ fn sentence(error: &Error<SqlxStoreError>) -> &'static str {
     }
 }
 
+/// Holds what the page of a problem says.
+#[derive(Clone, Debug)]
+struct Told {
+    status: StatusCode,
+    title: &'static str,
+    sentence: Cow<'static, str>,
+}
+
+impl Told {
+    fn new(
+        status: StatusCode,
+        title: &'static str,
+        sentence: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let sentence = sentence.into();
+        Self {
+            status,
+            title,
+            sentence,
+        }
+    }
+
+    /// Returns what there is to say of a failure that is known by its status alone.
+    fn of(status: StatusCode) -> Self {
+        let (title, sentence) = match status {
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "There is no page at this address",
+                "Only a form leads here, and a form is not sent by loading the page anew. Go to \
+                 your account, and begin again from there.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("That is too long", "Type less, and send the form again.")
+            }
+            status if status.is_server_error() => (BROKEN, UNCHANGED),
+            _ => (
+                "That cannot be read",
+                "The form or the address is damaged. Open the page again, and go on from there.",
+            ),
+        };
+        Self::new(status, title, sentence)
+    }
+
+    fn page(&self, frame: Frame) -> Response {
+        let shown = ProblemPage {
+            frame,
+            title: self.title,
+            sentence: &self.sentence,
+        };
+        page(&shown).map_or_else(
+            |_| self.status.into_response(),
+            |page| (self.status, page).into_response(),
+        )
+    }
+}
+
+const BROKEN: &str = "Something went wrong on our side";
+const UNCHANGED: &str = "Nothing was accepted or changed. Try again in a minute.";
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, title, sentence) = match self {
-            Self::NotFound => (
+        let told = match self {
+            Self::NotFound => Told::new(
                 StatusCode::NOT_FOUND,
                 "There is no such page",
-                "The link may be old. Go to your account, and look for it there.".into(),
+                "The link may be old. Go to your account, and look for it there.",
             ),
-            Self::Forbidden => (
+            Self::Forbidden => Told::new(
                 StatusCode::FORBIDDEN,
                 "This page is for administrators",
-                "Ask an administrator for what you need.".into(),
+                "Ask an administrator for what you need.",
+            ),
+            Self::Elsewhere => Told::new(
+                StatusCode::FORBIDDEN,
+                "This form comes from another site",
+                "Nothing was done. Open the page here, and send the form from there.",
             ),
             Self::Broken(error) => broken(&*error),
             Self::Refused(Error::Store(error)) => broken(&error),
             Self::Refused(Error::Fault(error)) => broken(&error),
-            Self::Refused(error) => (
-                status(&error),
-                "That did not work",
-                Cow::from(sentence(&error)),
-            ),
-            Self::Said(sentence) => (
+            Self::Refused(error) => {
+                Told::new(status(&error), "That did not work", sentence(&error))
+            }
+            Self::Said(sentence) => Told::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "That did not work",
                 sentence,
             ),
         };
-        let shown = ProblemPage {
-            frame: Frame::default(),
-            title,
-            sentence: &sentence,
-        };
-        page(&shown).map_or_else(
-            |_| status.into_response(),
-            |page| (status, page).into_response(),
-        )
+        let mut response = told.page(Frame::default());
+        response.extensions_mut().insert(told);
+        response
     }
 }
 
 /// Logs what the user need not know.
-fn broken(error: &(dyn StdError + 'static)) -> (StatusCode, &'static str, Cow<'static, str>) {
+fn broken(error: &(dyn StdError + 'static)) -> Told {
     let mut told = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -201,11 +262,37 @@ fn broken(error: &(dyn StdError + 'static)) -> (StatusCode, &'static str, Cow<'s
         source = error.source();
     }
     tracing::error!("{told}");
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Something went wrong on our side",
-        "Nothing was accepted or changed. Try again in a minute.".into(),
-    )
+    Told::of(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Gives every failure its page, with what stands around the pages of the user who is signed in.
+/// What axum itself refuses, a form that cannot be read or a method that a page does not have, gets
+/// one in place of a text that repeats what was sent.
+pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let response = next.run(Request::from_parts(parts.clone(), body)).await;
+    let status = response.status();
+    let is_page = response.headers().get(header::CONTENT_TYPE);
+    let is_page = is_page.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let told = match response.extensions().get::<Told>() {
+        Some(told) => told.clone(),
+        None if is_page || !(status.is_client_error() || status.is_server_error()) => {
+            return response;
+        }
+        None => Told::of(status),
+    };
+    // Asked after the handler, which may have ended the login.
+    let open = Open::<App>::from_request_parts(&mut parts, &app).await.ok();
+    let login = open.as_ref().and_then(Open::login);
+    let frame = login.map_or_else(Frame::default, |login| Frame::of(&login.user));
+    let (mut answer, body) = told.page(frame).into_parts();
+    // Which methods there are, and what else was said beside the text.
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+            answer.headers.append(name, value.clone());
+        }
+    }
+    Response::from_parts(answer, body)
 }
 
 /// Returns how long to wait, as a header.
@@ -230,6 +317,7 @@ refused!(
     Malformed,
     OpenError,
     PolicyError,
+    Rejection,
     UriError,
     softtoken::association::ContextError,
     softtoken::association::FactorError,
@@ -261,6 +349,7 @@ impl core::fmt::Display for Problem {
             Self::Said(sentence) => formatter.write_str(sentence),
             Self::NotFound => formatter.write_str("not found"),
             Self::Forbidden => formatter.write_str("forbidden"),
+            Self::Elsewhere => formatter.write_str("a form of another site"),
             Self::Broken(error) => write!(formatter, "{error}"),
         }
     }

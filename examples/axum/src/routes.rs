@@ -9,10 +9,10 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use crate::app::App;
 use crate::gate::Routes;
 use crate::handlers::{
-    about, account, administration, authenticators, password, recovery_codes, set_up, sign_in,
-    sign_up, step_up,
+    about, account, administration, authenticators, clock, password, recovery_codes, set_up,
+    sign_in, sign_up, step_up,
 };
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::{assets, headers, journal, origin};
 
 /// Returns every route.
@@ -28,6 +28,8 @@ pub fn routes() -> Routes<App> {
         .post("/sign-in", sign_in::submit)
         .get("/sign-in/code", sign_in::code_form)
         .post("/sign-in/code", sign_in::submit_code)
+        .get("/sign-in/clock", clock::form)
+        .post("/sign-in/clock", clock::submit)
         .get("/sign-in/set-up", set_up::form)
         .post("/sign-in/set-up", set_up::begin)
         .post("/sign-in/set-up/confirm", set_up::confirm)
@@ -97,9 +99,10 @@ pub fn server(app: App) -> Router {
     routes()
         .into_router()
         .fallback(async || Problem::NotFound)
+        .layer(from_fn(origin::check))
+        .layer(from_fn_with_state(app.clone(), problem::show))
         .layer(sessions)
         .layer(from_fn_with_state(app.clone(), journal::keep))
-        .layer(from_fn(origin::check))
         .layer(map_response_with_state(app.clone(), headers::add))
         .with_state(app)
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use sqlx::{Row as _, SqlitePool};
+use sqlx::{Row as _, SqliteExecutor, SqlitePool};
 use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
@@ -30,32 +30,33 @@ impl Sessions {
         Self(pool)
     }
 
-    /// Ends every login of a user, but the one of this session.
-    ///
-    /// # Errors
-    ///
-    /// Fails where the database does: logins may be left.
-    pub(crate) async fn end_logins(&self, user: &str, but: Option<Id>) -> sqlx::Result<()> {
-        sqlx::query("DELETE FROM sessions WHERE user = ? AND key IS NOT ?")
-            .bind(user)
-            .bind(but.map(|id| key(&id)))
-            .execute(&self.0)
-            .await?;
-        Ok(())
-    }
-
     /// Deletes the sessions that have run out.
-    ///
-    /// # Errors
-    ///
-    /// Fails where the database does.
-    pub(crate) async fn sweep(&self) -> sqlx::Result<()> {
+    async fn sweep(&self) -> sqlx::Result<()> {
         sqlx::query("DELETE FROM sessions WHERE expires <= ?")
             .bind(OffsetDateTime::now_utc().unix_timestamp())
             .execute(&self.0)
             .await?;
         Ok(())
     }
+}
+
+/// Ends every login of a user, but the one of this session, on a connection that may be in a
+/// transaction.
+///
+/// # Errors
+///
+/// Fails where the database does: logins may be left.
+pub(crate) async fn end_logins(
+    at: impl SqliteExecutor<'_>,
+    user: &str,
+    but: Option<Id>,
+) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sessions WHERE user = ? AND key IS NOT ?")
+        .bind(user)
+        .bind(but.map(|id| key(&id)))
+        .execute(at)
+        .await?;
+    Ok(())
 }
 
 /// Hashes the id, which is drawn at random: a plain hash is enough.
@@ -70,7 +71,10 @@ fn user(record: &Record) -> Option<&str> {
 
 #[async_trait]
 impl SessionStore for Sessions {
+    /// Makes a row, after those that have run out are gone: as many are kept as are in use,
+    /// however long the server runs.
     async fn create(&self, record: &mut Record) -> Result<()> {
+        self.sweep().await.map_err(backend)?;
         sqlx::query("INSERT INTO sessions (key, user, data, expires) VALUES (?, ?, ?, ?)")
             .bind(key(&record.id))
             .bind(user(record))

@@ -30,7 +30,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
 }
 // What is shown once is not there when the page comes back from the browser's memory.
 addEventListener("pagehide", () => {
-  for (const shown of document.querySelectorAll(".codes, .scan, #code")) shown.remove();
+  for (const shown of document.querySelectorAll(".codes, .scan, .key")) shown.remove();
 });
 // A page that comes back from the browser's memory may be sent again.
 addEventListener("pageshow", () => {
@@ -83,6 +83,8 @@ for (const shown of document.querySelectorAll("time[datetime]")) {
   }
 }
 
-// The field to begin at: that of a code where it comes first, and any where something went wrong.
-const first = document.querySelector("main form input:not([type=hidden])");
-if (first && !document.querySelector(".qr") && (first.id === "code" || document.querySelector(".advice"))) first.focus();
+// The field to begin at: that of a code where it comes first, and where something went wrong the first that is empty.
+const fields = [...document.querySelectorAll("main form input:not([type=hidden], [type=checkbox])")];
+const wrong = document.querySelector(".advice") && (fields.find((field) => !field.value) ?? fields[0]);
+const first = wrong || (fields[0]?.id === "code" && fields[0]);
+if (first && !document.querySelector(".qr")) first.focus();

@@ -6,7 +6,7 @@ use softtoken_axum_example::gate::Route;
 use softtoken_axum_example::routes;
 
 /// Lists what strangers may see. A route that is open and does not stand here was not meant to be.
-const OPEN: [(&str, &str); 13] = [
+const OPEN: [(&str, &str); 15] = [
     ("GET", "/"),
     ("GET", "/second-factor"),
     ("GET", "/static/{file}"),
@@ -16,6 +16,8 @@ const OPEN: [(&str, &str); 13] = [
     ("POST", "/sign-in"),
     ("GET", "/sign-in/code"),
     ("POST", "/sign-in/code"),
+    ("GET", "/sign-in/clock"),
+    ("POST", "/sign-in/clock"),
     ("GET", "/sign-in/set-up"),
     ("POST", "/sign-in/set-up"),
     ("POST", "/sign-in/set-up/confirm"),

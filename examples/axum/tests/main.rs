@@ -3,4 +3,5 @@
 
 mod flows;
 mod gate;
+mod mishaps;
 mod world;

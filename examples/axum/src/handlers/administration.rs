@@ -17,6 +17,7 @@ use crate::gate::{Level, Login, SecondFactor, SteppedUp};
 use crate::journal::{self, Journal};
 use crate::page::{Answer, Asked, Frame, day, go, show};
 use crate::problem::Problem;
+use crate::sessions::end_logins;
 use crate::users::User;
 
 /// Says for how long a temporary code is good.
@@ -214,7 +215,7 @@ pub(crate) async fn reset(
     let user = found(&app, &id).await?;
     let reset = login.0.mfa.reset(&login.named());
     reset.run(app.store(), &user.id).await?;
-    app.sessions().end_logins(&user.id, None).await?;
+    end_logins(app.pool(), &user.id, None).await?;
     go(&format!("/admin/users/{id}?notice=reset"))
 }
 

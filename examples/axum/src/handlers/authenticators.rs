@@ -5,7 +5,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use softtoken::association::TokenStatus;
-use softtoken::{Code, Rejection, TokenId, UnixTime};
+use softtoken::{Code, Grant, Rejection, TokenId, UnixTime};
 use tower_sessions::Session;
 
 use super::scan::{self, Paths};
@@ -98,12 +98,9 @@ pub(crate) async fn confirm(
         Ok(code) => code,
         Err(error) => return scan::again(Frame::of(user), Some(error.into()), PATHS),
     };
-    let verify = mfa.verify(grant, code).run(app.store(), &user.id).await;
-    match verify.map_err(Problem::from) {
+    match logins::judge(&app, &session, user, mfa.verify(grant, code)).await {
         Ok(enrolled) => {
-            logins::prove(&app, &session, user, enrolled.evidence()).await?;
-            // Another browser may have signed in by less than is asked for now.
-            logins::end_others(&app, &session, user).await?;
+            logins::begin(&session, user, Grant::from(enrolled.evidence())).await?;
             go("/account/recovery-codes?notice=set-up")
         }
         Err(problem) => match problem.rejection() {

@@ -4,6 +4,7 @@ pub(crate) mod about;
 pub(crate) mod account;
 pub(crate) mod administration;
 pub(crate) mod authenticators;
+pub(crate) mod clock;
 pub(crate) mod password;
 pub(crate) mod recovery_codes;
 mod scan;

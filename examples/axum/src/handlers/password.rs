@@ -13,6 +13,7 @@ use crate::logins;
 use crate::page::{Answer, Frame, go, show};
 use crate::passwords;
 use crate::problem::{Advice, Problem};
+use crate::sessions::end_logins;
 use crate::users::User;
 
 #[derive(Template)]
@@ -55,7 +56,7 @@ pub(crate) async fn submit(
         Ok(user) => {
             logins::renew(&session).await?;
             logins::begin(&session, &user, login.grant.clone()).await?;
-            logins::end_others(&app, &session, &user).await?;
+            end_logins(app.pool(), &user.id, session.id()).await?;
             journal.note(login.mfa.now()?, &user.id, "password_changed", None);
             go("/account?notice=password")
         }

@@ -35,7 +35,7 @@ struct SetUp {
 }
 
 /// Finds the sign-in that waits: its user, the view for it, and the session.
-async fn found(
+pub(super) async fn found(
     app: &App,
     session: &Session,
     journal: &Journal,
@@ -135,14 +135,9 @@ pub(crate) async fn confirm(
         Ok(code) => code,
         Err(error) => return scan::again(Frame::default(), Some(error.into()), PATHS),
     };
-    let verify = mfa
-        .verify(&challenge, code)
-        .run(app.store(), &user.id)
-        .await;
-    match verify.map_err(Problem::from) {
+    match logins::judge(&app, &session, &user, mfa.verify(&challenge, code)).await {
         Ok(enrolled) => {
-            logins::prove(&app, &session, &user, enrolled.evidence()).await?;
-            logins::end_others(&app, &session, &user).await?;
+            logins::begin(&session, &user, Grant::from(enrolled.evidence())).await?;
             go("/account/recovery-codes?notice=set-up")
         }
         Err(problem) => match problem.rejection() {

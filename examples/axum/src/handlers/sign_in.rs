@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use softtoken::association::Method;
-use softtoken::{Challenge, Evidence, Factor, Grant, SignedIn};
+use softtoken::{Challenge, Evidence, Factor, Grant, Rejection, SignedIn};
 use tower_sessions::Session;
 
 use crate::app::App;
@@ -166,10 +166,10 @@ async fn with_code(
 ) -> Answer {
     let mfa = app.view(user, journal)?;
     let sign_in = mfa.sign_in_with(Some(Factor::parse(code)?));
-    match sign_in.run(app.store(), &user.id).await? {
+    match logins::judge(app, session, user, sign_in).await? {
         SignedIn::Proven(evidence) => {
             logins::renew(session).await?;
-            logins::prove(app, session, user, &evidence).await?;
+            logins::begin(session, user, Grant::from(&evidence)).await?;
             go(landing(&evidence, next))
         }
         // The code was for nothing.
@@ -192,6 +192,7 @@ struct CodePage {
     advice: Option<Advice>,
     names: Vec<String>,
     is_recovery: bool,
+    is_locked: bool,
 }
 
 /// Shows the form of the code, or of a recovery code.
@@ -204,10 +205,11 @@ pub(crate) async fn code_form(
         return go("/sign-in?notice=expired");
     };
     let form = CodePage {
-        frame: Frame::default(),
+        frame: Frame::default().saying(&asked),
         advice: None,
         names: waiting.names,
         is_recovery: asked.with == "recovery",
+        is_locked: false,
     };
     show(&form, None)
 }
@@ -238,6 +240,7 @@ pub(crate) async fn submit_code(
         Err(problem) => {
             let form = CodePage {
                 frame: Frame::default(),
+                is_locked: problem.rejection() == Some(Rejection::Locked),
                 advice: Some(problem.advice()?),
                 names: waiting.names,
                 is_recovery: typed.with == "recovery",
@@ -249,10 +252,7 @@ pub(crate) async fn submit_code(
 
 /// Returns whether the challenge has ended, by time or by what happened elsewhere.
 pub(crate) fn is_over(problem: &Problem) -> bool {
-    matches!(
-        problem.rejection(),
-        Some(softtoken::Rejection::InvalidSession)
-    )
+    matches!(problem.rejection(), Some(Rejection::InvalidSession))
 }
 
 async fn respond(
@@ -267,8 +267,8 @@ async fn respond(
     let user = user.ok_or(Problem::NotFound)?;
     let mfa = app.view(&user, journal)?;
     let respond = mfa.respond(&challenge, Factor::parse(&typed.code)?);
-    let evidence = respond.run(app.store(), challenge.subject()).await?;
-    logins::prove(app, session, &user, &evidence).await?;
+    let evidence = logins::judge(app, session, &user, respond).await?;
+    logins::begin(session, &user, Grant::from(&evidence)).await?;
     let answer = go(landing(&evidence, &waiting.next))?;
     let remembered = match &typed.remember {
         Some(_) => mfa.remember(&evidence)?,

@@ -113,8 +113,8 @@ async fn prove(
     let Login { user, grant, mfa } = login;
     if let Some(code) = code {
         let step_up = mfa.step_up(grant, Factor::parse(code)?);
-        let evidence = step_up.run(app.store(), &user.id).await?;
-        return logins::prove(app, session, user, &evidence).await;
+        let evidence = logins::judge(app, session, user, step_up).await?;
+        return logins::begin(session, user, Grant::from(&evidence)).await;
     }
     // A fresh password proves a password, and where a second factor is in force no more than that.
     let password = password.unwrap_or_default();

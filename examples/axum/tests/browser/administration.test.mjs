@@ -80,6 +80,44 @@ test("an administrator unlocks codes", async () => {
   await dave.page.waitForURL("**/account");
 });
 
+test("codes that guessing has locked are unlocked by a recovery code, or by an administrator", async () => {
+  const erna = await world.enrolled("erna@example.com");
+  const [first] = await erna.recoveryCodes();
+  const { phone } = erna;
+  for (const unlocks of ["a recovery code", "an administrator"]) {
+    // Somebody at a browser that is signed in guesses for a day.
+    const thief = await world.visitor();
+    await thief.signIn("erna@example.com", phone);
+    for (let guess = 0; guess < 100; guess += 1) {
+      const form = { code: phone.wrongCode() };
+      const answer = await thief.page.request.post("/account/step-up", { form, headers: { "Sec-Fetch-Site": "same-origin" } });
+      world.wait(Number(answer.headers()["retry-after"] ?? 0));
+    }
+    const erna = await world.visitor();
+    await erna.password("erna@example.com");
+    await erna.code(phone.code());
+    await erna.isAdvised("Codes are locked after too many wrong ones. Use a recovery code, or ask an administrator to unlock them.");
+    if (unlocks === "a recovery code") {
+      await erna.follow("Use a recovery code");
+      await erna.code(first);
+      await erna.page.waitForURL("**/account?notice=recovered");
+    } else {
+      await erna.page.getByText("No recovery code?").click();
+      await erna.reads("Ask an administrator to unlock your codes.");
+      const root = await world.administrator();
+      await root.signIn("root@example.com", root.phone);
+      await open(root, "erna@example.com");
+      await root.reads("Codes are locked after 100 wrong ones in a row.");
+      await press(root, "erna@example.com", "Unlock codes");
+      await root.reads("Codes are unlocked.");
+      await erna.password("erna@example.com");
+      await erna.code(phone.code());
+      await erna.page.waitForURL("**/account");
+    }
+  }
+  assert.match(world.log, /to="erna@example.com" subject="Your codes are locked"/);
+});
+
 test("an administrator resets a second factor, which signs its user out", async () => {
   const erin = await world.enrolled("erin@example.com");
   const root = await world.administrator();

@@ -40,6 +40,26 @@ test("pages that are open over a restart of the server go on", async () => {
   await carol.reads("My phone");
 });
 
+test("the back button leads to a form that is whole", async () => {
+  const { phone } = await world.enrolled("berta@example.com");
+  const berta = await world.visitor();
+  await berta.password("berta@example.com");
+  await berta.follow("I do not have my phone");
+  await berta.page.goBack();
+  await berta.code(phone.code());
+  await berta.page.waitForURL("**/account");
+});
+
+test("an address that a form alone leads to says so, and leads back", async () => {
+  const root = await world.administrator();
+  const answer = await root.page.goto("/sign-out");
+  assert.equal(answer.status(), 405);
+  await root.reads("There is no page at this address");
+  await root.reads("root@example.com", "footer");
+  await root.follow("Go to your account");
+  await root.page.waitForURL("**/account");
+});
+
 test("a double click on confirm sets up one authenticator", async () => {
   const dora = await scanning("dora@example.com");
   await dora.page.getByLabel("Code that the app shows").fill(dora.phone.code());

@@ -94,6 +94,8 @@ test("the second step of a sign-in", async () => {
   await look(bob, "code");
   await bob.follow("I do not have my phone");
   await look(bob, "code");
+  await bob.page.goto("/sign-in/clock");
+  await look(bob, "clock");
   await bob.page.goto("/sign-in/code");
   for (const _ of [1, 2, 3]) await bob.code(phone.wrongCode());
   await bob.reads("You can try again in");

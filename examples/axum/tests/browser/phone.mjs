@@ -48,6 +48,11 @@ export class Phone {
     return this.#at(this.#lastStep);
   }
 
+  /** Returns the code of a clock that is so many steps ahead. */
+  codeAhead(steps) {
+    return this.#at(this.#step + steps);
+  }
+
   /** Returns the code that was used last. */
   usedCode() {
     return this.#at(this.#lastStep);

@@ -149,6 +149,31 @@ test("wrong codes make the next one wait, and the page counts down", async () =>
   await frank.page.waitForURL("**/account");
 });
 
+test("two codes tell how far the clock of a phone is off", async () => {
+  const { phone } = await world.enrolled("heidi@example.com");
+  const heidi = await world.visitor();
+  await heidi.password("heidi@example.com");
+  assert.equal(await heidi.page.getByRole("link", { name: "No code fits" }).count(), 0);
+  // Five minutes ahead.
+  await heidi.code(phone.codeAhead(10));
+  await heidi.isAdvised("That code is not right.");
+  await heidi.follow("No code fits");
+  const compare = async (code, following) => {
+    await heidi.page.getByLabel("Code that the app shows now").fill(code);
+    await heidi.page.getByLabel("Code that it shows next").fill(following);
+    await heidi.press("Compare");
+    await heidi.page.waitForLoadState();
+  };
+  await compare(phone.codeAhead(10), phone.codeAhead(12));
+  await heidi.isAdvised("These are not two codes that your app shows one after the other");
+  await compare(phone.codeAhead(10), phone.codeAhead(11));
+  await heidi.page.waitForURL("**/sign-in/code?notice=clock");
+  await heidi.reads("The clock of your authenticator is known now. Wait for the next code, and type that.");
+  world.wait(30);
+  await heidi.code(phone.codeAhead(11));
+  await heidi.page.waitForURL("**/account");
+});
+
 test("who keeps guessing is told of by mail, and lets the user read of it", async () => {
   const { phone } = await world.enrolled("grace@example.com");
   const thief = await world.visitor({ javaScriptEnabled: false });

@@ -1,6 +1,7 @@
 //! Runs the server in this process, with a clock of its own, and browsers and phones around it.
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::task::Poll;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -128,8 +129,14 @@ impl Phone {
     }
 
     pub(crate) fn code(&self, world: &World) -> String {
+        self.code_ahead(world, 0)
+    }
+
+    /// Returns the code of a phone whose clock is so many steps ahead.
+    pub(crate) fn code_ahead(&self, world: &World, steps: i64) -> String {
         let verifier = Verifier::new(self.0.secret(), Totp::STANDARD);
-        let code = verifier.code(Totp::STANDARD.step(world.now()));
+        let step = Totp::STANDARD.step(world.now());
+        let code = verifier.code(step.saturating_offset(steps));
         code.expose().to_string()
     }
 
@@ -166,31 +173,12 @@ impl Browser {
     }
 
     pub(crate) async fn post(&mut self, world: &World, path: &str, fields: &[(&str, &str)]) {
-        let body = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encoded(value)));
-        let request = Request::post(path)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("sec-fetch-site", "same-origin")
-            .body(Body::from(body.collect::<Vec<_>>().join("&")))
-            .unwrap();
-        self.send(world, request).await;
+        self.send(world, form(path, fields)).await;
     }
 
-    pub(crate) async fn send(&mut self, world: &World, mut request: Request<Body>) {
-        let cookies = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
-        let cookies = cookies.collect::<Vec<_>>().join("; ");
-        request
-            .headers_mut()
-            .insert(COOKIE, cookies.parse().unwrap());
-        request
-            .headers_mut()
-            .insert(HOST, "localhost".parse().unwrap());
-        let response = world.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+    pub(crate) async fn send(&mut self, world: &World, request: Request<Body>) {
+        let response = world.router.clone().oneshot(self.sent(request));
+        let (parts, body) = response.await.unwrap().into_parts();
         for cookie in parts.headers.get_all(SET_COOKIE) {
             let text = cookie.to_str().unwrap();
             let (name, rest) = text.split_once('=').unwrap();
@@ -204,6 +192,29 @@ impl Browser {
         let body = body.collect().await.unwrap().to_bytes();
         (self.status, self.headers) = (parts.status, parts.headers);
         self.body = String::from_utf8(body.to_vec()).unwrap();
+    }
+
+    /// Sends a form, and hangs up before there is an answer.
+    pub(crate) async fn hang_up(&self, world: &World, path: &str, fields: &[(&str, &str)]) {
+        let mut response = Box::pin(world.router.clone().oneshot(self.sent(form(path, fields))));
+        let first = core::future::poll_fn(|context| Poll::Ready(response.as_mut().poll(context)));
+        assert!(first.await.is_pending());
+    }
+
+    /// Adds what a browser sends with every request.
+    fn sent(&self, mut request: Request<Body>) -> Request<Body> {
+        let cookies = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let cookies = cookies.collect::<Vec<_>>().join("; ");
+        request
+            .headers_mut()
+            .insert(COOKIE, cookies.parse().unwrap());
+        request
+            .headers_mut()
+            .insert(HOST, "localhost".parse().unwrap());
+        request
     }
 
     /// Returns where the last answer leads.
@@ -278,6 +289,17 @@ impl Browser {
             .expect("there is an authenticator")
             .to_owned()
     }
+}
+
+fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
+    let body = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encoded(value)));
+    Request::post(path)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .body(Body::from(body.collect::<Vec<_>>().join("&")))
+        .unwrap()
 }
 
 fn encoded(text: &str) -> String {

@@ -1,0 +1,258 @@
+//! What goes wrong: forms that cannot be read, clients that hang up, databases that fail, clocks that
+//! are off, codes that are locked.
+
+use core::time::Duration;
+
+use crate::world::{Browser, Phone, World};
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test]
+async fn what_cannot_be_read_gets_a_page_of_its_users_that_repeats_nothing_of_it() {
+    let world = World::new().await;
+    world.administrator().await;
+    let alice = world.user("alice@example.com").await;
+    let long = format!("old=zebra&new={}", "zebra".repeat(1_000_000));
+    let cases = [
+        ("GET", "/zebra", FORM, "", 404),
+        ("GET", "/account/activity?before=zebra", FORM, "", 400),
+        ("GET", "/account/authenticators/%ff?zebra", FORM, "", 400),
+        ("GET", "/account/browsers/zebra", FORM, "", 404),
+        ("GET", "/sign-out", FORM, "", 405),
+        ("PUT", "/account/password", FORM, "old=zebra", 405),
+        ("POST", "/account/password", FORM, "old=zebra", 422),
+        ("POST", "/account/password", FORM, "zebra=%ff", 422),
+        ("POST", "/account/password", "text/zebra", "zebra", 415),
+        ("POST", "/account/password", FORM, &long, 413),
+        ("POST", "/sign-in", FORM, "zebra", 422),
+    ];
+    for (method, path, kind, body, status) in cases {
+        for mut browser in [alice.clone(), Browser::default()] {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("sec-fetch-site", "same-origin")
+                .header(CONTENT_TYPE, kind)
+                .body(Body::from(body.to_owned()))
+                .unwrap();
+            let is_alice = !browser.cookies.is_empty();
+            browser.send(&world, request).await;
+            // The gate stands before the form.
+            if !is_alice && browser.location().starts_with("/sign-in?next=") {
+                continue;
+            }
+            let at = format!("{method} {path} {status}");
+            assert_eq!(browser.status.as_u16(), status, "{at}");
+            assert_eq!(
+                browser.headers[CONTENT_TYPE], "text/html; charset=utf-8",
+                "{at}"
+            );
+            assert!(
+                browser.headers.contains_key(CONTENT_SECURITY_POLICY),
+                "{at}"
+            );
+            assert_eq!(browser.headers.contains_key(ALLOW), status == 405, "{at}");
+            assert!(!browser.says("zebra"), "{at}: {}", browser.body);
+            let navigation = [browser.says("alice@example.com"), browser.says("Sign out")];
+            assert_eq!(navigation, [is_alice; 2], "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_gets_a_page() {
+    let world = World::new().await;
+    let mut visitor = Browser::default();
+    let request = Request::post("/sign-in").header("sec-fetch-site", "cross-site");
+    visitor
+        .send(&world, request.body(Body::empty()).unwrap())
+        .await;
+    assert_eq!(visitor.status, StatusCode::FORBIDDEN);
+    assert!(visitor.says("This form comes from another site") && visitor.says("</html>"));
+}
+
+#[tokio::test]
+async fn sessions_that_have_run_out_are_gone_when_another_one_begins() {
+    let world = World::new().await;
+    world.administrator().await;
+    let left = || async {
+        let left = "SELECT count(*) FROM sessions WHERE user = 'somebody'";
+        let left = sqlx::query_scalar(left).fetch_one(world.app.pool());
+        let left: i64 = left.await.unwrap();
+        left
+    };
+    for (key, expires) in [("past", 1), ("to come", i64::MAX)] {
+        sqlx::query(
+            "INSERT INTO sessions (key, user, data, expires) VALUES (?, 'somebody', '{}', ?)",
+        )
+        .bind(key.as_bytes())
+        .bind(expires)
+        .execute(world.app.pool())
+        .await
+        .unwrap();
+    }
+    assert_eq!(left().await, 2);
+    world.user("alice@example.com").await;
+    assert_eq!(left().await, 1);
+}
+
+#[tokio::test]
+async fn what_a_client_has_sent_is_finished_where_the_client_hangs_up() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    let name = [("name", "phone")];
+    alice
+        .post(&world, "/account/authenticators/new", &name)
+        .await;
+    let code = Phone::scanning(&alice.body).code(&world);
+    let code = [("code", code.as_str())];
+    alice
+        .hang_up(&world, "/account/authenticators/confirm", &code)
+        .await;
+    // The event is the last thing that is written.
+    for _ in 0..600 {
+        if !world.mail("alice@example.com").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    alice.get(&world, "/account").await;
+    assert!(alice.says("<strong>phone</strong>"));
+    // The login has been proven by the code.
+    alice.get(&world, "/account/turn-off").await;
+    assert_eq!(alice.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_second_factor_is_set_up_with_the_end_of_other_logins_or_not_at_all() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    let mut other = Browser::default();
+    other.password(&world, "alice@example.com").await;
+    let name = [("name", "phone")];
+    alice
+        .post(&world, "/account/authenticators/new", &name)
+        .await;
+    let code = Phone::scanning(&alice.body).code(&world);
+    let code = [("code", code.as_str())];
+    let change = |sql| sqlx::raw_sql(sql).execute(world.app.pool());
+    change("CREATE TRIGGER full BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'no'); END")
+        .await
+        .unwrap();
+    let path = "/account/authenticators/confirm";
+    alice.post(&world, path, &code).await;
+    assert_eq!(alice.status, StatusCode::INTERNAL_SERVER_ERROR);
+    alice.get(&world, "/account").await;
+    assert!(alice.says("Your password alone signs you in."));
+    assert!(world.mail("alice@example.com").await.is_empty());
+
+    change("DROP TRIGGER full").await.unwrap();
+    // The code is not spent.
+    alice.post(&world, path, &code).await;
+    assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
+    other.get(&world, "/account").await;
+    assert_eq!(other.location(), "/sign-in?next=/account");
+}
+
+#[tokio::test]
+async fn two_codes_in_a_row_tell_how_far_a_clock_is_off() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut alice = Browser::default();
+    alice.get(&world, "/sign-in/clock").await;
+    assert_eq!(alice.location(), "/sign-in?notice=expired");
+    alice.password(&world, "alice@example.com").await;
+    let ahead = phone.code_ahead(&world, 10);
+    alice
+        .post(&world, "/sign-in/code", &[("code", &ahead)])
+        .await;
+    assert!(alice.says("That code is not right.") && alice.says("href=\"/sign-in/clock\""));
+
+    let compare = |code: i64, following: i64| {
+        [
+            ("code", phone.code_ahead(&world, code)),
+            ("following", phone.code_ahead(&world, following)),
+        ]
+    };
+    let path = "/sign-in/clock";
+    for (code, following, is_known) in [(10, 12, false), (10, 11, true)] {
+        let codes = compare(code, following);
+        let codes = [(codes[0].0, &*codes[0].1), (codes[1].0, &*codes[1].1)];
+        alice.post(&world, path, &codes).await;
+        if is_known {
+            assert_eq!(alice.location(), "/sign-in/code?notice=clock");
+        } else {
+            assert_eq!(alice.status, StatusCode::FORBIDDEN);
+            assert!(alice.says("not two codes that your app shows one after the other"));
+        }
+    }
+    // Nobody is signed in by it, and the next code fits.
+    alice.get(&world, "/account").await;
+    assert_eq!(alice.location(), "/sign-in?next=/account");
+    world.wait(30);
+    let next = phone.code_ahead(&world, 11);
+    alice
+        .post(&world, "/sign-in/code", &[("code", &next)])
+        .await;
+    assert_eq!(alice.location(), "/account");
+}
+
+#[tokio::test]
+async fn codes_that_guessing_has_locked_are_unlocked_by_a_recovery_code_or_an_administrator() {
+    let world = World::new().await;
+    let (_, root_phone) = world.administrator().await;
+    let (mut alice, phone) = world.enrolled("alice@example.com").await;
+    let codes = alice.recovery_codes(&world).await;
+    for unlocks in ["a recovery code", "an administrator"] {
+        world.next_code();
+        // Somebody at a browser that is signed in guesses.
+        let mut thief = Browser::default();
+        thief.sign_in(&world, "alice@example.com", &phone).await;
+        for _ in 0..100 {
+            let wrong = phone.wrong(&world);
+            thief
+                .post(&world, "/account/step-up", &[("code", &wrong)])
+                .await;
+            let wait = thief.headers.get("retry-after");
+            world.wait(wait.map_or(0, |wait| wait.to_str().unwrap().parse().unwrap()));
+        }
+        let mut alice = Browser::default();
+        alice.password(&world, "alice@example.com").await;
+        let code = phone.code(&world);
+        alice
+            .post(&world, "/sign-in/code", &[("code", &code)])
+            .await;
+        assert!(alice.says("Codes are locked after too many wrong ones."));
+        assert!(alice.says(">Use a recovery code</a>") && !alice.says("/sign-in/clock"));
+        if unlocks == "a recovery code" {
+            let fields = [("code", codes[0].as_str()), ("with", "recovery")];
+            alice.post(&world, "/sign-in/code", &fields).await;
+            assert_eq!(alice.location(), "/account?notice=recovered");
+        } else {
+            let mut root = Browser::default();
+            root.sign_in(&world, "root@example.com", &root_phone).await;
+            let id = world.id("alice@example.com").await;
+            let page = format!("/admin/users/{id}");
+            root.get(&world, &page).await;
+            assert!(root.says("Codes are locked after 100 wrong ones in a row."));
+            root.post(&world, &format!("{page}/unlock"), &[]).await;
+            assert_eq!(root.location(), format!("{page}?notice=unlocked"));
+            alice
+                .post(&world, "/sign-in/code", &[("code", &code)])
+                .await;
+            assert_eq!(alice.location(), "/account");
+        }
+    }
+    let mail = world.mail("alice@example.com").await;
+    let told = |subject: &str| mail.iter().filter(|told| *told == subject).count();
+    assert_eq!(told("Your codes are locked"), 1);
+    // Once a day, not once a guess.
+    assert_eq!(told("Somebody seems to have your password"), 2);
+}
