@@ -232,8 +232,8 @@ impl IntoResponse for Problem {
             ),
             Self::Elsewhere => Told::new(
                 StatusCode::FORBIDDEN,
-                "This form comes from another site",
-                "Nothing was done. Open the page here, and send the form from there.",
+                "Nothing was done",
+                "This form did not come from a page of this server. Open the page again.",
             ),
             Self::Broken(error) => broken(&*error),
             Self::Refused(Error::Store(error)) => broken(&error),

@@ -45,7 +45,8 @@ test("the back button leads to a form that is whole", async () => {
   const berta = await world.visitor();
   await berta.password("berta@example.com");
   await berta.follow("I do not have my phone");
-  await berta.page.goBack();
+  await berta.page.goBack({ waitUntil: "commit" });
+  await berta.page.getByRole("heading", { name: "Type your code" }).waitFor();
   await berta.code(phone.code());
   await berta.page.waitForURL("**/account");
 });

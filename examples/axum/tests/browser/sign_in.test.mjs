@@ -14,6 +14,8 @@ test("a wrong password and an address without an account read the same", async (
     await visitor.password(email, "not the words of mine");
     await visitor.isAdvised("Address or password is not right. Check both, and try again.");
     assert.equal(await visitor.page.getByLabel("Email address").inputValue(), email);
+    // The address stands, and the password is to be typed anew.
+    assert.ok(await visitor.page.getByLabel("Password").evaluate((field) => field === document.activeElement));
   }
 });
 
