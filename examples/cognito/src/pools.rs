@@ -3,7 +3,7 @@
 
 use core::fmt;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,11 @@ use crate::passwords::{Passwords, check_policy};
 
 /// Pools to begin with, each with its clients and users.
 #[derive(Clone, Debug)]
-pub struct Pools(Value);
+pub struct Pools {
+    value: Value,
+    /// What they were read from, to be named where they cannot be.
+    file: Option<PathBuf>,
+}
 
 /// The pools of a file cannot be read. Nothing is served.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -89,11 +93,20 @@ impl Pools {
     pub fn read(file: &Path) -> Result<Self, PoolsError> {
         let told = |error: &dyn fmt::Display| PoolsError(format!("{}: {error}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
-        if file.extension().is_some_and(|ending| ending == "json") {
-            Self::from_json(&text).map_err(|error| told(&error))
+        let is_json = file.extension().is_some_and(|ending| ending == "json");
+        let pools = if is_json {
+            Self::from_json(&text)
         } else {
-            Self::from_toml(&text).map_err(|error| told(&error))
-        }
+            Self::from_toml(&text)
+        };
+        Ok(Self {
+            file: Some(file.to_owned()),
+            ..pools.map_err(|error| told(&error))?
+        })
+    }
+
+    fn of(value: Value) -> Self {
+        Self { value, file: None }
     }
 
     /// Reads TOML.
@@ -102,7 +115,7 @@ impl Pools {
     ///
     /// It is none.
     pub fn from_toml(text: &str) -> Result<Self, PoolsError> {
-        toml::from_str(text).map(Self).map_err(PoolsError::new)
+        toml::from_str(text).map(Self::of).map_err(PoolsError::new)
     }
 
     /// Reads JSON.
@@ -112,7 +125,7 @@ impl Pools {
     /// It is none.
     pub fn from_json(text: &str) -> Result<Self, PoolsError> {
         serde_json::from_str(text)
-            .map(Self)
+            .map(Self::of)
             .map_err(PoolsError::new)
     }
 
@@ -128,7 +141,7 @@ impl Pools {
                 "Users": [{ "Username": user, "Password": "Correct-Horse-1" }],
             })
         };
-        Self(json!({ "UserPools": [
+        Self::of(json!({ "UserPools": [
             pool("OPTIONAL", "optional", "optional1", "otto"),
             pool("ON", "required", "required1", "rosa"),
             pool("OFF", "off", "off000001", "olga"),
@@ -139,14 +152,27 @@ impl Pools {
     ///
     /// # Errors
     ///
-    /// Whatever refuses a member, with its place.
+    /// Whatever refuses a member, with its file and its place.
     pub(crate) fn plant(
         &self,
         rows: &Rows<'_>,
         passwords: &Passwords,
         now: UnixTime,
     ) -> Answer<Vec<Seeded>> {
-        let file = Members::only(object("the file", &self.0)?, &["UserPools"])?;
+        self.plant_each(rows, passwords, now)
+            .map_err(|error| match &self.file {
+                Some(file) => at(&file.display().to_string(), error),
+                None => error,
+            })
+    }
+
+    fn plant_each(
+        &self,
+        rows: &Rows<'_>,
+        passwords: &Passwords,
+        now: UnixTime,
+    ) -> Answer<Vec<Seeded>> {
+        let file = Members::only(object("the file", &self.value)?, &["UserPools"])?;
         let mut seeded = Vec::new();
         let mut ids = BTreeSet::new();
         for (place, pool) in each("UserPools", "", &file)? {
@@ -297,6 +323,11 @@ fn plant_user(
         let sub =
             Uuid::parse_str(&sub).map_err(|_| Exception::invalid_parameter("Sub is a UUID"))?;
         user.is_of(sub);
+        if !known && rows.has_sub(&user.sub)? {
+            return Err(Exception::invalid_parameter(format!(
+                "there is another user of the Sub {sub}"
+            )));
+        }
     }
     user.standing = standing;
     if !known {

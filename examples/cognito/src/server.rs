@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use axum::http::uri::Authority;
-use softtoken::UnixTime;
 use softtoken::association::StatusReport;
 use softtoken::cognito::MfaSettings;
 use softtoken::store::DynStore;
+use softtoken::{Administrator, UnixTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::builder::ServerBuilder;
@@ -157,6 +157,23 @@ impl Server {
 
     pub(crate) fn second_factors(&self) -> &SecondFactors {
         &self.parts.second_factors
+    }
+
+    /// Takes what is kept of the second factors of users who are gone out of their records, secrets
+    /// included, and makes what they had been given void.
+    ///
+    /// # Errors
+    ///
+    /// `InternalErrorException` where the store fails: the users are gone, and secrets may be left,
+    /// under subjects that are nobody's.
+    pub(crate) async fn forget(&self, gone: &[User]) -> Answer<()> {
+        let administrator = Administrator::named("deleted with the user");
+        for user in gone {
+            let reset = self.parts.second_factors.view().reset(&administrator);
+            let reset = reset.run(self.store(), &user.subject()).await;
+            reset.map_err(Exception::internal)?;
+        }
+        Ok(())
     }
 
     /// What `GetUser` and `AdminGetUser` tell of a second factor, which depends on no setting.

@@ -78,6 +78,16 @@ fn a_store_that_is_down_is_an_internal_error_and_no_verdict() {
 }
 
 #[test]
+fn a_user_is_gone_even_where_the_second_factor_cannot_be() {
+    let (world, store) = flaky(Failing::Down);
+    let token = json!({ "AccessToken": world.access_token(OPTIONAL) });
+    store.fails.store(true, SeqCst);
+    assert_eq!(world.call("DeleteUser", &token).status, 500);
+    store.fails.store(false, SeqCst);
+    assert_eq!(world.refused("GetUser", &token), "UserNotFoundException");
+}
+
+#[test]
 fn a_store_that_is_contended_is_told_as_each_operation_has_it() {
     let (world, store) = flaky(Failing::Contended);
     let secret = world.enrol(OPTIONAL);

@@ -144,6 +144,11 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
             "UserPools[0].Users[1]: there are two users",
         ),
         (
+            "Username = \"berta\"\nSub = \"11111111-2222-4333-8444-555555555555\"",
+            "Username = \"berta\"",
+            "UserPools[0].Users[1]: there is another user of the Sub 11111111-",
+        ),
+        (
             "",
             "TemporaryPassword = \"Correct-Horse-1\"",
             "UserPools[0].Users[1]: a user has",
@@ -160,6 +165,16 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         let message = refused.expect_err(wrong).to_string();
         assert!(message.starts_with(told), "{wrong}: {message}");
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shop.toml");
+    std::fs::write(&file, SHOP.replacen("berta", "anna", 1)).expect("written");
+    let pools = Pools::read(&file).expect("TOML");
+    let message = Server::builder()
+        .pools(pools)
+        .build()
+        .expect_err("two users");
+    let told = format!("{}: UserPools[0].Users[1]: ", file.display());
+    assert!(message.to_string().starts_with(&told), "{message}");
     let twice = "[[UserPools]]\nId = \"local_one\"\n".repeat(2);
     let refused = Server::builder().pools(toml(&twice)).build();
     let message = refused.expect_err("two pools of one id").to_string();

@@ -1,7 +1,11 @@
 //! What is known of users, changed and found; the names that they go by; pools and clients,
 //! changed.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use softtoken::association::State;
+use softtoken::{MemoryStore, Mfa, OsEntropy, Policy, UnixTime};
 
 use crate::world::{OPTIONAL, PASSWORD, Pool, World, by_password, text};
 
@@ -126,6 +130,43 @@ fn a_user_who_is_deleted_is_gone_and_its_second_factor_is_nobodys() {
         world.refused("InitiateAuth", &again),
         "UserNotFoundException"
     );
+}
+
+#[test]
+fn the_secret_of_a_second_factor_goes_with_its_user() {
+    let token = |world: &World| json!({ "AccessToken": world.access_token(OPTIONAL) });
+    let named = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
+    let of_pool = json!({ "UserPoolId": OPTIONAL.id });
+    for is_pending in [true, false] {
+        for operation in ["DeleteUser", "AdminDeleteUser", "DeleteUserPool"] {
+            let store = Arc::new(MemoryStore::new());
+            let kept = store.clone();
+            let world = World::with(|builder| builder.store(kept));
+            let by_user = token(&world);
+            if is_pending {
+                world.done("AssociateSoftwareToken", &by_user);
+            } else {
+                world.enrol(OPTIONAL);
+            }
+            let user = world.done("AdminGetUser", &named);
+            let sub = text(&user, "/UserAttributes/0/Value");
+            let subject = format!("{}/{sub}", OPTIONAL.id);
+            let state = || {
+                let now = UnixTime::from_secs(world.now());
+                let mfa = Mfa::new(Policy::COGNITO, move || Some(now), OsEntropy);
+                let status = mfa.status().run_blocking(&*store, &subject);
+                status.expect("a record").state
+            };
+            assert_ne!(state(), State::Unassociated);
+            let members = match operation {
+                "DeleteUser" => &by_user,
+                "AdminDeleteUser" => &named,
+                _ => &of_pool,
+            };
+            world.done(operation, members);
+            assert_eq!(state(), State::Unassociated, "{operation}");
+        }
+    }
 }
 
 #[test]

@@ -30,11 +30,16 @@ const TABLES: &str = "
         pool TEXT NOT NULL, username TEXT NOT NULL, sub TEXT NOT NULL UNIQUE, document TEXT NOT NULL,
         PRIMARY KEY (pool, username)
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS cognito_alias (
+        pool TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, sub TEXT NOT NULL,
+        PRIMARY KEY (sub, attribute)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS cognito_alias_by_value ON cognito_alias (pool, value);
     CREATE TABLE IF NOT EXISTS cognito_void (id TEXT PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;
 ";
 
 /// Raised with every change to the tables or the documents that an older one cannot be read as.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// One connection: who changes something is alone.
 #[derive(Clone, Debug)]

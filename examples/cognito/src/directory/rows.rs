@@ -10,6 +10,13 @@ use super::aliases::needs_verifying;
 use super::{Client, Pool, User};
 use crate::exception::{Answer, Exception};
 
+const BY_NAME: &str = "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2";
+const BY_SUB: &str = "SELECT document FROM cognito_user WHERE pool = ?1 AND sub = ?2";
+const BY_ALIAS: &str = "
+    SELECT attribute, document FROM cognito_alias JOIN cognito_user USING (sub)
+    WHERE cognito_alias.pool = ?1 AND value = ?2
+";
+
 /// Reads and writes; what it finds lasts as long as the transaction.
 #[derive(Debug)]
 pub(crate) struct Rows<'a>(&'a Transaction<'a>);
@@ -59,15 +66,16 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// With its clients and users. What is kept of their second factors stays, under subjects that
-    /// are nobody's again.
+    /// With its clients and users.
     pub(crate) fn delete_pool(&self, id: &str) -> Answer<()> {
-        self.0
-            .execute("DELETE FROM cognito_user WHERE pool = ?1", [id])?;
-        self.0
-            .execute("DELETE FROM cognito_client WHERE pool = ?1", [id])?;
-        self.0
-            .execute("DELETE FROM cognito_pool WHERE id = ?1", [id])?;
+        for delete in [
+            "DELETE FROM cognito_alias WHERE pool = ?1",
+            "DELETE FROM cognito_user WHERE pool = ?1",
+            "DELETE FROM cognito_client WHERE pool = ?1",
+            "DELETE FROM cognito_pool WHERE id = ?1",
+        ] {
+            self.0.execute(delete, [id])?;
+        }
         Ok(())
     }
 
@@ -122,57 +130,30 @@ impl<'a> Rows<'a> {
         )
     }
 
-    /// By user name, or else by `sub` or an alias: as people name users.
+    /// By user name, or else by `sub` or an alias: as people name users. All three are looked up, each
+    /// in an index, whichever finds somebody: how long it takes tells nobody who there is.
     pub(crate) fn user(&self, pool: &str, name: &str) -> Answer<Option<User>> {
-        if let Some(user) = self.by_name(pool, name)? {
-            return Ok(Some(user));
-        }
-        if let Some(user) = self.by_sub(pool, name)? {
-            return Ok(Some(user));
-        }
-        // A pool that is gone has no users.
-        let Ok(pool) = self.pool(pool) else {
-            return Ok(None);
-        };
-        let named = self.named_by(&pool, name)?.into_iter().next();
-        Ok(named.map(|(_, user)| user))
+        let by_name = self.by_name(pool, name)?;
+        let by_sub = self.by_sub(pool, name)?;
+        let by_alias = self.named_by(pool, name)?.into_iter().next();
+        Ok(by_name.or(by_sub).or(by_alias.map(|(_, user)| user)))
     }
 
     fn by_name(&self, pool: &str, name: &str) -> Answer<Option<User>> {
-        self.one(
-            "SELECT document FROM cognito_user WHERE pool = ?1 AND username = ?2",
-            [pool, name],
-        )
+        self.one(BY_NAME, [pool, name])
     }
 
     /// The users who go by this alias, each with the attribute that it is in.
-    fn named_by<'b>(&self, pool: &'b Pool, name: &str) -> Answer<Vec<(&'b str, User)>> {
-        let aliases = pool
-            .username_attributes
-            .iter()
-            .chain(&pool.alias_attributes);
-        let mut named = Vec::new();
-        for attribute in aliases {
-            for user in self.with_attribute(&pool.id, attribute, name)? {
-                let is_named = pool
-                    .aliases_of(&user)
-                    .any(|alias| alias == (attribute, name));
-                if is_named {
-                    named.push((attribute.as_str(), user));
-                }
-            }
-        }
-        Ok(named)
-    }
-
-    fn with_attribute(&self, pool: &str, attribute: &str, value: &str) -> Answer<Vec<User>> {
-        self.all(
-            "SELECT document FROM cognito_user WHERE pool = ?1 AND EXISTS (
-                 SELECT 1 FROM json_each(document, '$.attributes') AS attribute
-                 WHERE attribute.value ->> 'Name' = ?2 AND attribute.value ->> 'Value' = ?3
-             )",
-            [pool, attribute, value],
-        )
+    fn named_by(&self, pool: &str, name: &str) -> Answer<Vec<(String, User)>> {
+        let mut select = self.0.prepare_cached(BY_ALIAS)?;
+        let found = select.query_map([pool, name], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?))
+        })?;
+        let read_both = |row: rusqlite::Result<(String, String)>| {
+            let (attribute, document) = row?;
+            Ok((attribute, read(&document)?))
+        };
+        found.map(read_both).collect()
     }
 
     /// Makes sure that nobody else goes by a name of this user's, who is not kept yet, whatever
@@ -202,7 +183,7 @@ impl<'a> Rows<'a> {
             }
             let may_take =
                 force && needs_verifying(attribute) && pool.username_attributes.is_empty();
-            for (same, mut other) in self.named_by(pool, name)? {
+            for (same, mut other) in self.named_by(&pool.id, name)? {
                 if other.sub == user.sub {
                     continue;
                 }
@@ -219,10 +200,7 @@ impl<'a> Rows<'a> {
     /// By `sub` alone, as tokens and sessions name users: a user who takes a `sub` for a name is
     /// not found by it.
     fn by_sub(&self, pool: &str, sub: &str) -> Answer<Option<User>> {
-        self.one(
-            "SELECT document FROM cognito_user WHERE pool = ?1 AND sub = ?2",
-            [pool, sub],
-        )
+        self.one(BY_SUB, [pool, sub])
     }
 
     /// For an administrator, who may know who exists.
@@ -253,13 +231,38 @@ impl<'a> Rows<'a> {
              ON CONFLICT (pool, username) DO UPDATE SET document = ?4",
         )?;
         put.execute(params![user.pool, user.username, user.sub, written(user)?])?;
+        self.delete_aliases(user)?;
+        let mut put = self.0.prepare_cached(
+            "INSERT INTO cognito_alias (pool, attribute, value, sub) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?;
+        for (attribute, value) in self.pool(&user.pool)?.aliases_of(user) {
+            put.execute(params![user.pool, attribute, value, user.sub])?;
+        }
         Ok(())
     }
 
     pub(crate) fn delete_user(&self, user: &User) -> Answer<()> {
+        self.delete_aliases(user)?;
         self.0
             .execute("DELETE FROM cognito_user WHERE sub = ?1", [&user.sub])?;
         Ok(())
+    }
+
+    fn delete_aliases(&self, user: &User) -> Answer<()> {
+        let mut delete = self
+            .0
+            .prepare_cached("DELETE FROM cognito_alias WHERE sub = ?1")?;
+        delete.execute([&user.sub])?;
+        Ok(())
+    }
+
+    /// Whether somebody has this `sub`, in whichever pool.
+    pub(crate) fn has_sub(&self, sub: &str) -> Answer<bool> {
+        let mut select = self
+            .0
+            .prepare_cached("SELECT 1 FROM cognito_user WHERE sub = ?1")?;
+        Ok(select.exists([sub])?)
     }
 
     /// Makes something void that would be good `until` then: `since` a moment that may be to come,
@@ -318,4 +321,68 @@ fn read<T: DeserializeOwned>(document: &str) -> Answer<T> {
 
 fn written<T: Serialize>(document: &T) -> Answer<String> {
     serde_json::to_string(document).map_err(Exception::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus::{FullscanStep, VmStep};
+
+    use super::*;
+    use crate::directory::{Attribute, Directory};
+
+    /// How many steps the database took to find a user, of them in rows that were not asked for.
+    fn steps(rows: &Rows<'_>, name: &str) -> (i32, i32) {
+        // They are kept, with their counts, for the next who asks.
+        let counted = |status| {
+            let statements = [BY_NAME, BY_SUB, BY_ALIAS].map(|sql| rows.0.prepare_cached(sql));
+            let counts = statements.map(|statement| statement.expect("SQL").reset_status(status));
+            counts.into_iter().sum()
+        };
+        let [_, _]: [i32; 2] = [counted(VmStep), counted(FullscanStep)];
+        let found = rows.user("local_pool", name).expect("rows");
+        assert_eq!(found.is_some(), name != "nobody@example.org");
+        (counted(VmStep), counted(FullscanStep))
+    }
+
+    #[test]
+    fn somebody_unknown_is_not_found_as_fast_as_a_user_is_found_however_many_there_are() {
+        let now = UnixTime::from_secs(1_700_000_000);
+        let mut pool = Pool::new("local_pool".into(), "pool".into(), now);
+        pool.alias_attributes = vec!["email".into()];
+        let mut seen = Vec::new();
+        for users in [2, 300] {
+            let directory = Directory::open(None).expect("it opens");
+            let taken = directory.change_here(|rows| {
+                rows.put_pool(&pool)?;
+                let mut sub = String::new();
+                for user in 0..users {
+                    let attributes = [
+                        ("email", format!("user{user}@example.org")),
+                        ("email_verified", "true".into()),
+                    ];
+                    let attributes = attributes.map(|(name, value)| Attribute {
+                        name: name.into(),
+                        value,
+                    });
+                    let name = format!("user{user}");
+                    let user = User::new(pool.id.clone(), name, attributes.into(), now);
+                    rows.put_user(&user)?;
+                    sub.clone_from(&user.sub);
+                }
+                let names = ["user0", &sub, "user0@example.org", "nobody@example.org"];
+                Ok(names.map(|name| steps(rows, name)))
+            });
+            seen.push(taken.expect("rows"));
+        }
+        assert_eq!(seen[0], seen[1]);
+        let [name, sub, alias, nobody] = seen[0];
+        for found in [name, sub, alias] {
+            assert_eq!(found.1, 0, "no row is looked at in vain");
+            // What hands the row over.
+            assert!(
+                (0..=12).contains(&(found.0 - nobody.0)),
+                "{found:?} {nobody:?}"
+            );
+        }
+    }
 }

@@ -142,14 +142,14 @@ pub(super) async fn sign_out(server: &Server, members: &Members) -> Answer<Value
     raise.await
 }
 
-/// What is kept of its second factor stays, under a subject that is nobody's again.
 pub(super) async fn delete_user(server: &Server, members: &Members) -> Answer<Value> {
     let (pool, username) = named(members)?;
     let delete = server.directory().change(move |rows| {
         let user = rows.known_user(&pool, &username)?;
-        rows.delete_user(&user)
+        rows.delete_user(&user)?;
+        Ok(user)
     });
-    delete.await?;
+    server.forget(&[delete.await?]).await?;
     Ok(json!({}))
 }
 

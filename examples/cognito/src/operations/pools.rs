@@ -34,7 +34,8 @@ pub(super) async fn create(server: &Server, members: &Members) -> Answer<Value> 
     Ok(json!({ "UserPool": described }))
 }
 
-/// What is not named is as in a new pool. Names of users do not change, and which second factors
+/// What is not named is as in a new pool, `MfaConfiguration` as well: the service model says of this
+/// operation that a member without a value gets its default, `UserPoolTier` apart. Names of users do not change, and which second factors
 /// there are is another operation's.
 pub(super) async fn update(server: &Server, members: &Members) -> Answer<Value> {
     let old = named(server, members).await?;
@@ -143,9 +144,11 @@ pub(super) async fn delete(server: &Server, members: &Members) -> Answer<Value> 
     let id = members.required("UserPoolId", Shape::POOL_ID)?;
     let delete = server.directory().change(move |rows| {
         rows.pool(&id)?;
-        rows.delete_pool(&id)
+        let users = rows.users(&id)?;
+        rows.delete_pool(&id)?;
+        Ok(users)
     });
-    delete.await?;
+    server.forget(&delete.await?).await?;
     Ok(json!({}))
 }
 

@@ -97,14 +97,14 @@ pub(super) async fn sign_out(server: &Server, members: &Members) -> Answer<Value
     Ok(json!({}))
 }
 
-/// What is kept of its second factor stays, under a subject that is nobody's again.
 pub(super) async fn delete_user(server: &Server, members: &Members) -> Answer<Value> {
     let token = members.required("AccessToken", Shape::TOKEN)?;
     let (user, _) = holder(server, &token).await?;
     let delete = server.directory().change(move |rows| {
         let user = rows.holder(&user.pool, &user.sub)?;
-        rows.delete_user(&user)
+        rows.delete_user(&user)?;
+        Ok(user)
     });
-    delete.await?;
+    server.forget(&[delete.await?]).await?;
     Ok(json!({}))
 }
