@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use sqlx::SqlitePool;
+use sqlx::{SqliteExecutor, SqlitePool};
 
 /// Tells the time, in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -152,18 +152,22 @@ impl Accounts {
         is_right.then_some(user).ok_or(UNAUTHORIZED)
     }
 
-    /// Begins a login, and returns its token.
+    /// Begins a login, and returns its token. Writes in the database, or in a transaction of it.
     ///
     /// # Errors
     ///
     /// [`Failure::Internal`]: the database, or the system's generator, fails.
-    pub async fn begin(&self, user: &str, note: &[u8]) -> Result<String, Failure> {
+    pub async fn begin(
+        rows: impl SqliteExecutor<'_>,
+        user: &str,
+        note: &[u8],
+    ) -> Result<String, Failure> {
         let token = random()?;
         sqlx::query("insert into logins values (?, ?, ?)")
             .bind(&token)
             .bind(user)
             .bind(note)
-            .execute(&self.pool)
+            .execute(rows)
             .await?;
         Ok(token)
     }
@@ -183,30 +187,38 @@ impl Accounts {
         Ok(Login { user, note })
     }
 
-    /// Ends all logins of a user but one.
+    /// Ends all logins of a user but one, in the database or in a transaction of it.
     ///
     /// # Errors
     ///
     /// [`Failure::Internal`]: the database fails.
-    pub async fn end_others(&self, user: &str, token: &str) -> Result<(), Failure> {
+    pub async fn end_others(
+        rows: impl SqliteExecutor<'_>,
+        user: &str,
+        token: &str,
+    ) -> Result<(), Failure> {
         sqlx::query("delete from logins where user = ? and token <> ?")
             .bind(user)
             .bind(token)
-            .execute(&self.pool)
+            .execute(rows)
             .await?;
         Ok(())
     }
 
-    /// Replaces the note of a login.
+    /// Replaces the note of a login, in the database or in a transaction of it.
     ///
     /// # Errors
     ///
     /// [`Failure::Internal`]: the database fails.
-    pub async fn note(&self, token: &str, note: &[u8]) -> Result<(), Failure> {
+    pub async fn note(
+        rows: impl SqliteExecutor<'_>,
+        token: &str,
+        note: &[u8],
+    ) -> Result<(), Failure> {
         sqlx::query("update logins set note = ? where token = ?")
             .bind(note)
             .bind(token)
-            .execute(&self.pool)
+            .execute(rows)
             .await?;
         Ok(())
     }

@@ -60,8 +60,8 @@ async fn log_in(
     let challenge = app.mfa.sign_in().run(&app.store, &user).await;
     Ok(Json(match challenge.map_err(refused)? {
         Challenge::NotRequired { .. } => {
-            let grant = Grant::first_factor(&user, app.mfa.now()?);
-            json!({ "login": app.accounts.begin(&user, &grant.to_bytes()).await? })
+            let note = Grant::first_factor(&user, app.mfa.now()?).to_bytes();
+            json!({ "login": Accounts::begin(app.accounts.pool(), &user, &note).await? })
         }
         Challenge::SoftwareToken { session, .. } => json!({ "step": session.expose() }),
         Challenge::Setup { session, .. } => json!({ "set_up": session.expose() }),
@@ -74,25 +74,24 @@ struct Step {
     code: String,
 }
 
+/// Spends the code and writes the login in one transaction: both are stored, or neither is, also
+/// where the client hangs up.
 async fn code(
     State(app): State<App>,
     Json(Step { step, code }): Json<Step>,
 ) -> Result<Json<Value>, Failure> {
     let session = app.mfa.open(&step).map_err(refused)?;
     let factor = Factor::parse(&code).map_err(refused)?;
-    let respond = app.mfa.respond(&session, factor);
-    let evidence = respond
-        .run(&app.store, session.subject())
-        .await
-        .map_err(refused)?;
-    let grant = Grant::from(&evidence);
-    let login = app
-        .accounts
-        .begin(evidence.subject(), &grant.to_bytes())
-        .await?;
-    if evidence.should_end_other_logins() {
-        app.accounts.end_others(evidence.subject(), &login).await?;
+    let (user, respond) = (session.subject(), app.mfa.respond(&session, factor));
+    let mut accepted = app.store.begin(user, respond).await.map_err(refused)?;
+    let grant = Grant::from(accepted.output());
+    let ends_others = accepted.output().should_end_other_logins();
+    let rows = accepted.transaction();
+    let login = Accounts::begin(&mut *rows, user, &grant.to_bytes()).await?;
+    if ends_others {
+        Accounts::end_others(rows, user, &login).await?;
     }
+    drop(accepted.commit().await.map_err(refused)?);
     Ok(Json(json!({ "login": login })))
 }
 
@@ -140,6 +139,7 @@ struct Typed {
     code: String,
 }
 
+/// Puts the phone in force and renews the grant of the login in one transaction.
 async fn verify(
     State(app): State<App>,
     login: SignedIn,
@@ -148,10 +148,12 @@ async fn verify(
     let code = Code::parse(&code).map_err(refused)?;
     let user = login.grant.subject();
     let verify = app.mfa.verify(&login.grant, code);
-    let enrolled = verify.run(&app.store, user).await.map_err(refused)?;
-    let grant = Grant::from(enrolled.evidence());
-    app.accounts.note(&login.token, &grant.to_bytes()).await?;
-    app.accounts.end_others(user, &login.token).await?;
+    let mut accepted = app.store.begin(user, verify).await.map_err(refused)?;
+    let grant = Grant::from(accepted.output().evidence());
+    let rows = accepted.transaction();
+    Accounts::note(&mut *rows, &login.token, &grant.to_bytes()).await?;
+    Accounts::end_others(rows, user, &login.token).await?;
+    drop(accepted.commit().await.map_err(refused)?);
     let issue = app.mfa.issue_recovery_codes(&grant);
     let codes = issue.run(&app.store, user).await.map_err(refused)?;
     let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();

@@ -56,10 +56,10 @@ async fn log_in(
     Json(given): Json<Credentials>,
 ) -> Result<Json<Value>, Failure> {
     let user = app.accounts.check(given).await?;
-    let token = app.token(&user).await?;
+    let (token, logins) = (app.token(&user).await?, app.accounts.pool());
     Ok(Json(match token {
-        Some((_, true)) => json!({ "step": app.accounts.begin(&user, HALF).await? }),
-        _ => json!({ "login": app.accounts.begin(&user, WHOLE).await? }),
+        Some((_, true)) => json!({ "step": Accounts::begin(logins, &user, HALF).await? }),
+        _ => json!({ "login": Accounts::begin(logins, &user, WHOLE).await? }),
     }))
 }
 
@@ -81,7 +81,7 @@ async fn code(
     if !app.is_right(&secret, &code)? && !app.recovers(&login.user, &code).await? {
         return Err(UNAUTHORIZED);
     }
-    app.accounts.note(&step, WHOLE).await?;
+    Accounts::note(app.accounts.pool(), &step, WHOLE).await?;
     Ok(Json(json!({ "login": step })))
 }
 

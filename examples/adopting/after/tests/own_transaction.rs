@@ -1,0 +1,129 @@
+//! Shows that the row of a login and its second factor are stored together, or not at all.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use softtoken::UnixTime;
+use softtoken::totp::{Secret, Totp, Verifier};
+use softtoken_adopting_after::app;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+use tower::ServiceExt as _;
+
+struct Server {
+    _folder: tempfile::TempDir,
+    database: SqlitePool,
+    now: Arc<AtomicU64>,
+    router: Router,
+}
+
+impl Server {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("accounts.db");
+        let file = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true);
+        let database = SqlitePool::connect_with(file).await.expect("a database");
+        let now = Arc::new(AtomicU64::new(1_800_000_000));
+        let clock = Arc::clone(&now);
+        let clock = Arc::new(move || clock.load(Ordering::SeqCst));
+        let router = app(database.clone(), clock, &[7; 32])
+            .await
+            .expect("a server");
+        Self {
+            _folder: folder,
+            database,
+            now,
+            router,
+        }
+    }
+
+    fn code(&self, secret: &str) -> String {
+        let secret = Secret::from_base32(secret).expect("a secret");
+        let now = UnixTime::from_secs(self.now.load(Ordering::SeqCst));
+        let phone = Verifier::new(&secret, Totp::STANDARD);
+        phone.code(Totp::STANDARD.step(now)).expose().to_string()
+    }
+
+    /// Makes the database refuse such a statement on logins, from now on.
+    async fn refuse(&self, statement: &str) {
+        self.change(&format!(
+            "CREATE TRIGGER refused BEFORE {statement} ON logins
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ))
+        .await;
+    }
+
+    async fn relent(&self) {
+        self.change("DROP TRIGGER refused").await;
+    }
+
+    async fn change(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let changed = sqlx::raw_sql(sql).execute(&self.database).await;
+        changed.expect("SQL");
+    }
+
+    /// Sends JSON. Returns status and body.
+    async fn send(&self, to: (&str, &str), login: &str, body: &Value) -> (StatusCode, Value) {
+        let (method, path) = to;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {login}"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        let answer = self.router.clone().oneshot(request).await;
+        let (parts, body) = answer.expect("an answer").into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        (
+            parts.status,
+            serde_json::from_slice(&body).unwrap_or_default(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
+    let server = Server::new().await;
+    let user = json!({ "user": "alice", "password": "correct horse" });
+    let (log_in, set_up) = (("POST", "/login"), ("PUT", "/second-factor"));
+    server.send(("POST", "/sign-up"), "", &user).await;
+    let (_, begun) = server.send(log_in, "", &user).await;
+    let login = begun["login"].as_str().expect("a login");
+    let associate = server.send(("POST", "/second-factor"), login, &Value::Null);
+    let (_, issued) = associate.await;
+    let secret = issued["secret"].as_str().expect("a secret");
+
+    // The phone is in force with the renewed grant of the login, or not at all.
+    let code = json!({ "code": server.code(secret) });
+    server.refuse("UPDATE").await;
+    let (failed, _) = server.send(set_up, login, &code).await;
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    let (_, begun) = server.send(log_in, "", &user).await;
+    assert!(begun["login"].is_string(), "nothing is in force");
+    server.relent().await;
+    let (verified, _) = server.send(set_up, login, &code).await;
+    assert_eq!(verified, StatusCode::OK);
+
+    server.now.fetch_add(30, Ordering::SeqCst);
+    let (_, begun) = server.send(log_in, "", &user).await;
+    let step = begun["step"].as_str().expect("a code is asked for");
+    let answer = json!({ "step": step, "code": server.code(secret) });
+    server.refuse("INSERT").await;
+    let respond = ("POST", "/login/code");
+    let (failed, body) = server.send(respond, "", &answer).await;
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body, Value::Null, "no login");
+    server.relent().await;
+    let (signed_in, _) = server.send(respond, "", &answer).await;
+    assert_eq!(signed_in, StatusCode::OK);
+}
