@@ -4,10 +4,12 @@
 //! cargo bench -p softtoken-etcd [-- --million] [-- --quick]
 //! ```
 
+use std::sync::Arc;
+
 use softtoken::BlockingStore as _;
 use softtoken::association::Events;
 use softtoken::store::{Swap, Write};
-use softtoken_faults::bench;
+use softtoken_faults::{Blocking, On, bench};
 
 #[path = "../tests/engine/mod.rs"]
 mod engine;
@@ -26,20 +28,22 @@ fn main() {
     let settings = format!(
         "etcd {version}, three members, their defaults: a majority has written and flushed; its JSON gateway over loopback"
     );
-    let store = engine.store();
-    bench(&settings, &store, |rows| {
+    let store = Blocking(Arc::new(engine.store()));
+    let bare = store.clone(); // the adapter is nothing but the statements
+    let insert = |rows: &[(String, Vec<u8>)]| {
         std::thread::scope(|scope| {
             for rows in rows.chunks(rows.len().div_ceil(TASKS)) {
-                let store = &store;
+                let bare = &bare.0;
                 scope.spawn(move || {
                     for (subject, record) in rows {
                         let write = Write::new(subject, None, record.clone(), Events::default());
                         let write = write.expect("the first");
-                        let swap = store.compare_and_swap_blocking(write);
+                        let swap = bare.compare_and_swap_blocking(write);
                         assert_eq!(swap.expect("it answers"), Swap::Stored);
                     }
                 });
             }
         });
-    });
+    };
+    bench(&settings, store, bare.clone(), insert, On::Threads);
 }

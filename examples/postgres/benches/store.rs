@@ -4,7 +4,7 @@
 //! cargo bench -p softtoken-postgres [-- --million] [-- --quick]
 //! ```
 
-use softtoken_faults::bench;
+use softtoken_faults::{On, bench};
 use tokio_postgres::Error;
 
 #[path = "../tests/engine/mod.rs"]
@@ -26,7 +26,7 @@ fn main() {
         "PostgreSQL {}, its defaults: fsync=on, synchronous_commit=on; a pool of 32 over loopback",
         version.expect("it has one")
     );
-    bench(&settings, &engine.blocking(32), |rows| {
+    let insert = |rows: &[(String, Vec<u8>)]| {
         let (names, records): (Vec<_>, Vec<_>) = rows
             .iter()
             .map(|(name, record)| (name, &record[..]))
@@ -36,5 +36,8 @@ fn main() {
             let inserted = client.execute(INSERT, &[&names, &records]).await;
             inserted.expect("they are new");
         });
-    });
+    };
+    let store = engine.store(32);
+    let bare = store.clone(); // the adapter is nothing but the statements
+    bench(&settings, store, bare, insert, On::Runtime(&engine.runtime));
 }

@@ -4,8 +4,10 @@
 //! cargo bench -p softtoken-sqlite [-- --million] [-- --quick]
 //! ```
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Error};
-use softtoken_faults::bench;
+use softtoken_faults::{Blocking, On, bench};
 use softtoken_sqlite::SqliteStore;
 
 fn main() {
@@ -28,7 +30,8 @@ fn main() {
         }
         transaction.commit()
     };
-    bench(&settings, &store, |rows| {
-        insert(rows).expect("they are new");
-    });
+    let store = Blocking(Arc::new(store));
+    let bare = store.clone(); // the adapter is nothing but the statements
+    let insert = |rows: &[_]| insert(rows).expect("they are new");
+    bench(&settings, store, bare, insert, On::Threads);
 }

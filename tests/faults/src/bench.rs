@@ -1,23 +1,31 @@
-//! What the crate costs beside the bare reads and writes of the same store, in one run.
+//! What the crate costs beside the bare statements of the same store, in one run.
 
 use core::cell::Cell;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
 use core::time::Duration;
-use std::sync::Barrier;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as Polled, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 use softtoken::association::{Events, Import, ImportedToken};
 use softtoken::mfa::Request;
 use softtoken::record::Keyring;
-use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::store::{Snapshot, Store, Swap, Write};
 use softtoken::totp::{Secret, Totp, Verifier};
 use softtoken::{
     Administrator, BlockingStore, Challenge, ChallengeSession, Code, Context, Error, Evidence,
     Fault, Grant, MemoryStore, Mfa, OsEntropy, Policy, Rejection, Revision, SessionKeys, UnixTime,
 };
+use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
-const BEGINNING: u64 = 1_700_000_000;
-const HOUR: u64 = 60 * 60;
+use crate::storm::storm;
+
+pub(crate) const BEGINNING: u64 = 1_700_000_000;
+pub(crate) const HOUR: u64 = 60 * 60;
 /// A record is enrolled at the beginning, and no two batches share a month.
 const MONTH: u64 = 30 * 24 * HOUR;
 
@@ -30,27 +38,39 @@ fn now() -> UnixTime {
     UnixTime::from_secs(NOW.get())
 }
 
-/// Prints how many sign-ins a second there are through the crate, beside as many bare loads and
-/// conditional writes of rows of the same size, at 1 and at 32 tasks, with 10,000 subjects; and
-/// what 64 tasks on one subject do to each other.
+/// Prints how many sign-ins a second there are through `store`, beside as many bare loads and
+/// conditional writes of rows of the same size through `bare`, at 1 and at 32 tasks, with 10,000
+/// subjects; and what 64 tasks on one subject do to each other.
 ///
-/// `settings` names the engine and its durable settings. `insert` puts rows into an empty table by
-/// whatever is fastest, each under [`Revision::FIRST`](softtoken::Revision::FIRST). The program's
-/// arguments: `--million` measures a million subjects as well, `--plain` leaves records in the
-/// clear, `--quick` only shows that all of it runs.
+/// `settings` names the engine and its durable settings. `bare` sends the driver's statements over
+/// the same pool, as an application would that has no adapter; an adapter that is nothing but these
+/// statements is its own. `insert` puts rows into an empty table by whatever is fastest, each under
+/// [`Revision::FIRST`](softtoken::Revision::FIRST). The program's arguments: `--million`
+/// measures a million subjects as well, `--plain` leaves records in the clear, `--quick` only shows
+/// that all of it runs, and `--storm` lets 100,000 sign-ins wait at once instead, where there is a
+/// runtime.
 ///
 /// # Panics
 ///
 /// Where the store fails, or a request is not answered as it must be.
-pub fn bench<S: BlockingStore>(settings: &str, store: &S, insert: impl Fn(&[(String, Vec<u8>)])) {
+pub fn bench<S: Store + 'static, B: Store + 'static>(
+    settings: &str,
+    store: S,
+    bare: B,
+    insert: impl Fn(&[(String, Vec<u8>)]),
+    on: On<'_>,
+) {
     let (rounds, batch, subjects, crowded) = if given("--quick") {
         (2, Duration::from_millis(50), 1_000, 3)
     } else {
         (150, Duration::from_millis(50), 10_000, 30)
     };
     println!("{settings}\n");
-    let mut bench = Bench::new(store);
-    let mut filled = 0;
+    let bench = Arc::new(Bench::new(store, bare));
+    if given("--storm") {
+        return storm(&bench, insert, on);
+    }
+    let (mut filled, mut batches) = (0, 0);
     let mut sizes = vec![subjects];
     if given("--million") {
         sizes.push(1_000_000);
@@ -62,12 +82,20 @@ pub fn bench<S: BlockingStore>(settings: &str, store: &S, insert: impl Fn(&[(Str
         println!(
             "{subjects} subjects, {} records of {} bytes; {rounds} rounds of all four in turn",
             if given("--plain") { "plain" } else { "sealed" },
-            bench.bare.len()
+            bench.record.len()
         );
         println!(
             "  tasks  answers/s  bare load+swap/s  ratio  sign-ins/s  bare load+load+swap/s  ratio"
         );
-        whole.push([1, 32].map(|tasks| bench.measure(subjects, tasks, rounds, batch)));
+        whole.push([1, 32].map(|tasks| {
+            let turns = Turns {
+                subjects,
+                tasks,
+                rounds,
+                batch,
+            };
+            bench.measure(&turns, &mut batches, on)
+        }));
         println!();
     }
     if let [small, large] = whole[..] {
@@ -81,26 +109,91 @@ pub fn bench<S: BlockingStore>(settings: &str, store: &S, insert: impl Fn(&[(Str
         }
         println!();
     }
-    bench.crowd(crowded);
+    bench.crowd(crowded, batches + 1, on);
 }
 
-struct Bench<'s, S> {
-    store: &'s S,
-    mfa: Mfa,
+/// Where tasks run, all at once.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a store blocks, or does not")]
+pub enum On<'r> {
+    /// A thread for each, for a store that blocks.
+    Threads,
+    /// The runtime that an async driver wants.
+    Runtime(&'r Runtime),
+}
+
+/// What is run at once with others, to its end.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl On<'_> {
+    pub(crate) fn run(self, tasks: impl Iterator<Item = Task>) {
+        match self {
+            Self::Threads => thread::scope(|scope| {
+                for task in tasks {
+                    scope.spawn(|| wait_for(task));
+                }
+            }),
+            Self::Runtime(runtime) => {
+                let mut running = JoinSet::new();
+                for task in tasks {
+                    running.spawn_on(task, runtime.handle());
+                }
+                runtime.block_on(running.join_all());
+            }
+        }
+    }
+}
+
+/// Runs a task on this thread.
+fn wait_for(mut task: Task) {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Polled::from_waker(&waker);
+    while task.as_mut().poll(&mut context).is_pending() {
+        thread::park();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A store that blocks, for [`bench()`]: its futures are ready when they are first polled.
+#[derive(Clone, Debug)]
+pub struct Blocking<S>(pub S);
+
+impl<S: BlockingStore> Store for Blocking<S> {
+    type Error = S::Error;
+
+    async fn load(&self, subject: &str) -> Result<Option<Snapshot>, S::Error> {
+        self.0.load_blocking(subject)
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, S::Error> {
+        self.0.compare_and_swap_blocking(write)
+    }
+}
+
+pub(crate) struct Bench<S, B> {
+    pub(crate) store: S,
+    pub(crate) bare: B,
+    pub(crate) mfa: Mfa,
     /// The same keys for sessions, and no seal: makes challenges from the record of somebody whose
     /// token is everybody's.
     challenges: Mfa,
     plain: Vec<u8>,
     secret: Secret,
-    phone: Verifier,
+    pub(crate) phone: Verifier,
     /// As many bytes as a record in use has.
-    bare: Vec<u8>,
-    batches: u64,
+    record: Vec<u8>,
 }
 
 /// What is done in turn.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Contender {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Contender {
     /// The answer to a challenge: a load and a swap.
     Answer,
     BarePair,
@@ -116,7 +209,7 @@ impl Contender {
 }
 
 /// Whether the program was given this argument.
-fn given(argument: &str) -> bool {
+pub(crate) fn given(argument: &str) -> bool {
     std::env::args().any(|given| given == argument)
 }
 
@@ -134,15 +227,41 @@ impl Rate {
     }
 }
 
-/// One task's place in a batch: whom it serves next, who is nobody else's, at a time that they have
-/// not seen yet.
-struct Turn {
-    subject: usize,
-    time: u64,
+/// How much is done.
+struct Turns {
+    subjects: usize,
+    tasks: usize,
+    rounds: usize,
+    batch: Duration,
 }
 
-impl<'s, S: BlockingStore> Bench<'s, S> {
-    fn new(store: &'s S) -> Self {
+/// One task's place in a batch: whom it serves next, who is nobody else's, at a time that they have
+/// not seen yet.
+pub(crate) struct Turn {
+    pub(crate) subject: usize,
+    pub(crate) time: u64,
+}
+
+/// Runs a future whose requests are of this time, on whichever thread it goes on.
+pub(crate) async fn at<T>(time: u64, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        NOW.set(time);
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Runs a future to its end that waits for nothing.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Polled::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("memory is there at once"),
+    }
+}
+
+impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
+    fn new(store: S, bare: B) -> Self {
         let keys = SessionKeys::generate(1, &OsEntropy).expect("the system's generator");
         let seal = Keyring::generate(1, &OsEntropy).expect("the system's generator");
         let secret = Secret::generate(20, &OsEntropy).expect("the system's generator");
@@ -153,6 +272,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         };
         let mut bench = Self {
             store,
+            bare,
             mfa: if given("--plain") {
                 clear()
             } else {
@@ -162,8 +282,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
             plain: Vec::new(),
             phone: Verifier::new(&secret, Totp::STANDARD),
             secret,
-            bare: Vec::new(),
-            batches: 0,
+            record: Vec::new(),
         };
         bench.plain = bench.enrolled(&bench.challenges, "one");
         // After one sign-in, as every record is that is in use.
@@ -171,9 +290,10 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         let import = bench.import(&bench.mfa);
         import.run_blocking(&rows, "one").expect("it is new");
         NOW.set(BEGINNING + HOUR);
-        let _evidence = whole(&bench.mfa, &rows, "one", &bench.phone).expect("it signs in");
+        let evidence = ready(whole(&bench.mfa, &rows, "one", &bench.phone));
+        drop(evidence.expect("it signs in"));
         let row = rows.load_blocking("one").expect("in memory");
-        bench.bare = row.expect("it is enrolled").record;
+        bench.record = row.expect("it is enrolled").record;
         bench
     }
 
@@ -192,7 +312,11 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
     }
 
     /// As many bare rows as those of subjects, in the same table.
-    fn fill(&self, subjects: core::ops::Range<usize>, insert: &impl Fn(&[(String, Vec<u8>)])) {
+    pub(crate) fn fill(
+        &self,
+        subjects: core::ops::Range<usize>,
+        insert: &impl Fn(&[(String, Vec<u8>)]),
+    ) {
         let numbers: Vec<_> = subjects.collect();
         for numbers in numbers.chunks(10_000) {
             let rows: Vec<_> = numbers
@@ -200,7 +324,7 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
                 .flat_map(|number| {
                     let (subject, bare) = (subject(*number), bare(*number));
                     let record = self.enrolled(&self.mfa, &subject);
-                    [(subject, record), (bare, self.bare.clone())]
+                    [(subject, record), (bare, self.record.clone())]
                 })
                 .collect();
             insert(&rows);
@@ -208,26 +332,22 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
     }
 
     /// Sign-ins a second, and as many bare reads and writes.
-    fn measure(
-        &mut self,
-        subjects: usize,
-        tasks: usize,
-        rounds: usize,
-        batch: Duration,
-    ) -> [f64; 2] {
+    fn measure(self: &Arc<Self>, turns: &Turns, batches: &mut u64, on: On<'_>) -> [f64; 2] {
         let mut rates = [Rate::default(); 4];
         // One round that does not count.
-        for round in 0..=rounds {
+        for round in 0..=turns.rounds {
             for turn in 0..4 {
                 // Each round begins with another one.
                 let contender = Contender::ALL[(round + turn) % 4];
-                let (done, time) = self.batch(contender, subjects, tasks, batch);
+                *batches += 1;
+                let rate = self.batch(contender, turns, BEGINNING + *batches * MONTH, on);
                 if round > 0 {
-                    rates[contender as usize].done += done;
-                    rates[contender as usize].time += time;
+                    rates[contender as usize].done += rate.done;
+                    rates[contender as usize].time += rate.time;
                 }
             }
         }
+        let tasks = turns.tasks;
         let rate = |contender| rates[contender as usize].a_second(tasks);
         println!(
             "  {tasks:>5}  {:>9.0}  {:>16.0}  {:>5.2}  {:>10.0}  {:>21.0}  {:>5.2}",
@@ -243,45 +363,41 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
 
     /// How many were done, and the time that all tasks together took.
     fn batch(
-        &mut self,
+        self: &Arc<Self>,
         contender: Contender,
-        subjects: usize,
-        tasks: usize,
-        batch: Duration,
-    ) -> (usize, Duration) {
-        self.batches += 1;
-        let month = BEGINNING + self.batches * MONTH;
-        let each = subjects / tasks;
-        let beginning = Barrier::new(tasks);
+        turns: &Turns,
+        month: u64,
+        on: On<'_>,
+    ) -> Rate {
+        let (each, batch) = (turns.subjects / turns.tasks, turns.batch);
+        let beginning = Arc::new(Barrier::new(turns.tasks));
+        let rate = Arc::new(Mutex::new(Rate::default()));
         let work = |task| {
-            beginning.wait();
-            let began = Instant::now();
-            let mut done = 0;
-            while began.elapsed() < batch {
-                // All over the table: the step is prime.
-                let turn = Turn {
-                    subject: task * each + done * 7919 % each,
-                    time: month + (done / each) as u64 * HOUR,
-                };
-                self.once(contender, &turn);
-                done += 1;
-            }
-            (done, began.elapsed())
+            let (bench, beginning) = (Arc::clone(self), Arc::clone(&beginning));
+            let rate = Arc::clone(&rate);
+            Box::pin(async move {
+                beginning.wait().await;
+                let began = Instant::now();
+                let mut done = 0;
+                while began.elapsed() < batch {
+                    // All over the table: the step is prime.
+                    let turn = Turn {
+                        subject: task * each + done * 7919 % each,
+                        time: month + (done / each) as u64 * HOUR,
+                    };
+                    at(turn.time, bench.once(contender, &turn)).await;
+                    done += 1;
+                }
+                let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
+                rate.done += done;
+                rate.time += began.elapsed();
+            }) as Task
         };
-        thread::scope(|scope| {
-            let work = &work;
-            let tasks: Vec<_> = (0..tasks)
-                .map(|task| scope.spawn(move || work(task)))
-                .collect();
-            tasks.into_iter().fold((0, Duration::ZERO), |sum, task| {
-                let (done, time) = task.join().expect("no request panics");
-                (sum.0 + done, sum.1 + time)
-            })
-        })
+        on.run((0..turns.tasks).map(work));
+        *rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn once(&self, contender: Contender, turn: &Turn) {
-        NOW.set(turn.time);
+    pub(crate) async fn once(&self, contender: Contender, turn: &Turn) {
         let (subject, bare) = (subject(turn.subject), bare(turn.subject));
         match contender {
             // The challenge is made from a record in memory, which leaves the store a load and a
@@ -295,74 +411,60 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
                 let decision = decision.expect("it decides");
                 let session = session(decision.committed::<S::Error>().expect("it asks"));
                 let respond = self.mfa.respond(&session, code(&self.phone));
-                let _evidence = respond
-                    .run_blocking(self.store, &subject)
-                    .expect("it signs in");
+                let evidence = respond.run(&self.store, &subject).await;
+                drop(evidence.expect("it signs in"));
             }
             SignIn => {
-                let _evidence =
-                    whole(&self.mfa, self.store, &subject, &self.phone).expect("it signs in");
+                let evidence = whole(&self.mfa, &self.store, &subject, &self.phone).await;
+                drop(evidence.expect("it signs in"));
             }
             BarePair | BareTriple => {
                 if contender == BareTriple {
-                    let _ = self.store.load_blocking(&bare).expect("a load");
+                    drop(self.bare.load(&bare).await.expect("a load"));
                 }
-                let found = self
-                    .store
-                    .load_blocking(&bare)
-                    .expect("a load")
-                    .expect("it is there");
-                let (expected, record) = (Some(found.revision), self.bare.clone());
+                let found = self.bare.load(&bare).await.expect("a load");
+                let found = found.expect("it is there");
+                let (expected, record) = (Some(found.revision), self.record.clone());
                 let write = Write::new(&bare, expected, record, Events::default());
                 let write = write.expect("one of many");
-                let swap = self.store.compare_and_swap_blocking(write).expect("a swap");
+                let swap = self.bare.compare_and_swap(write).await.expect("a swap");
                 assert_eq!(swap, Swap::Stored);
             }
         }
     }
 
     /// 64 tasks on one subject.
-    fn crowd(&mut self, rounds: u64) {
+    fn crowd(self: &Arc<Self>, rounds: u64, month: u64, on: On<'_>) {
         const TASKS: usize = 64;
-        self.batches += 1;
-        let month = BEGINNING + self.batches * MONTH;
-        let name = subject(0);
+        let month = BEGINNING + month * MONTH;
         let mut one_code = [0; 3];
         let mut every_one_writes = [0; 3];
+        let mut waits = Vec::new();
         for round in 0..rounds {
-            let all = Barrier::new(TASKS);
-            let work = || {
-                NOW.set(month + round * HOUR);
-                let sign_in = self.mfa.sign_in();
-                let asked = sign_in.run_blocking(self.store, &name);
-                // Nobody gives up before all have come here, or the others wait for ever.
-                all.wait();
-                let session = asked.map(session);
-                let answer = session.and_then(|session| {
-                    let respond = self.mfa.respond(&session, code(&self.phone));
-                    respond.run_blocking(self.store, &name).map(drop)
-                });
-                all.wait();
-                let grant = Grant::from_bare_times(&name, now(), now());
-                let issued = self.mfa.associate(&grant).run_blocking(self.store, &name);
-                (outcome(&answer), outcome(&issued.map(drop)))
+            let all = Arc::new(Barrier::new(TASKS));
+            let outcomes = Arc::new(Mutex::new(Vec::new()));
+            let work = |_| {
+                let (bench, all) = (Arc::clone(self), Arc::clone(&all));
+                let outcomes = Arc::clone(&outcomes);
+                let work = async move {
+                    let outcome = bench.meet(&all).await;
+                    let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                    outcomes.push(outcome);
+                };
+                Box::pin(at(month + round * HOUR, work)) as Task
             };
-            let outcomes: Vec<_> = thread::scope(|scope| {
-                let tasks: Vec<_> = (0..TASKS).map(|_| scope.spawn(work)).collect();
-                tasks
-                    .into_iter()
-                    .map(|task| task.join().expect("no request panics"))
-                    .collect()
-            });
-            let accepted = outcomes.iter().filter(|(answer, _)| *answer == 0).count();
+            on.run((0..TASKS).map(work));
+            let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+            let accepted = outcomes.iter().filter(|met| met.0 == 0).count();
             assert_eq!(accepted, 1, "one code, one success");
             assert!(
-                outcomes.iter().any(|(_, issued)| *issued == 0),
+                outcomes.iter().any(|met| met.1 == 0),
                 "none of them was stored"
             );
-            for (answer, issued) in outcomes {
-                one_code[answer] += 1;
-                every_one_writes[issued] += 1;
+            for (answer, issued, waited) in &*outcomes {
+                one_code[*answer] += 1;
+                every_one_writes[*issued] += 1;
+                waits.push(*waited);
             }
         }
         println!(
@@ -374,12 +476,39 @@ impl<'s, S: BlockingStore> Bench<'s, S> {
         );
         let share =
             f64::from(every_one_writes[2]) / f64::from(every_one_writes.iter().sum::<u32>());
+        waits.sort_unstable();
         println!(
-            "  every one a write   {} stored, {} contended ({:.0} %)",
+            "  every one a write   {} stored, {} contended ({:.0} %); half within {} ms, all within {} ms",
             every_one_writes[0],
             every_one_writes[2],
-            share * 100.0
+            share * 100.0,
+            waits[waits.len() / 2].as_millis(),
+            waits[waits.len() - 1].as_millis(),
         );
+    }
+
+    /// One of a crowd: what its code came to, what its write, and how long that took.
+    async fn meet(&self, all: &Barrier) -> (usize, usize, Duration) {
+        let name = subject(0);
+        let asked = self.mfa.sign_in().run(&self.store, &name).await;
+        // Nobody gives up before all have come here, or the others wait for ever.
+        all.wait().await;
+        let answer = match asked.map(session) {
+            Ok(session) => {
+                let respond = self.mfa.respond(&session, code(&self.phone));
+                respond.run(&self.store, &name).await.map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        all.wait().await;
+        let began = Instant::now();
+        let grant = Grant::from_bare_times(&name, now(), now());
+        let issued = self.mfa.associate(&grant).run(&self.store, &name).await;
+        (
+            outcome(&answer),
+            outcome(&issued.map(drop)),
+            began.elapsed(),
+        )
     }
 }
 
@@ -396,15 +525,15 @@ fn outcome<E: core::fmt::Debug>(answer: &Result<(), Error<E>>) -> usize {
     }
 }
 
-fn whole<S: BlockingStore>(
+pub(crate) async fn whole<S: Store>(
     mfa: &Mfa,
     store: &S,
     subject: &str,
     phone: &Verifier,
 ) -> Result<Evidence, Error<S::Error>> {
-    let session = session(mfa.sign_in().run_blocking(store, subject)?);
-    mfa.respond(&session, code(phone))
-        .run_blocking(store, subject)
+    let session = session(mfa.sign_in().run(store, subject).await?);
+    let respond = mfa.respond(&session, code(phone));
+    respond.run(store, subject).await
 }
 
 fn code(phone: &Verifier) -> Code {
@@ -418,10 +547,10 @@ fn session(challenge: Challenge) -> ChallengeSession {
     }
 }
 
-fn subject(number: usize) -> String {
+pub(crate) fn subject(number: usize) -> String {
     format!("user-{number:07}")
 }
 
-fn bare(number: usize) -> String {
+pub(crate) fn bare(number: usize) -> String {
     format!("bare-{number:07}")
 }

@@ -3,10 +3,12 @@
 //!
 //! [`endure`] keeps up a load of sign-ins, guesses and re-enrolments while its caller kills and
 //! restarts a [`Server`], and then checks the history of all requests against what the store holds.
-//! [`endure_logins`] does so with logins that have rows of the application's own in their transactions:
-//! no half of one may be there. [`bench()`] measures what the crate costs beside the bare reads and writes of the same store.
-//! Both take any [`BlockingStore`](softtoken::BlockingStore); [`Blocked`] makes one of an async
-//! store.
+//! [`endure_logins`] does so with logins that have rows of the application's own in their
+//! transactions: no half of one may be there. [`bench()`] measures what the crate costs beside the
+//! bare statements of the same engine. What endures is any
+//! [`BlockingStore`](softtoken::BlockingStore), and [`Blocked`] makes one of an async store;
+//! [`bench()`] takes any [`Store`](softtoken::Store), and [`Blocking`] makes one of a store that
+//! blocks.
 
 mod bench;
 mod blocked;
@@ -18,8 +20,9 @@ mod mariadb;
 mod postgres;
 mod remote;
 mod server;
+mod storm;
 
-pub use bench::bench;
+pub use bench::{Blocking, On, bench};
 pub use blocked::Blocked;
 pub use check::{Broken, Violation};
 pub use history::Tally;
