@@ -26,6 +26,8 @@ use crate::storm::storm;
 
 pub(crate) const BEGINNING: u64 = 1_700_000_000;
 pub(crate) const HOUR: u64 = 60 * 60;
+/// Where the last of many tasks keeps every batch waiting, fewer rounds have to do.
+const LONGEST: Duration = Duration::from_secs(40);
 /// A record is enrolled at the beginning, and no two batches share a month.
 const MONTH: u64 = 30 * 24 * HOUR;
 
@@ -80,12 +82,12 @@ pub fn bench<S: Store + 'static, B: Store + 'static>(
         bench.fill(filled..subjects, &insert);
         filled = subjects;
         println!(
-            "{subjects} subjects, {} records of {} bytes; {rounds} rounds of all four in turn",
+            "{subjects} subjects, {} records of {} bytes; all four in turn",
             if given("--plain") { "plain" } else { "sealed" },
             bench.record.len()
         );
         println!(
-            "  tasks  answers/s  bare load+swap/s  ratio  sign-ins/s  bare load+load+swap/s  ratio"
+            "  tasks           each/s    bare/s  ratio    CPU us  bare's  of this process, each"
         );
         whole.push([1, 32].map(|tasks| {
             let turns = Turns {
@@ -218,12 +220,19 @@ pub(crate) fn given(argument: &str) -> bool {
 struct Rate {
     done: usize,
     time: Duration,
+    /// On the processors, of this process: the driver and the crate, and an engine within it.
+    worked: Duration,
 }
 
 impl Rate {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     fn a_second(self, tasks: usize) -> f64 {
         (self.done * tasks) as f64 / self.time.as_secs_f64()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    fn micros_of_work(self) -> f64 {
+        self.worked.as_secs_f64() * 1e6 / self.done as f64
     }
 }
 
@@ -250,6 +259,12 @@ pub(crate) async fn at<T>(time: u64, future: impl Future<Output = T>) -> T {
         future.as_mut().poll(context)
     })
     .await
+}
+
+/// The time that this process has had on the processors.
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("it counts from nothing")
 }
 
 /// Runs a future to its end that waits for nothing.
@@ -334,8 +349,14 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
     /// Sign-ins a second, and as many bare reads and writes.
     fn measure(self: &Arc<Self>, turns: &Turns, batches: &mut u64, on: On<'_>) -> [f64; 2] {
         let mut rates = [Rate::default(); 4];
+        let began = Instant::now();
+        let mut rounds = 0;
         // One round that does not count.
         for round in 0..=turns.rounds {
+            if began.elapsed() > LONGEST {
+                break;
+            }
+            rounds = round;
             for turn in 0..4 {
                 // Each round begins with another one.
                 let contender = Contender::ALL[(round + turn) % 4];
@@ -344,20 +365,26 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
                 if round > 0 {
                     rates[contender as usize].done += rate.done;
                     rates[contender as usize].time += rate.time;
+                    rates[contender as usize].worked += rate.worked;
                 }
             }
         }
         let tasks = turns.tasks;
         let rate = |contender| rates[contender as usize].a_second(tasks);
-        println!(
-            "  {tasks:>5}  {:>9.0}  {:>16.0}  {:>5.2}  {:>10.0}  {:>21.0}  {:>5.2}",
-            rate(Answer),
-            rate(BarePair),
-            rate(Answer) / rate(BarePair),
-            rate(SignIn),
-            rate(BareTriple),
-            rate(SignIn) / rate(BareTriple)
-        );
+        let work = |contender| rates[contender as usize].micros_of_work();
+        for (through, beside, statements, name) in [
+            (Answer, BarePair, "load+swap", "answer"),
+            (SignIn, BareTriple, "load+load+swap", "sign-in"),
+        ] {
+            println!(
+                "  {tasks:>5}  {name:<7}  {:>8.0}  {:>8.0}  {:>5.2}  {:>8.0}  {:>8.0}  {statements}, {rounds} rounds",
+                rate(through),
+                rate(beside),
+                rate(through) / rate(beside),
+                work(through),
+                work(beside),
+            );
+        }
         [rate(SignIn), rate(BareTriple)]
     }
 
@@ -393,8 +420,11 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
                 rate.time += began.elapsed();
             }) as Task
         };
+        let began = worked();
         on.run((0..turns.tasks).map(work));
-        *rate.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut rate = *rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.worked = worked().saturating_sub(began);
+        rate
     }
 
     pub(crate) async fn once(&self, contender: Contender, turn: &Turn) {
@@ -440,7 +470,11 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
         let mut one_code = [0; 3];
         let mut every_one_writes = [0; 3];
         let mut waits = Vec::new();
-        for round in 0..rounds {
+        let began = Instant::now();
+        let mut held = 0;
+        while held < rounds && began.elapsed() < LONGEST {
+            let round = held;
+            held += 1;
             let all = Arc::new(Barrier::new(TASKS));
             let outcomes = Arc::new(Mutex::new(Vec::new()));
             let work = |_| {
@@ -467,9 +501,7 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
                 waits.push(*waited);
             }
         }
-        println!(
-            "{TASKS} tasks on one subject, {rounds} rounds, of each round at least one stored"
-        );
+        println!("{TASKS} tasks on one subject, {held} rounds, of each round at least one stored");
         println!(
             "  one code            {} accepted, {} refused as used, {} contended",
             one_code[0], one_code[1], one_code[2]

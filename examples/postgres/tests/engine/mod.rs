@@ -26,6 +26,7 @@ impl Engine {
     }
 
     /// The same for threads.
+    #[allow(dead_code, reason = "the benchmark runs tasks")]
     pub(crate) fn blocking(&self, connections: usize) -> impl softtoken::BlockingStore + use<> {
         let runtime = self.runtime.handle().clone();
         Blocked::new(self.store(connections), move |future| {

@@ -52,6 +52,7 @@ impl Engine {
     }
 
     /// The same for threads.
+    #[allow(dead_code, reason = "the benchmark runs tasks")]
     pub(crate) fn blocking(&self) -> impl softtoken::BlockingStore + use<> {
         let runtime = self.runtime.handle().clone();
         Blocked::new(self.store(), move |future| runtime.block_on(future))
