@@ -14,7 +14,7 @@ use crate::association::{
     Reset, Respond, Resynchronise, SessionFlaw, SessionKeys, SetEnabled, SignIn, SignInWith,
     Status, StepUp, TokenId, Unlock, Verify,
 };
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, NoEntropy};
 use crate::error::{Error, Fault, OpenError};
 use crate::policy::{Policy, PolicyError};
 use crate::record::{self, AtRest, Place, Seal};
@@ -445,6 +445,24 @@ impl Mfa {
 
     fn tell(&self, subject: &str, event: &Event) {
         tell(self.view.audit.as_ref(), subject, event);
+    }
+
+    /// Returns how long to wait before the next attempt, after so many lost swaps: an even draw, so
+    /// that those who have lost together do not come back together.
+    fn pause(&self, lost: u32) -> Option<Duration> {
+        /// Half a second, 2^9 milliseconds: some fifty commits of a slow disk.
+        const DOUBLED: u32 = 9;
+        if lost == 0 {
+            return None;
+        }
+        let most = 1000_u64 << lost.min(DOUBLED);
+        let mut drawn = [0; 4];
+        // It is no secret: where nothing is drawn, all of it is waited.
+        let share = match self.view.shared.entropy.fill(&mut drawn) {
+            Ok(()) => u32::from_le_bytes(drawn),
+            Err(NoEntropy) => u32::MAX,
+        };
+        Some(Duration::from_micros((most * u64::from(share)) >> 32))
     }
 
     fn environment<'a>(&'a self, subject: &'a Arc<str>, now: UnixTime) -> Environment<'a> {
@@ -1452,7 +1470,10 @@ impl<O: Operation> Request<O> {
         subject: &str,
     ) -> Result<O::Output, Error<S::Error>> {
         self.check(subject)?;
-        for _ in 0..self.mfa.view.policy.swap_attempts() {
+        for lost in 0..self.swap_attempts() {
+            if let Some(time) = self.mfa.pause(lost) {
+                store.pause(time).await;
+            }
             let found = store.load(subject).await.map_err(Error::Store)?;
             let decision = self.decide(subject, found)?;
             let swap = match decision.write() {
@@ -1480,7 +1501,10 @@ impl<O: Operation> Request<O> {
         subject: &str,
     ) -> Result<O::Output, Error<S::Error>> {
         self.check(subject)?;
-        for _ in 0..self.mfa.view.policy.swap_attempts() {
+        for lost in 0..self.swap_attempts() {
+            if let Some(time) = self.mfa.pause(lost) {
+                store.pause_blocking(time);
+            }
             let found = store.load_blocking(subject).map_err(Error::Store)?;
             let decision = self.decide(subject, found)?;
             let swap = match decision.write() {

@@ -3,16 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use crate::crowd::{Colour, pause};
 use crate::world::{Device, World, admin, context};
 use softtoken::association::{AttemptKey, EventKind, Events, Operation, Preference, Record};
-use softtoken::entropy::NoEntropy;
+use softtoken::entropy::{Entropy, NoEntropy};
 use softtoken::mfa::{Decision, Request};
-use softtoken::store::{Snapshot, Swap, Write};
+use softtoken::store::{DynStore, Snapshot, Swap, Write};
 use softtoken::totp::Totp;
 use softtoken::{
     BlockingStore, Code, Context, Error, Evidence, Factor, Fault, Grant, MemoryStore, Mfa,
@@ -37,6 +37,7 @@ struct Unreliable {
     conflicts: AtomicU32,
     loads: AtomicU32,
     swaps: AtomicU32,
+    pauses: Mutex<Vec<Duration>>,
     broken_load: bool,
     broken_swap: bool,
 }
@@ -67,6 +68,10 @@ impl BlockingStore for Unreliable {
         }
         Ok(self.store.compare_and_swap_blocking(write).unwrap())
     }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.pauses.lock().unwrap().push(time);
+    }
 }
 
 /// Every answer of it is a while on its way.
@@ -81,6 +86,11 @@ impl Store for Unreliable {
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, Broken> {
         pause().await;
         self.compare_and_swap_blocking(write)
+    }
+
+    async fn pause(&self, time: Duration) {
+        pause().await;
+        self.pause_blocking(time);
     }
 }
 
@@ -115,6 +125,76 @@ fn a_lost_race_is_run_again_and_a_lasting_one_is_an_error() {
             assert_eq!(world.events().len(), usize::from(conflicts < 16));
         }
     }
+}
+
+/// Rule K18.
+#[test]
+fn each_lost_race_is_paused_after_for_a_drawn_time_from_twice_as_much_up_to_half_a_second() {
+    for colour in Colour::BOTH {
+        for (conflicts, attempts, pauses) in [(0, 16, 0), (3, 16, 3), (64, 40, 39)] {
+            let world = World::new(Policy::builder().swap_attempts(attempts).build().unwrap());
+            let store = Unreliable {
+                conflicts: conflicts.into(),
+                ..Unreliable::default()
+            };
+            let associate = world.mfa.associate(&world.password("alice"));
+            // By every pointer to the store, and where its type is not known.
+            let answer = match colour {
+                Colour::Blocking => associate.run_blocking(&Box::new(&store), "alice").is_ok(),
+                Colour::Async => {
+                    let erased: &dyn DynStore = &&store;
+                    pollster::block_on(associate.run(&Box::new(erased), "alice")).is_ok()
+                }
+            };
+            assert_eq!(answer, pauses < 39);
+            let paused = store.pauses.into_inner().unwrap();
+            assert_eq!(
+                paused.len(),
+                pauses,
+                "none before the first load or after the last"
+            );
+            let most = (1..).map(|lost| Duration::from_millis(1 << u32::min(lost, 9)));
+            let shares: Vec<_> = paused
+                .iter()
+                .zip(most)
+                .map(|(pause, most)| pause.as_secs_f64() / most.as_secs_f64())
+                .collect();
+            assert!(
+                shares.iter().all(|share| (0.0..1.0).contains(share)),
+                "{shares:?}"
+            );
+            if pauses == 39 {
+                // One run in 2^39 draws from one half alone.
+                assert!(shares.iter().any(|share| *share < 0.5), "{shares:?}");
+                assert!(shares.iter().any(|share| *share > 0.5), "{shares:?}");
+            }
+        }
+    }
+}
+
+/// Rule K18: to wait needs no secret.
+#[test]
+fn without_randomness_a_lost_race_is_paused_after_for_the_whole_time() {
+    let dry = Arc::new(AtomicBool::new(false));
+    let spring = Arc::clone(&dry);
+    let drawn = move |bytes: &mut [u8]| {
+        if spring.load(Ordering::SeqCst) {
+            return Err(NoEntropy);
+        }
+        OsEntropy.fill(bytes)
+    };
+    let now = UnixTime::from_secs(1_700_000_000);
+    let mfa = Mfa::new(Policy::STANDARD, move || Some(now), drawn);
+    let store = Unreliable {
+        conflicts: 2.into(),
+        ..Unreliable::default()
+    };
+    let associate = mfa.associate(&Grant::first_factor("alice", now));
+    dry.store(true, Ordering::SeqCst);
+    associate.run_blocking(&store, "alice").unwrap();
+    let paused: Vec<_> = store.pauses.into_inner().unwrap();
+    let paused: Vec<_> = paused.iter().map(Duration::as_micros).collect();
+    assert_eq!(paused, [1_999, 3_999]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use crate::store::{BlockingStore, Snapshot, Store, Swap, Write};
 
@@ -17,6 +18,10 @@ impl<S: BlockingStore + ?Sized> Store for Ready<'_, S> {
 
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, S::Error> {
         self.0.compare_and_swap_blocking(write)
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.0.pause_blocking(time);
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
 use core::pin::Pin;
+use core::time::Duration;
 
 use super::{Snapshot, Store, Swap, Write};
 
@@ -37,6 +38,9 @@ pub trait DynStore: Send + Sync {
 
     /// Swaps as [`Store::compare_and_swap`] does.
     fn swap_boxed(&self, write: Write) -> BoxFuture<'_, Result<Swap, BoxedError>>;
+
+    /// Waits as [`Store::pause`] does.
+    fn pause_boxed(&self, time: Duration) -> BoxFuture<'_, ()>;
 }
 
 impl<S: Store> DynStore for S {
@@ -50,6 +54,10 @@ impl<S: Store> DynStore for S {
     fn swap_boxed(&self, write: Write) -> BoxFuture<'_, Result<Swap, BoxedError>> {
         Box::pin(async move { self.compare_and_swap(write).await.map_err(BoxedError::new) })
     }
+
+    fn pause_boxed(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(self.pause(time))
+    }
 }
 
 impl Store for dyn DynStore + '_ {
@@ -61,6 +69,10 @@ impl Store for dyn DynStore + '_ {
 
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, BoxedError> {
         self.swap_boxed(write).await
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.pause_boxed(time).await;
     }
 }
 

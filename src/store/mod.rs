@@ -107,6 +107,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use crate::revision::Revision;
 
@@ -222,6 +223,18 @@ pub trait Store: Send + Sync {
         &self,
         write: Write,
     ) -> impl Future<Output = Result<Swap, Self::Error>> + Send;
+
+    /// Waits for `time` before a request whose swap was a conflict loads the row again. Where many
+    /// requests write one row at once, all of them get through if they wait, and most are
+    /// [`Contended`](crate::Fault::Contended) if they do not: `time` is drawn anew each time, from
+    /// twice as much after each lost swap, up to half a second.
+    ///
+    /// The crate has no timer. A store that has one waits by it, holding no connection, such as
+    /// `tokio::time::sleep(time).await`; by default nothing is waited for.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        let _ = time;
+        async {}
+    }
 }
 
 /// Keeps records for callers that may block.
@@ -248,4 +261,10 @@ pub trait BlockingStore: Send + Sync {
     ///
     /// It is not known that the record was stored, nor that it was not. Nothing is accepted.
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Self::Error>;
+
+    /// Waits as [`Store::pause`] does, such as by `std::thread::sleep(time)`; by default nothing is
+    /// waited for.
+    fn pause_blocking(&self, time: Duration) {
+        let _ = time;
+    }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use super::{BlockingStore, Snapshot, Store, Swap, Write};
 
@@ -23,6 +24,10 @@ macro_rules! through_a_pointer {
             ) -> impl Future<Output = Result<Swap, S::Error>> + Send {
                 (**self).compare_and_swap(write)
             }
+
+            fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send {
+                (**self).pause(time)
+            }
         }
 
         impl<S: BlockingStore + ?Sized> BlockingStore for $pointer {
@@ -34,6 +39,10 @@ macro_rules! through_a_pointer {
 
             fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
                 (**self).compare_and_swap_blocking(write)
+            }
+
+            fn pause_blocking(&self, time: Duration) {
+                (**self).pause_blocking(time);
             }
         }
     )*};

@@ -13,7 +13,7 @@ use softtoken::mfa::{Decision, Request};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Error, Fault, Store};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::statements::is_written;
 use crate::{ATTEMPTS, DieselStoreError};
@@ -450,6 +450,10 @@ impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
             Ok(swap)
         };
         spawn(self.limit, task).await?
+    }
+
+    async fn pause(&self, time: Duration) {
+        sleep(time).await;
     }
 }
 

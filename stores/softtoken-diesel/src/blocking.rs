@@ -2,6 +2,8 @@
 
 use core::fmt;
 use core::num::NonZeroU32;
+use core::time::Duration;
+use std::thread::sleep;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::r2d2::{ConnectionManager, Pool, PooledConnection, R2D2Connection};
@@ -225,6 +227,10 @@ impl<C: Engine + R2D2Connection + Send + 'static> BlockingStore for DieselStore<
         let mut connection = self.connection()?;
         connection.durable()?;
         again(|| connection.swap(&write))
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        sleep(time);
     }
 }
 

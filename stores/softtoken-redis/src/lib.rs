@@ -36,6 +36,7 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind, Value, cmd, pipe};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Revision, Store};
+use tokio::time::sleep;
 
 // The condition and the write are one script. A HGET and then a HSET accept a code twice.
 // Revisions are compared as text: Lua's numbers are doubles, for which 9007199254740993 is
@@ -257,6 +258,10 @@ impl<C: ConnectionLike + Clone + Send + Sync> Store for RedisStore<C> {
             0 => Ok(Swap::Conflict),
             _ => Err(RedisStoreError::Layout),
         }
+    }
+
+    async fn pause(&self, time: Duration) {
+        sleep(time).await;
     }
 }
 

@@ -42,7 +42,7 @@ use softtoken::store::{Snapshot, Swap, Write};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Pool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 mod engine;
 mod error;
@@ -251,6 +251,10 @@ impl<DB: Engine> Store for SqlxStore<DB> {
             engine::swapped(rows)
         })
         .await?
+    }
+
+    async fn pause(&self, time: Duration) {
+        sleep(time).await;
     }
 }
 

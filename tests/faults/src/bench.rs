@@ -177,6 +177,10 @@ impl<S: BlockingStore> Store for Blocking<S> {
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, S::Error> {
         self.0.compare_and_swap_blocking(write)
     }
+
+    async fn pause(&self, time: Duration) {
+        self.0.pause_blocking(time);
+    }
 }
 
 pub(crate) struct Bench<S, B> {

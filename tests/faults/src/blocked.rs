@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::pin::Pin;
+use core::time::Duration;
 
 use softtoken::association::Operation;
 use softtoken::mfa::Request;
@@ -47,6 +48,10 @@ impl<S: Store, F: Fn(Task<'_>) + Send + Sync> BlockingStore for Blocked<S, F> {
 
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, S::Error> {
         self.run(self.store.compare_and_swap(write))
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.run(self.store.pause(time));
     }
 }
 
