@@ -4,7 +4,9 @@
 //! cargo bench -p softtoken-redis [-- --million | --storm] [--plain] [--quick]
 //! ```
 
-use redis::aio::ConnectionManager;
+use core::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{RedisError, Script, cmd};
 use softtoken::Revision;
 use softtoken::store::{Snapshot, Store, Swap, Write};
@@ -12,6 +14,8 @@ use softtoken_faults::{On, bench};
 
 #[path = "../tests/engine/mod.rs"]
 mod engine;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an application sends that has no adapter, over a connection of the same kind.
 struct Bare {
@@ -51,7 +55,9 @@ fn main() {
         "Redis {version}, appendonly=yes, appendfsync=always; one connection for all tasks, over loopback"
     );
     let client = redis::Client::open(&engine.url[..]).expect("a URL");
-    let connect = ConnectionManager::new(client);
+    // As long as the store waits: the driver's half a second is over before a storm is.
+    let config = ConnectionManagerConfig::new().set_response_timeout(Some(PATIENCE));
+    let connect = ConnectionManager::new_with_config(client, config);
     let bare = Bare {
         connection: engine.runtime.block_on(connect).expect("it answers"),
         swap: Script::new(

@@ -185,7 +185,7 @@ impl<S: BlockingStore> Store for Blocking<S> {
 
 pub(crate) struct Bench<S, B> {
     pub(crate) store: S,
-    pub(crate) bare: B,
+    bare: B,
     pub(crate) mfa: Mfa,
     /// The same keys for sessions, and no seal: makes challenges from the record of somebody whose
     /// token is everybody's.
@@ -198,8 +198,8 @@ pub(crate) struct Bench<S, B> {
 }
 
 /// What is done in turn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Contender {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contender {
     /// The answer to a challenge: a load and a swap.
     Answer,
     BarePair,
@@ -250,9 +250,9 @@ struct Turns {
 
 /// One task's place in a batch: whom it serves next, who is nobody else's, at a time that they have
 /// not seen yet.
-pub(crate) struct Turn {
-    pub(crate) subject: usize,
-    pub(crate) time: u64,
+struct Turn {
+    subject: usize,
+    time: u64,
 }
 
 /// Runs a future whose requests are of this time, on whichever thread it goes on.
@@ -431,7 +431,7 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
         rate
     }
 
-    pub(crate) async fn once(&self, contender: Contender, turn: &Turn) {
+    async fn once(&self, contender: Contender, turn: &Turn) {
         let (subject, bare) = (subject(turn.subject), bare(turn.subject));
         match contender {
             // The challenge is made from a record in memory, which leaves the store a load and a
@@ -449,22 +449,32 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
                 drop(evidence.expect("it signs in"));
             }
             SignIn => {
-                let evidence = whole(&self.mfa, &self.store, &subject, &self.phone).await;
-                drop(evidence.expect("it signs in"));
+                self.sign_in(&subject).await;
             }
-            BarePair | BareTriple => {
-                if contender == BareTriple {
-                    drop(self.bare.load(&bare).await.expect("a load"));
-                }
-                let found = self.bare.load(&bare).await.expect("a load");
-                let found = found.expect("it is there");
-                let (expected, record) = (Some(found.revision), self.record.clone());
-                let write = Write::new(&bare, expected, record, Events::default());
-                let write = write.expect("one of many");
-                let swap = self.bare.compare_and_swap(write).await.expect("a swap");
-                assert_eq!(swap, Swap::Stored);
-            }
+            BarePair => self.bare_swap(&bare).await,
+            BareTriple => self.bare_sign_in(&bare).await,
         }
+    }
+
+    pub(crate) async fn sign_in(&self, subject: &str) {
+        let evidence = whole(&self.mfa, &self.store, subject, &self.phone).await;
+        drop(evidence.expect("it signs in"));
+    }
+
+    /// Two loads and a swap, as a sign-in has.
+    pub(crate) async fn bare_sign_in(&self, bare: &str) {
+        drop(self.bare.load(bare).await.expect("a load"));
+        self.bare_swap(bare).await;
+    }
+
+    async fn bare_swap(&self, bare: &str) {
+        let found = self.bare.load(bare).await.expect("a load");
+        let found = found.expect("it is there");
+        let (expected, record) = (Some(found.revision), self.record.clone());
+        let write = Write::new(bare, expected, record, Events::default());
+        let write = write.expect("one of many");
+        let swap = self.bare.compare_and_swap(write).await.expect("a swap");
+        assert_eq!(swap, Swap::Stored);
     }
 
     /// 64 tasks on one subject.

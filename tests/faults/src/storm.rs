@@ -9,16 +9,19 @@ use softtoken::store::Store;
 use softtoken::{Error, Rejection};
 use tokio::sync::Barrier;
 
-use crate::bench::{BEGINNING, Bench, Contender, HOUR, On, Task, Turn};
+use crate::bench::{BEGINNING, Bench, HOUR, On, Task};
 use crate::bench::{at, bare, given, subject, whole};
 
+/// What waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    SignIns,
+    /// As many bare loads and swaps.
+    Bare,
+}
+
 /// Both have as many turns, the first and the last among them.
-const WAVES: [Contender; 4] = [
-    Contender::BareTriple,
-    Contender::SignIn,
-    Contender::SignIn,
-    Contender::BareTriple,
-];
+const WAVES: [Crowd; 4] = [Crowd::Bare, Crowd::SignIns, Crowd::SignIns, Crowd::Bare];
 const WAVES_OF_EACH: i64 = 2;
 /// Who look what was stored, at once.
 const CHECKERS: usize = 16;
@@ -40,15 +43,9 @@ pub(crate) fn storm<S: Store + 'static, B: Store + 'static>(
     let size = if given("--quick") { 2_000 } else { 100_000 };
     bench.fill(0..size, &insert);
     println!("{size} at once, each a subject's; times from the moment when all begin");
-    println!("                        each/s  p50 ms  p99 ms  p99.9 ms  peak MB  bytes each");
-    for (wave, contender) in WAVES.into_iter().enumerate() {
-        run(
-            bench,
-            contender,
-            size,
-            BEGINNING + (1 + wave as u64) * HOUR,
-            on,
-        );
+    println!("                      each/s  p50 ms  p99 ms  p99.9 ms  future  peak MB");
+    for (wave, crowd) in WAVES.into_iter().enumerate() {
+        run(bench, crowd, size, BEGINNING + (1 + wave as u64) * HOUR, on);
     }
     check(bench, size, on);
     println!("every acknowledged one is in the store; a code of the storm is refused as used");
@@ -56,7 +53,7 @@ pub(crate) fn storm<S: Store + 'static, B: Store + 'static>(
 
 fn run<S: Store + 'static, B: Store + 'static>(
     bench: &Arc<Bench<S, B>>,
-    contender: Contender,
+    crowd: Crowd,
     size: usize,
     time: u64,
     on: On<'_>,
@@ -64,39 +61,50 @@ fn run<S: Store + 'static, B: Store + 'static>(
     let all = Arc::new(Barrier::new(size));
     let began = Arc::new(OnceLock::new());
     let waits = Arc::new(Mutex::new(Vec::with_capacity(size)));
-    let before = forget_peak();
-    let work = |subject| {
-        let (bench, all) = (Arc::clone(bench), Arc::clone(&all));
-        let (began, waits) = (Arc::clone(&began), Arc::clone(&waits));
+    forget_peak();
+    let mut bytes = 0;
+    let work = |number| {
+        let bench = Arc::clone(bench);
+        let of = match crowd {
+            Crowd::SignIns => {
+                let sign_in = async move { bench.sign_in(&subject(number)).await };
+                bytes = size_of_val(&sign_in);
+                Box::pin(at(time, sign_in)) as Task
+            }
+            Crowd::Bare => {
+                let swap = async move { bench.bare_sign_in(&bare(number)).await };
+                bytes = size_of_val(&swap);
+                Box::pin(swap) as Task
+            }
+        };
+        let (all, began, waits) = (Arc::clone(&all), Arc::clone(&began), Arc::clone(&waits));
         Box::pin(async move {
             all.wait().await;
             // Whoever is let go late has waited since then.
             let began = *began.get_or_init(Instant::now);
-            let turn = Turn { subject, time };
-            at(time, bench.once(contender, &turn)).await;
+            of.await;
             let waited = began.elapsed();
             let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);
             waits.push(waited);
         }) as Task
     };
     on.run((0..size).map(work));
-    let peak = memory("VmHWM:");
     let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(waits.len(), size, "each was answered");
     waits.sort_unstable();
-    let slowest = |one_in: usize| millis(waits[size - 1 - size / one_in]);
+    let slowest = |one_in: usize| waits[size - 1 - size / one_in].as_millis();
     println!(
-        "{:<22} {:>7.0} {:>7} {:>7} {:>9} {:>8.1} {:>11}",
-        match contender {
-            Contender::SignIn => "sign-in",
-            _ => "bare load+load+swap",
+        "{:<20} {:>7.0} {:>7} {:>7} {:>9} {:>7} {:>8}",
+        match crowd {
+            Crowd::SignIns => "sign-in",
+            Crowd::Bare => "bare load+load+swap",
         },
         per_second(size, waits[size - 1]),
         slowest(2),
         slowest(100),
         slowest(1000),
-        f64::from(peak) / 1024.0,
-        u64::from(peak.saturating_sub(before)) * 1024 / size as u64,
+        bytes,
+        peak().map_or_else(|| "-".into(), |kilobytes| (kilobytes / 1024).to_string()),
     );
 }
 
@@ -106,7 +114,7 @@ fn check<S: Store + 'static, B: Store + 'static>(
     size: usize,
     on: On<'_>,
 ) {
-    let last = WAVES.iter().rposition(|wave| *wave == Contender::SignIn);
+    let last = WAVES.iter().rposition(|wave| *wave == Crowd::SignIns);
     let last = BEGINNING + (1 + last.expect("one of them") as u64) * HOUR;
     let work = |checker| {
         let bench = Arc::clone(bench);
@@ -134,26 +142,21 @@ fn check<S: Store + 'static, B: Store + 'static>(
     on.run((0..CHECKERS).map(work));
 }
 
-fn millis(time: Duration) -> u128 {
-    time.as_millis()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "some hundred thousand")]
 fn per_second(size: usize, time: Duration) -> f64 {
     size as f64 / time.as_secs_f64()
 }
 
-/// Begins a new peak of memory, and says how much is held now, in kilobytes.
-fn forget_peak() -> u32 {
-    // Where the system has no such thing the peak is that of the whole run.
+/// Begins a new peak of memory, where the system has such a thing.
+fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
-    memory("VmRSS:")
 }
 
-/// A line of what Linux says of this process, in kilobytes; elsewhere nothing.
-fn memory(line: &str) -> u32 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|found| found.strip_prefix(line));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_default()
+/// The most memory that this process has held, in kilobytes, where the system says so.
+fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
