@@ -133,7 +133,7 @@ mod blocking {
     use diesel::connection::SimpleConnection as _;
     use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
     use softtoken::store::{BlockingStore, Write};
-    use softtoken_diesel::{DieselError, DieselStore};
+    use softtoken_diesel::{DieselStoreError, DieselStore};
     use softtoken_faults::Blocking;
 
     use super::{
@@ -148,15 +148,15 @@ mod blocking {
     macro_rules! bare {
         ($connection:ty, $engine:ident) => {
             impl BlockingStore for Bare<$connection> {
-                type Error = DieselError;
+                type Error = DieselStoreError;
 
-                fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+                fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
                     let mut connection = self.0.get().expect("one of them is free");
                     let row = load!(super::$engine::SELECT, subject, &mut connection)?;
                     Ok(Some(row.into()))
                 }
 
-                fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselError> {
+                fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
                     let mut connection = self.0.get().expect("one of them is free");
                     let rows = swap!(super::$engine::UPDATE, write, &mut connection)?;
                     Ok(swapped(rows))
@@ -255,7 +255,7 @@ mod asynchronous {
     use diesel_async::RunQueryDsl as _;
     use diesel_async::pooled_connection::AsyncDieselConnectionManager;
     use softtoken::store::{Store, Write};
-    use softtoken_diesel::{AsyncDieselStore, AsyncEngine, DieselError};
+    use softtoken_diesel::{AsyncDieselStore, AsyncEngine, DieselStoreError};
     use tokio::runtime::Runtime;
 
     use super::{
@@ -268,15 +268,15 @@ mod asynchronous {
     macro_rules! bare {
         ($connection:ty, $engine:ident) => {
             impl Store for Bare<$connection> {
-                type Error = DieselError;
+                type Error = DieselStoreError;
 
-                async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselError> {
+                async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
                     let mut connection = self.0.get().await.expect("one of them is free");
                     let row = load!(super::$engine::SELECT, subject, &mut *connection).await?;
                     Ok(Some(row.into()))
                 }
 
-                async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselError> {
+                async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
                     let mut connection = self.0.get().await.expect("one of them is free");
                     let rows = swap!(super::$engine::UPDATE, write, &mut *connection).await?;
                     Ok(swapped(rows))

@@ -54,7 +54,7 @@ pub use engine::Engine;
 pub use error::SqlxStoreError;
 pub use login::Accepted;
 
-use task::uncut;
+use task::{uncut, uncut_over};
 use transaction::Open;
 
 /// Keeps records in SQLite.
@@ -215,7 +215,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxStoreError> {
         let (store, subject) = (self.clone(), subject.to_owned());
-        uncut(async move {
+        uncut_over(async move {
             let mut connection = store.connection().await?;
             let load = async {
                 let mut found = DB::load(&mut connection, &subject).await;
@@ -234,23 +234,23 @@ impl<DB: Engine> Store for SqlxStore<DB> {
                 drop(connection.detach());
                 return Err(SqlxStoreError::TimedOut);
             };
-            engine::snapshot(found?)
+            Ok((engine::snapshot(found?)?, connection))
         })
-        .await?
+        .await
     }
 
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, SqlxStoreError> {
         let (store, turn) = (self.clone(), self.turn().await?);
-        uncut(async move {
+        uncut_over(async move {
             let mut connection = store.connection().await?;
             let Ok(rows) = timeout(store.limit, DB::swap(&mut connection, &write)).await else {
                 drop(connection.detach());
                 return Err(SqlxStoreError::TimedOut);
             };
             drop(turn);
-            engine::swapped(rows)
+            Ok((engine::swapped(rows)?, connection))
         })
-        .await?
+        .await
     }
 
     async fn pause(&self, time: Duration) {

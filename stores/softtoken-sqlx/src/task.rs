@@ -2,6 +2,11 @@
 
 use std::panic::resume_unwind;
 
+use sqlx::Database;
+use sqlx::pool::PoolConnection;
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
+
 use crate::SqlxStoreError;
 
 /// Runs a future in a task of its own, to its end, whatever becomes of the caller. Where nobody
@@ -14,6 +19,32 @@ pub(crate) async fn uncut<T: Send + 'static>(
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             Err(_) => Err(SqlxStoreError::ShutDown),
+        },
+    }
+}
+
+/// Runs a future in a task of its own, as [`uncut`] does, and tells what it has come to before the
+/// task takes the connection home: the pool's own way spawns a second task for that, which wakes
+/// another thread.
+pub(crate) async fn uncut_over<DB: Database, T: Send + 'static>(
+    work: impl Future<Output = Result<(T, PoolConnection<DB>), SqlxStoreError>> + Send + 'static,
+) -> Result<T, SqlxStoreError> {
+    let (tell, told) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        match work.await {
+            Ok((answer, mut connection)) => {
+                // Where nobody waits any more the answer is dropped.
+                let _ = tell.send(Ok(answer));
+                connection.return_to_pool().await;
+            }
+            Err(error) => drop(tell.send(Err(error))),
+        }
+    });
+    match told.await {
+        Ok(answer) => answer,
+        Err(_) => match task.await.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => resume_unwind(panic),
+            _ => Err(SqlxStoreError::ShutDown),
         },
     }
 }
