@@ -96,6 +96,9 @@ struct Shared {
     /// polling the engine's lock until their time is up. Elsewhere there is one for each
     /// connection, so that a client who hangs up while waiting for one costs nothing.
     turns: Arc<Semaphore>,
+    /// The turns to read, one for each connection: what waits here is a few bytes, and what waits
+    /// for the pool is a task.
+    loads: Arc<Semaphore>,
 }
 
 impl<DB: Engine> SqlxStore<DB> {
@@ -106,10 +109,12 @@ impl<DB: Engine> SqlxStore<DB> {
     pub fn new(pool: Pool<DB>) -> Self {
         let connections = pool.options().get_max_connections();
         let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let connections = connections.min(Semaphore::MAX_PERMITS);
         let turns = if DB::ONE_WRITER { 1 } else { connections };
         let shared = Shared {
             checked: AtomicBool::new(false),
-            turns: Arc::new(Semaphore::new(turns.min(Semaphore::MAX_PERMITS))),
+            turns: Arc::new(Semaphore::new(turns)),
+            loads: Arc::new(Semaphore::new(connections)),
         };
         Self {
             pool,
@@ -140,6 +145,7 @@ impl<DB: Engine> SqlxStore<DB> {
         let shared = Shared {
             checked: AtomicBool::new(false),
             turns: Arc::clone(&self.shared.turns),
+            loads: Arc::clone(&self.shared.loads),
         };
         Self {
             shared: Arc::new(shared),
@@ -168,7 +174,11 @@ impl<DB: Engine> SqlxStore<DB> {
 
     /// Waits for a turn to write. Whoever drops this future has left the queue.
     async fn turn(&self) -> Result<OwnedSemaphorePermit, SqlxStoreError> {
-        let turn = Arc::clone(&self.shared.turns).acquire_owned();
+        self.queue(&self.shared.turns).await
+    }
+
+    async fn queue(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, SqlxStoreError> {
+        let turn = Arc::clone(turns).acquire_owned();
         let waited = timeout(self.pool.options().get_acquire_timeout(), turn).await;
         let closed = |_| sqlx::Error::PoolClosed;
         Ok(waited
@@ -214,6 +224,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
     type Error = SqlxStoreError;
 
     async fn load(&self, subject: &str) -> Result<Option<Snapshot>, SqlxStoreError> {
+        let turn = self.queue(&self.shared.loads).await?;
         let (store, subject) = (self.clone(), subject.to_owned());
         uncut_over(async move {
             let mut connection = store.connection().await?;
@@ -234,6 +245,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
                 drop(connection.detach());
                 return Err(SqlxStoreError::TimedOut);
             };
+            drop(turn);
             Ok((engine::snapshot(found?)?, connection))
         })
         .await

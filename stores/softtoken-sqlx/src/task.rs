@@ -11,24 +11,20 @@ use crate::SqlxStoreError;
 
 /// Runs a future in a task of its own, to its end, whatever becomes of the caller. Where nobody
 /// waits for the output any more, the output is dropped within the runtime.
-pub(crate) async fn uncut<T: Send + 'static>(
+///
+/// The task begins at once, so that whoever waits holds a handle and not the work as well.
+pub(crate) fn uncut<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, SqlxStoreError> {
-    match tokio::spawn(work).await {
-        Ok(output) => Ok(output),
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => Err(SqlxStoreError::ShutDown),
-        },
-    }
+) -> impl Future<Output = Result<T, SqlxStoreError>> + Send {
+    let task = tokio::spawn(work);
+    async { task.await.or_else(stopped) }
 }
 
-/// Runs a future in a task of its own, as [`uncut`] does, and tells what it has come to before the
-/// task takes the connection home: the pool's own way spawns a second task for that, which wakes
-/// another thread.
-pub(crate) async fn uncut_over<DB: Database, T: Send + 'static>(
+/// Runs a future as [`uncut`] does, and tells what it has come to before the task takes the
+/// connection home: the pool's own way spawns a second task for that, which wakes another thread.
+pub(crate) fn uncut_over<DB: Database, T: Send + 'static>(
     work: impl Future<Output = Result<(T, PoolConnection<DB>), SqlxStoreError>> + Send + 'static,
-) -> Result<T, SqlxStoreError> {
+) -> impl Future<Output = Result<T, SqlxStoreError>> + Send {
     let (tell, told) = oneshot::channel();
     let task = tokio::spawn(async move {
         match work.await {
@@ -40,11 +36,18 @@ pub(crate) async fn uncut_over<DB: Database, T: Send + 'static>(
             Err(error) => drop(tell.send(Err(error))),
         }
     });
-    match told.await {
-        Ok(answer) => answer,
-        Err(_) => match task.await.map_err(JoinError::try_into_panic) {
-            Err(Ok(panic)) => resume_unwind(panic),
-            _ => Err(SqlxStoreError::ShutDown),
-        },
+    async {
+        match told.await {
+            Ok(answer) => answer,
+            Err(_) => stopped(task.await.expect_err("it has told nothing")),
+        }
+    }
+}
+
+/// Goes on with the panic of a task.
+fn stopped<T>(stopped: JoinError) -> Result<T, SqlxStoreError> {
+    match stopped.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Err(SqlxStoreError::ShutDown),
     }
 }
