@@ -18,31 +18,32 @@
     allow(unused, reason = "there is no store")
 )]
 
-use diesel::sql_types::{BigInt, Binary, Text};
-use diesel::{QueryableByName, sql_query};
-use softtoken::Revision;
-use softtoken::store::{Snapshot, Swap};
+use ::softtoken::Revision;
+use ::softtoken::store::{Snapshot, Swap};
+use diesel::sql_query;
+use diesel::sql_types::{Binary, Text};
 use softtoken_faults::{On, bench};
 
 /// As many as there are tasks.
 const CONNECTIONS: u32 = 32;
 
-/// What an application's query finds.
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = BigInt)]
-    revision: i64,
-    #[diesel(sql_type = Binary)]
-    record: Vec<u8>,
+diesel::table! {
+    /// The records.
+    softtoken (subject) {
+        /// The key.
+        subject -> Text,
+        /// How often it was written.
+        revision -> BigInt,
+        /// The bytes.
+        record -> Binary,
+    }
 }
 
-impl From<Row> for Snapshot {
-    fn from(row: Row) -> Self {
-        Self {
-            revision: Revision::from_i64(row.revision).expect("it was written"),
-            record: row.record,
-        }
-    }
+type Row = (i64, Vec<u8>);
+
+fn snapshot((revision, record): Row) -> Snapshot {
+    let revision = Revision::from_i64(revision).expect("it was written");
+    Snapshot { revision, record }
 }
 
 fn swapped(rows: usize) -> Swap {
@@ -53,31 +54,31 @@ fn swapped(rows: usize) -> Swap {
 }
 
 /// Sends the bare load on this connection: what an application sends that has no adapter, over the
-/// pool and without a transaction.
+/// pool and without a transaction, prepared once a connection.
 macro_rules! load {
-    ($sql:expr, $subject:expr, $connection:expr) => {
-        sql_query($sql)
-            .bind::<Text, _>($subject)
+    ($subject:expr, $connection:expr) => {
+        softtoken::table
+            .find($subject)
+            .select((softtoken::revision, softtoken::record))
             .get_result::<Row>($connection)
     };
 }
 
 macro_rules! swap {
-    ($sql:expr, $write:expr, $connection:expr) => {
-        sql_query($sql)
-            .bind::<BigInt, _>($write.next().as_i64())
-            .bind::<Binary, _>($write.record())
-            .bind::<Text, _>($write.subject())
-            .bind::<BigInt, _>($write.expected().map_or(0, Revision::as_i64))
+    ($write:expr, $connection:expr) => {
+        diesel::update(softtoken::table)
+            .filter(softtoken::subject.eq($write.subject()))
+            .filter(softtoken::revision.eq($write.expected().map_or(0, Revision::as_i64)))
+            .set((
+                softtoken::revision.eq($write.next().as_i64()),
+                softtoken::record.eq($write.record()),
+            ))
             .execute($connection)
     };
 }
 
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 mod file {
-    pub(super) const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = ?";
-    pub(super) const UPDATE: &str =
-        "UPDATE softtoken SET revision = ?, record = ? WHERE subject = ? AND revision = ?";
     pub(super) const INSERT: &str =
         "INSERT INTO softtoken (subject, revision, record) VALUES (?, 1, ?)";
 
@@ -112,9 +113,6 @@ mod file {
 
 #[cfg(any(feature = "postgres", feature = "async-postgres"))]
 mod server {
-    pub(super) const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = $1";
-    pub(super) const UPDATE: &str =
-        "UPDATE softtoken SET revision = $1, record = $2 WHERE subject = $3 AND revision = $4";
     pub(super) const INSERT: &str =
         "INSERT INTO softtoken SELECT unnest($1::text[]), 1, unnest($2::bytea[])";
 
@@ -129,16 +127,16 @@ mod server {
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod blocking {
-    use diesel::RunQueryDsl as _;
+    use ::softtoken::store::{BlockingStore, Write};
     use diesel::connection::SimpleConnection as _;
     use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
-    use softtoken::store::{BlockingStore, Write};
-    use softtoken_diesel::{DieselStoreError, DieselStore};
+    use diesel::{ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _};
+    use softtoken_diesel::{DieselStore, DieselStoreError};
     use softtoken_faults::Blocking;
 
     use super::{
-        BigInt, Binary, CONNECTIONS, On, Revision, Row, Snapshot, Swap, Text, bench, sql_query,
-        swapped,
+        Binary, CONNECTIONS, On, Revision, Row, Snapshot, Swap, Text, bench, snapshot, softtoken,
+        sql_query, swapped,
     };
 
     type Connections<C> = Pool<ConnectionManager<C>>;
@@ -146,19 +144,25 @@ mod blocking {
     struct Bare<C: diesel::r2d2::R2D2Connection + 'static>(Connections<C>);
 
     macro_rules! bare {
-        ($connection:ty, $engine:ident) => {
+        ($connection:ty) => {
             impl BlockingStore for Bare<$connection> {
                 type Error = DieselStoreError;
 
-                fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
+                fn load_blocking(
+                    &self,
+                    subject: &str,
+                ) -> Result<Option<Snapshot>, DieselStoreError> {
                     let mut connection = self.0.get().expect("one of them is free");
-                    let row = load!(super::$engine::SELECT, subject, &mut connection)?;
-                    Ok(Some(row.into()))
+                    let row = load!(subject, &mut connection)?;
+                    Ok(Some(snapshot(row)))
                 }
 
-                fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
+                fn compare_and_swap_blocking(
+                    &self,
+                    write: Write,
+                ) -> Result<Swap, DieselStoreError> {
                     let mut connection = self.0.get().expect("one of them is free");
-                    let rows = swap!(super::$engine::UPDATE, write, &mut connection)?;
+                    let rows = swap!(write, &mut connection)?;
                     Ok(swapped(rows))
                 }
             }
@@ -166,7 +170,7 @@ mod blocking {
     }
 
     #[cfg(feature = "sqlite")]
-    bare!(diesel::SqliteConnection, file);
+    bare!(diesel::SqliteConnection);
 
     #[cfg(feature = "sqlite")]
     pub(super) fn sqlite() {
@@ -215,7 +219,7 @@ mod blocking {
     }
 
     #[cfg(feature = "postgres")]
-    bare!(diesel::PgConnection, server);
+    bare!(diesel::PgConnection);
 
     #[cfg(feature = "postgres")]
     pub(super) fn postgres() {
@@ -251,34 +255,35 @@ mod blocking {
 
 #[cfg(any(feature = "async-sqlite", feature = "async-postgres"))]
 mod asynchronous {
+    use ::softtoken::store::{Store, Write};
     use deadpool::managed::Pool;
+    use diesel::{ExpressionMethods as _, QueryDsl as _};
     use diesel_async::RunQueryDsl as _;
     use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-    use softtoken::store::{Store, Write};
     use softtoken_diesel::{AsyncDieselStore, AsyncEngine, DieselStoreError};
     use tokio::runtime::Runtime;
 
     use super::{
-        BigInt, Binary, CONNECTIONS, On, Revision, Row, Snapshot, Swap, Text, bench, sql_query,
-        swapped,
+        Binary, CONNECTIONS, On, Revision, Row, Snapshot, Swap, Text, bench, snapshot, softtoken,
+        sql_query, swapped,
     };
 
     struct Bare<C: AsyncEngine>(Pool<C::Manager>);
 
     macro_rules! bare {
-        ($connection:ty, $engine:ident) => {
+        ($connection:ty) => {
             impl Store for Bare<$connection> {
                 type Error = DieselStoreError;
 
                 async fn load(&self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
                     let mut connection = self.0.get().await.expect("one of them is free");
-                    let row = load!(super::$engine::SELECT, subject, &mut *connection).await?;
-                    Ok(Some(row.into()))
+                    let row = load!(subject, &mut *connection).await?;
+                    Ok(Some(snapshot(row)))
                 }
 
                 async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
                     let mut connection = self.0.get().await.expect("one of them is free");
-                    let rows = swap!(super::$engine::UPDATE, write, &mut *connection).await?;
+                    let rows = swap!(write, &mut *connection).await?;
                     Ok(swapped(rows))
                 }
             }
@@ -289,7 +294,7 @@ mod asynchronous {
     type Wrapper =
         diesel_async::sync_connection_wrapper::SyncConnectionWrapper<diesel::SqliteConnection>;
     #[cfg(feature = "async-sqlite")]
-    bare!(Wrapper, file);
+    bare!(Wrapper);
 
     #[cfg(feature = "async-sqlite")]
     pub(super) fn sqlite() {
@@ -343,7 +348,7 @@ mod asynchronous {
     }
 
     #[cfg(feature = "async-postgres")]
-    bare!(diesel_async::AsyncPgConnection, server);
+    bare!(diesel_async::AsyncPgConnection);
 
     #[cfg(feature = "async-postgres")]
     pub(super) fn postgres() {
