@@ -3,9 +3,10 @@
 use core::cell::Cell;
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
+use core::task::{Context as Polled, Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context as Polled, Poll, Wake, Waker};
+use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::Instant;
 

@@ -18,8 +18,7 @@ const UPDATE: &str =
 /// what keeps others from writing to it.
 macro_rules! select {
     () => {
-        "SELECT CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), softtoken.subject IS NOT NULL,
-            revision, record
+        "SELECT CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), revision, record
         FROM (SELECT 1) AS always LEFT JOIN softtoken ON softtoken.subject = ?"
     };
 }
@@ -115,8 +114,8 @@ async fn found(
     if row.try_get::<i64, _>(0)? == 0 {
         return Err(SqlxStoreError::Standby);
     }
-    if row.try_get::<i64, _>(1)? == 0 {
-        return Ok(None);
+    match row.try_get(1)? {
+        Some(revision) => Ok(Some((revision, row.try_get(2)?))),
+        None => Ok(None),
     }
-    Ok(Some((row.try_get(2)?, row.try_get(3)?)))
 }

@@ -34,7 +34,7 @@ const UPDATE: &str = concat!(
     durably!()
 );
 // A standby lags, and answers a sign-in as things were before an enrolment: each load asks.
-const SELECT: &str = "SELECT pg_is_in_recovery(), softtoken.subject IS NOT NULL, revision, record
+const SELECT: &str = "SELECT pg_is_in_recovery(), revision, record
     FROM (SELECT 1) AS always LEFT JOIN softtoken ON softtoken.subject = $1";
 // Fails on a standby, as what would write.
 const SELECT_LOCKED: &str = "SELECT revision, record FROM softtoken WHERE subject = $1 FOR UPDATE";
@@ -66,10 +66,10 @@ impl Sealed for Postgres {
         if row.try_get(0)? {
             return Err(SqlxStoreError::Standby);
         }
-        if !row.try_get(1)? {
-            return Ok(None);
+        match row.try_get(1)? {
+            Some(revision) => Ok(Some((revision, row.try_get(2)?))),
+            None => Ok(None),
         }
-        Ok(Some((row.try_get(2)?, row.try_get(3)?)))
     }
 
     async fn load_locked(
