@@ -154,6 +154,15 @@
 //! the store by `conformance::check` with the driver's executor. A [`Write`](crate::store::Write)
 //! is owned: over a driver that blocks, move it into the thread that may block.
 //!
+//! # A pause
+//!
+//! A request whose swap was a conflict loads the row again and decides anew, a limited number of
+//! times. Give the store the timer that the crate does not have, by a third method:
+//! [`pause`](crate::Store::pause) is `tokio::time::sleep(time).await`, say, and
+//! [`pause_blocking`](crate::BlockingStore::pause_blocking) is `std::thread::sleep(time)`. Without
+//! it, many requests that write one row at once come back together, and those that lose every race
+//! are [`Contended`](crate::Fault::Contended).
+//!
 //! # A column of your own
 //!
 //! A record is opaque, and a sealed one stays so. To list the users who have a second factor, or to

@@ -71,7 +71,10 @@ async fn a_form_of_another_site_gets_a_page() {
         .send(&world, request.body(Body::empty()).unwrap())
         .await;
     assert_eq!(visitor.status, StatusCode::FORBIDDEN);
-    assert!(visitor.says("This form did not come from a page of this server.") && visitor.says("</html>"));
+    assert!(
+        visitor.says("This form did not come from a page of this server.")
+            && visitor.says("</html>")
+    );
 }
 
 #[tokio::test]

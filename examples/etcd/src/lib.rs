@@ -10,6 +10,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::ErrorKind;
+use std::thread;
 
 use serde_json::json;
 use softtoken::BlockingStore;
@@ -154,5 +155,9 @@ impl BlockingStore for EtcdStore {
         // its own write the second time and call it a conflict.
         let answer = self.ask("/v3/kv/txn", &transaction, unsent)?;
         Ok(answer.swap())
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        thread::sleep(time);
     }
 }

@@ -190,6 +190,10 @@ impl Store for PostgresStore {
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, PostgresError> {
         swap(&self.client().await?, &write).await
     }
+
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 #[cfg(test)]

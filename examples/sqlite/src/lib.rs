@@ -3,8 +3,10 @@
 //! This file is written to be copied. What must be kept is marked **keep**; names, the pool and the
 //! path are yours.
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use rusqlite::{Connection, Error, OptionalExtension as _, Result, TransactionBehavior};
 use softtoken::store::{Snapshot, Swap, Write};
@@ -115,6 +117,10 @@ impl BlockingStore for SqliteStore {
         } else {
             Swap::Conflict
         })
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        thread::sleep(time);
     }
 }
 
