@@ -259,8 +259,8 @@
 //! Copies on several machines promise as much as their settings do. `.ci/clusters` in the
 //! repository drives `softtoken-sqlx`, `softtoken-diesel`, `softtoken-redis` and the store of
 //! `examples/etcd` on real engines, each server in a network of its own, under the load of
-//! `tests/faults`: links are cut, leaders killed, standbys promoted, and the history of all requests
-//! is checked. With etcd 3.4, PostgreSQL 15, MariaDB 10.11, Galera 26.4 and Redis 7.0, on
+//! `tests/faults`: links are cut, leaders killed, standbys promoted, and the history of all
+//! requests is checked. With etcd 3.4, PostgreSQL 15, MariaDB 10.11, Galera 26.4 and Redis 7.0, on
 //! 2026-11-26:
 //!
 //! | engine | setting | promised | seen |
@@ -284,8 +284,8 @@
 //!   keeps the promise, and has to be alerted on. An operator who cancels such a wait has the
 //!   commit acknowledged without a copy. On the client's side `softtoken-sqlx` and the async stores
 //!   of `softtoken-diesel` give up (`answer_timeout`): whether the commit is stored is not known.
-//! - **MariaDB Galera** takes writes on every node, and locks rows on one: two nodes may both accept
-//!   a code, and one of the two commits is refused. So nobody is let in before the commit has
+//! - **MariaDB Galera** takes writes on every node, and locks rows on one: two nodes may both
+//!   accept a code, and one of the two commits is refused. So nobody is let in before the commit has
 //!   answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment.
 //! - **Redis** with `WAIT` came through the failover that was tried, and promises nothing: of two
 //!   replicas a failover may choose the one that was not counted, and a primary that is cut off and
