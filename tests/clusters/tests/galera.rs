@@ -73,7 +73,7 @@ impl Login {
 #[ignore = "needs root, iproute2 and Galera: apt-get install mariadb-server galera-4 rsync iproute2"]
 fn of_writes_to_one_row_on_several_nodes_one_is_stored_and_the_others_conflict() -> Outcome {
     let galera = Galera::start();
-    let stores = [0, 1, 2].map(|node| galera.node(node, Causality::Waited));
+    let nodes = [0, 1, 2].map(|node| galera.node(node, Causality::Waited));
     galera.runtime().block_on(async {
         let mut expected = None;
         for _ in 0..32 {
@@ -81,7 +81,7 @@ fn of_writes_to_one_row_on_several_nodes_one_is_stored_and_the_others_conflict()
             let write = write.ok_or("there is a next one")?;
             let mut swaps = JoinSet::new();
             for number in 0..24 {
-                let (store, write) = (stores[number % 3].clone(), write.clone());
+                let (store, write) = (nodes[number % 3].clone(), write.clone());
                 swaps.spawn(async move { store.compare_and_swap(write).await });
             }
             let mut stored = 0;
@@ -97,14 +97,14 @@ fn of_writes_to_one_row_on_several_nodes_one_is_stored_and_the_others_conflict()
         }
 
         // A lock is one node's: both accept the code, and one commit is not certified.
-        let login = Login::enrolled(&stores[0]).await?;
-        let first = stores[0].begin("alice", login.request()).await?;
-        let second = stores[1].begin("alice", login.request()).await?;
+        let login = Login::enrolled(&nodes[0]).await?;
+        let first = nodes[0].begin("alice", login.request()).await?;
+        let second = nodes[1].begin("alice", login.request()).await?;
         let _evidence = first.commit().await?;
         let refused = second.commit().await.expect_err("the code is spent");
         let is_conflict = matches!(refused, MfaError::Store(SqlxStoreError::Conflict(_)));
         assert!(is_conflict, "{refused:?}");
-        let again = stores[1].begin("alice", login.request()).await;
+        let again = nodes[1].begin("alice", login.request()).await;
         assert!(again.expect_err("the code is spent").rejection().is_some());
         Ok::<_, Box<dyn Error>>(())
     })?;
@@ -127,8 +127,8 @@ fn a_node_that_does_not_wait_answers_loads_as_things_were() -> Outcome {
         assert_eq!(waiting.load("alice").await?, None);
         // The node applies nothing any more, as under a long statement.
         let mut held = stale.pool().acquire().await?;
-        let hold = sqlx::raw_sql("FLUSH TABLES WITH READ LOCK");
-        hold.execute(&mut *held).await?;
+        let lock = sqlx::raw_sql("FLUSH TABLES WITH READ LOCK");
+        lock.execute(&mut *held).await?;
         let first = Write::new("alice", None, b"record".to_vec(), Events::default());
         let swap = writer.compare_and_swap(first.ok_or("there is a first")?);
         assert_eq!(swap.await?, Swap::Stored);
