@@ -285,8 +285,8 @@
 //!   commit acknowledged without a copy. On the client's side `softtoken-sqlx` and the async stores
 //!   of `softtoken-diesel` give up (`answer_timeout`): whether the commit is stored is not known.
 //! - **MariaDB Galera** takes writes on every node, and locks rows on one: two nodes may both
-//!   accept a code, and one of the two commits is refused. So nobody is let in before the commit has
-//!   answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment.
+//!   accept a code, and one of the two commits is refused. So nobody is let in before the commit
+//!   has answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment.
 //! - **Redis** with `WAIT` came through the failover that was tried, and promises nothing: of two
 //!   replicas a failover may choose the one that was not counted, and a primary that is cut off and
 //!   not shut off still answers loads. Keep second factors on one durable server, or in another
