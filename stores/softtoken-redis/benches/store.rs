@@ -52,7 +52,8 @@ fn main() {
     let about: redis::InfoDict = cmd("INFO").query(&mut bulk).expect("it answers");
     let version: String = about.get("redis_version").expect("it has one");
     let settings = format!(
-        "Redis {version}, appendonly=yes, appendfsync=always; one connection for all tasks, over loopback"
+        "Redis {version}, appendonly=yes, appendfsync=always; \
+         one connection for all tasks, over loopback"
     );
     let client = redis::Client::open(&engine.url[..]).expect("a URL");
     // As long as the store waits: the driver's half a second is over before a storm is.

@@ -2,7 +2,8 @@
 //! server or a file of its own:
 //!
 //! ```text
-//! cargo bench -p softtoken-sqlx --all-features -- sqlite|postgres|mysql [--million | --storm] [--plain] [--quick]
+//! cargo bench -p softtoken-sqlx --all-features -- sqlite|postgres|mysql \
+//!     [--million | --storm] [--plain] [--quick]
 //! ```
 //!
 //! Without a name every engine whose feature is on has its turn.
@@ -162,7 +163,8 @@ mod postgres {
         Postgres,
         key: identity,
         select: "SELECT revision, record FROM softtoken WHERE subject = $1",
-        update: "UPDATE softtoken SET revision = $1, record = $2 WHERE subject = $3 AND revision = $4",
+        update: "UPDATE softtoken SET revision = $1, record = $2
+            WHERE subject = $3 AND revision = $4",
         insert: "INSERT INTO softtoken (subject, revision, record) "
     }
 

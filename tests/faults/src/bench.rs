@@ -382,7 +382,8 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
             (SignIn, BareTriple, "load+load+swap", "sign-in"),
         ] {
             println!(
-                "  {tasks:>5}  {name:<7}  {:>8.0}  {:>8.0}  {:>5.2}  {:>8.0}  {:>8.0}  {statements}, {rounds} rounds",
+                "  {tasks:>5}  {name:<7}  {:>8.0}  {:>8.0}  {:>5.2}  {:>8.0}  {:>8.0}  \
+                 {statements}, {rounds} rounds",
                 rate(through),
                 rate(beside),
                 rate(through) / rate(beside),
@@ -525,7 +526,8 @@ impl<S: Store + 'static, B: Store + 'static> Bench<S, B> {
             f64::from(every_one_writes[2]) / f64::from(every_one_writes.iter().sum::<u32>());
         waits.sort_unstable();
         println!(
-            "  every one a write   {} stored, {} contended ({:.0} %); half within {} ms, all within {} ms",
+            "  every one a write   {} stored, {} contended ({:.0} %); \
+             half within {} ms, all within {} ms",
             every_one_writes[0],
             every_one_writes[2],
             share * 100.0,
