@@ -386,7 +386,7 @@ mod asynchronous {
 }
 
 fn main() {
-    let stores: [(&str, fn()); _] = [
+    let stores: &[(&str, fn())] = &[
         #[cfg(feature = "sqlite")]
         ("sqlite", blocking::sqlite),
         #[cfg(feature = "postgres")]

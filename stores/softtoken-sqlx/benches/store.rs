@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 /// As many as there are tasks.
 const CONNECTIONS: u32 = 32;
 /// Longer than the last of a storm waits.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What an application sends that has no adapter: two statements, without a transaction, over the
 /// pool.
@@ -223,9 +223,11 @@ mod mysql {
     }
 }
 
+type Run = fn(&Runtime);
+
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
-    let engines: [(&str, fn(&Runtime)); _] = [
+    let engines: &[(&str, Run)] = &[
         #[cfg(feature = "sqlite")]
         ("sqlite", sqlite::run),
         #[cfg(feature = "postgres")]
