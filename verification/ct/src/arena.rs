@@ -1,7 +1,8 @@
-//! Gives memory in a number of instructions that hangs on its size and alignment alone.
+//! Gives memory in a number of instructions that hangs on its size alone, and where a copy into it
+//! takes as many as a copy into any other.
 //!
-//! The system's allocator looks at what was given and taken back before: with another path to the
-//! program, the same call took another number of instructions.
+//! The system's allocator looks at what was given and taken back before, and copies of bytes take
+//! more or fewer instructions by where they begin in a line of the processor's cache.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Holds more than any case asks for.
 const SIZE: usize = 64 << 20;
+/// Every part begins a line.
+const LINE: usize = 64;
 
 #[repr(align(4096))]
 struct Memory(UnsafeCell<[u8; SIZE]>);
@@ -42,13 +45,10 @@ unsafe impl GlobalAlloc for Arena {
             // SAFETY: as the caller owes it.
             return unsafe { System.alloc(layout) };
         }
-        // The size takes up the most that aligning the start can cost.
-        let size = layout.size() + layout.align() - 1;
-        let start = GIVEN
-            .fetch_add(size, Ordering::Relaxed)
-            .next_multiple_of(layout.align());
+        let size = layout.size().next_multiple_of(LINE);
+        let start = GIVEN.fetch_add(size, Ordering::Relaxed);
         assert!(
-            layout.align() <= 4096 && start + layout.size() <= SIZE,
+            layout.align() <= LINE && start + size <= SIZE,
             "the arena is full"
         );
         // SAFETY: `start` lies within the memory, by the line above.

@@ -1,5 +1,5 @@
-//! Runs the library under valgrind: `ct watch` under memcheck, `ct count CASE` under callgrind.
-//! `.ci/constant_time` does both.
+//! Runs the library under valgrind: `ct watch` under memcheck, `ct count PLACE` under callgrind,
+//! by the place of a case among those that `ct cases` lists. `.ci/constant_time` does both.
 
 use std::process::ExitCode;
 
@@ -20,12 +20,12 @@ fn main() -> ExitCode {
             }
             true
         }
-        ["count", name] => {
+        ["count", place] => {
             Arena::turn_on();
-            counted::run(name)
+            place.parse().is_ok_and(counted::run)
         }
         _ => {
-            eprintln!("ct: watch (under valgrind), cases, or count CASE");
+            eprintln!("ct: watch (under valgrind), cases, or count PLACE");
             false
         }
     };
