@@ -95,9 +95,9 @@ impl Server {
 async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let server = Server::new().await;
     let user = json!({ "user": "alice", "password": "correct horse" });
-    let (log_in, second_factor) = (("POST", "/login"), ("PUT", "/second-factor"));
+    let (signing_in, verifying) = (("POST", "/login"), ("PUT", "/second-factor"));
     server.send(("POST", "/sign-up"), "", &user).await;
-    let (_, begun) = server.send(log_in, "", &user).await;
+    let (_, begun) = server.send(signing_in, "", &user).await;
     let login = begun["login"].as_str().expect("a login");
     let associate = server.send(("POST", "/second-factor"), login, &Value::Null);
     let (_, issued) = associate.await;
@@ -106,16 +106,16 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     // The phone is in force with the renewed grant of the login, or not at all.
     let code = json!({ "code": server.code(secret) });
     server.refuse("UPDATE").await;
-    let (failed, _) = server.send(second_factor, login, &code).await;
+    let (failed, _) = server.send(verifying, login, &code).await;
     assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
-    let (_, begun) = server.send(log_in, "", &user).await;
+    let (_, begun) = server.send(signing_in, "", &user).await;
     assert!(begun["login"].is_string(), "nothing is in force");
     server.relent().await;
-    let (verified, _) = server.send(second_factor, login, &code).await;
+    let (verified, _) = server.send(verifying, login, &code).await;
     assert_eq!(verified, StatusCode::OK);
 
     server.now.fetch_add(30, Ordering::SeqCst);
-    let (_, begun) = server.send(log_in, "", &user).await;
+    let (_, begun) = server.send(signing_in, "", &user).await;
     let step = begun["step"].as_str().expect("a code is asked for");
     let answer = json!({ "step": step, "code": server.code(secret) });
     server.refuse("INSERT").await;
