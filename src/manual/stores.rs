@@ -239,9 +239,6 @@
 //!   dropped in between: the connection goes home with it, and with SQLite's only write lock. Run
 //!   the transaction in a task of its own, which nobody drops, or have the pool send `ROLLBACK`
 //!   whenever a connection comes home.
-//! - Where many requests write one row at once, let each that has lost wait before it asks again,
-//!   by your runtime's timer and without a connection: [`Store::pause`](crate::Store::pause). Then
-//!   all of them get through, where many would be [`Contended`](crate::Fault::Contended).
 //! - Set a limit of time for statements. The crate has none: it does not know what is long for you.
 //!
 //! # Replicas
