@@ -54,6 +54,7 @@ pub use engine::Engine;
 pub use error::SqlxStoreError;
 pub use login::Accepted;
 
+use engine::Verdict;
 use task::{uncut, uncut_over};
 use transaction::Open;
 
@@ -85,8 +86,8 @@ pub struct SqlxStore<DB: Engine> {
 /// Is longer than an engine waits for a lock, MySQL 50 seconds.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Asks for a row so often, where other transactions are in the way.
-const LOADS: u32 = 16;
+/// Sends a statement so often, where other transactions are in the way.
+const ATTEMPTS: u32 = 16;
 
 /// Is what clones of a store share.
 struct Shared {
@@ -231,7 +232,7 @@ impl<DB: Engine> Store for SqlxStore<DB> {
             let load = async {
                 let mut found = DB::load(&mut connection, &subject).await;
                 // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
-                for _ in 1..LOADS {
+                for _ in 1..ATTEMPTS {
                     match &found {
                         Err(error) if error.is_outrun() => {
                             found = DB::load(&mut connection, &subject).await;
@@ -255,7 +256,21 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         let (store, turn) = (self.clone(), self.turn().await?);
         uncut_over(async move {
             let mut connection = store.connection().await?;
-            let Ok(rows) = timeout(store.limit, DB::swap(&mut connection, &write)).await else {
+            let swap = async {
+                let mut rows = DB::swap(&mut connection, &write).await;
+                // Nothing was stored, and at SERIALIZABLE perhaps by nobody: what there is now says
+                // who was faster.
+                for _ in 1..ATTEMPTS {
+                    match &rows {
+                        Err(error) if engine::verdict(error) == Verdict::Outrun => {
+                            rows = DB::swap(&mut connection, &write).await;
+                        }
+                        _ => break,
+                    }
+                }
+                rows
+            };
+            let Ok(rows) = timeout(store.limit, swap).await else {
                 drop(connection.detach());
                 return Err(SqlxStoreError::TimedOut);
             };

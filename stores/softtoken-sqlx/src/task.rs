@@ -20,18 +20,18 @@ pub(crate) fn uncut<T: Send + 'static>(
     async { task.await.or_else(stopped) }
 }
 
-/// Runs a future as [`uncut`] does, and tells what it has come to before the task takes the
-/// connection home: the pool's own way spawns a second task for that, which wakes another thread.
+/// Runs a future as [`uncut`] does, and tells what it has come to before the connection goes home,
+/// for which the pool spawns a task: nobody waits for that.
 pub(crate) fn uncut_over<DB: Database, T: Send + 'static>(
     work: impl Future<Output = Result<(T, PoolConnection<DB>), SqlxStoreError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, SqlxStoreError>> + Send {
     let (tell, told) = oneshot::channel();
     let task = tokio::spawn(async move {
         match work.await {
-            Ok((answer, mut connection)) => {
+            Ok((answer, connection)) => {
                 // Where nobody waits any more the answer is dropped.
                 let _ = tell.send(Ok(answer));
-                connection.return_to_pool().await;
+                drop(connection);
             }
             Err(error) => drop(tell.send(Err(error))),
         }
