@@ -112,17 +112,17 @@ fn all(child: &str, with_stack: bool, wanted: &[&str]) -> ExitCode {
             }
         }
     }
+    if failed > 0 || played == 0 {
+        println!("{failed} of {played} acts failed");
+        return ExitCode::FAILURE;
+    }
     println!(
         "{} acts with {secrets} forms of secrets: {inspected} freed blocks and {} MiB of memory \
          hold none; {controls} that leak are found out",
         played - controls,
         scanned >> 20,
     );
-    if failed == 0 && played > 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    ExitCode::SUCCESS
 }
 
 fn look_into(program: &str, act: &str, notes: &[(String, Vec<u8>)]) -> Findings {
