@@ -1535,6 +1535,7 @@ impl<O: Operation> Request<O> {
     /// # Errors
     ///
     /// [`Fault`]: there is no decision. Nothing is to be written.
+    #[inline]
     pub fn decide(
         &self,
         subject: &str,
@@ -1798,6 +1799,7 @@ impl<T> Decision<T> {
     ///
     /// [`Error::Rejected`] where the answer is no, with the time to come back at where there is
     /// one.
+    #[inline]
     pub fn committed<E>(self) -> Result<T, Error<E>> {
         for event in self.events() {
             tell(self.audit.as_ref(), self.subject(), event);

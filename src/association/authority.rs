@@ -363,16 +363,16 @@ impl From<&Evidence> for Grant {
     fn from(evidence: &Evidence) -> Self {
         let proved_by = match (evidence.method(), evidence.token()) {
             (Method::SoftwareToken, Some(id)) => ProvedBy::Token(id),
-            _ => ProvedBy::Generation(evidence.generation),
+            _ => ProvedBy::Generation(evidence.0.generation),
         };
         Self {
-            subject: evidence.subject.clone(),
+            subject: evidence.0.subject.clone(),
             first_factor: evidence.first_factor_at().unwrap_or(evidence.at()),
             second_factor: Some(SecondFactor {
                 at: evidence.at(),
                 proved_by,
             }),
-            id: evidence.login_id.clone(),
+            id: evidence.0.login_id.clone(),
         }
     }
 }

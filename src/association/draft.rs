@@ -14,7 +14,8 @@ use crate::association::credential::{
 };
 use crate::association::names::{Context, LoginId, TokenId, TokenName};
 use crate::association::outcome::{
-    Actor, Event, EventKind, Events, Evidence, NamedToken, Proof, Refusal, Rejection, SessionFlaw,
+    Actor, Event, EventKind, Events, Evidence, NamedToken, Proof, Proven, Refusal, Rejection,
+    SessionFlaw,
 };
 use crate::association::state::{LastAnswer, Pending, Record, Token};
 use crate::policy::Policy;
@@ -240,9 +241,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Makes the evidence for a proof, of the record as it now is.
+    #[inline]
     pub(super) fn evidence(&self, proof: Proof, login_id: Option<LoginId>) -> Evidence {
         let token = proof.token.and_then(|id| self.record.token(id).ok());
-        Evidence {
+        Evidence(Box::new(Proven {
             subject: self
                 .environment
                 .shared
@@ -255,7 +257,7 @@ impl<'a> Draft<'a> {
             browsers_from: self.record.browsers_from,
             login_id,
             recovery_codes_left: None,
-        }
+        }))
     }
 
     /// Checks that software tokens may be set up at all.
@@ -518,13 +520,13 @@ impl<'k> Key<'k> {
     }
 
     fn verdict(&self, typed: Typed<'_>, step: Step, policy: &Policy) -> Verdict {
-        let verifier = Verifier::new(self.secret, self.totp);
         match typed {
             Typed::One(code) => {
                 let window = policy.window().with_drift(self.drift);
-                verifier.verify(code, step, window, self.floor)
+                Verifier::verify_once(self.secret, self.totp, code, step, window, self.floor)
             }
             Typed::Pair(code, next) => {
+                let verifier = Verifier::new(self.secret, self.totp);
                 let reach = policy.resynchronise_reach();
                 verifier.verify_pair(code, next, step, reach, self.floor)
             }

@@ -24,7 +24,44 @@ use crate::entropy::{Entropy, NoEntropy, draw};
 /// # Ok::<(), softtoken::association::ContextError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Context(Option<Arc<[u8]>>);
+pub struct Context(Kept);
+
+/// Holds a short context where it is: a reference that all requests count is counted by one
+/// processor at a time.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Kept {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Arc<[u8]>),
+}
+
+const SHORT: usize = 22;
+
+impl Kept {
+    fn of(bytes: &[u8]) -> Self {
+        match u8::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= SHORT => {
+                let mut short = [0; SHORT];
+                short[..bytes.len()].copy_from_slice(bytes);
+                let bytes = short;
+                Self::Short { length, bytes }
+            }
+            _ => Self::Long(bytes.into()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().fmt(formatter)
+    }
+}
 
 /// Reports a context that is empty or has more than 128 bytes. Nothing was made of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -37,7 +74,10 @@ impl Context {
     pub const MAX_BYTES: usize = 128;
 
     /// Stands for the context of a view that has none: what needs no session is decided in it.
-    pub(crate) const NONE: Self = Self(None);
+    pub(crate) const NONE: Self = Self(Kept::Short {
+        length: 0,
+        bytes: [0; SHORT],
+    });
 
     /// Makes a context of 1 to 128 bytes.
     ///
@@ -49,17 +89,17 @@ impl Context {
         if bytes.is_empty() || bytes.len() > Self::MAX_BYTES {
             return Err(ContextError);
         }
-        Ok(Self(Some(bytes.into())))
+        Ok(Self(Kept::of(bytes)))
     }
 
     /// Returns the bytes; none where the view has no context.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_bytes()
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        self.0.is_none()
+        self.as_bytes().is_empty()
     }
 }
 

@@ -71,6 +71,7 @@ pub trait Operation: sealed::Sealed + Send + Sync + 'static {
 
     /// Decides on a record where it lies, which is the record to store where it changed.
     #[doc(hidden)]
+    #[inline]
     fn apply_to(
         &self,
         record: &mut Record,

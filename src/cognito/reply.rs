@@ -30,10 +30,6 @@ impl Reply {
     ///
     /// No error, but what your application has to issue tokens for: the evidence, or `None` for
     /// [`Self::NotRequired`].
-    #[expect(
-        clippy::result_large_err,
-        reason = "it is no error that is passed on: the caller issues tokens for it at once"
-    )]
     pub fn response(self, request_id: &str) -> Result<Response, Option<Evidence>> {
         match self {
             Self::Body(body) => Ok(Response::success(&body, request_id)),

@@ -265,6 +265,7 @@ impl AtRest {
 
     /// Writes the row for a record that is to stand at this place, with the help of a buffer that
     /// is no longer needed.
+    #[inline]
     pub(crate) fn write(
         &self,
         place: Place<'_>,

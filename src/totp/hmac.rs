@@ -13,6 +13,12 @@ use super::{Algorithm, Secret};
 use crate::scrub;
 use crate::time::Step;
 
+/// Computes the MACs of steps under a key.
+pub(super) trait Macs {
+    /// Hands the MAC of every step to `judge`, in the order of `steps`.
+    fn for_each(&self, steps: impl Iterator<Item = Step>, judge: impl FnMut(Step, &Mac));
+}
+
 /// Holds a key that has been hashed. Boxed, so that moving it leaves no copy behind.
 #[derive(Clone)]
 pub(super) enum Key {
@@ -29,17 +35,30 @@ impl Key {
             Algorithm::Sha512 => Self::Sha512(Pair::of(secret)),
         }
     }
+}
 
-    /// Hands the MAC of every step to `judge`, in the order of `steps`.
-    pub(super) fn for_each(
-        &self,
-        steps: impl Iterator<Item = Step>,
-        judge: impl FnMut(Step, &Mac),
-    ) {
+impl Macs for Key {
+    fn for_each(&self, steps: impl Iterator<Item = Step>, judge: impl FnMut(Step, &Mac)) {
         match self {
             Self::Sha1(pair) => pair.for_each(steps, judge),
             Self::Sha256(pair) => pair.for_each(steps, judge),
             Self::Sha512(pair) => pair.for_each(steps, judge),
+        }
+    }
+}
+
+/// Holds a key that is hashed anew each time, and wiped where it was.
+pub(super) struct Unhashed<'a> {
+    pub(super) secret: &'a Secret,
+    pub(super) algorithm: Algorithm,
+}
+
+impl Macs for Unhashed<'_> {
+    fn for_each(&self, steps: impl Iterator<Item = Step>, judge: impl FnMut(Step, &Mac)) {
+        match self.algorithm {
+            Algorithm::Sha1 => Pair::<Sha1>::for_each_under(self.secret, steps, judge),
+            Algorithm::Sha256 => Pair::<Sha256>::for_each_under(self.secret, steps, judge),
+            Algorithm::Sha512 => Pair::<Sha512>::for_each_under(self.secret, steps, judge),
         }
     }
 }
@@ -64,6 +83,18 @@ impl<H: Hash> Pair<H> {
         let mut pair = Box::new(Self::UNKEYED);
         pair.absorb(secret);
         pair
+    }
+
+    /// Hashes the key where it stays until it is wiped.
+    #[inline]
+    fn for_each_under(
+        secret: &Secret,
+        steps: impl Iterator<Item = Step>,
+        judge: impl FnMut(Step, &Mac),
+    ) {
+        let mut pair = Self::UNKEYED;
+        pair.absorb(secret);
+        pair.for_each(steps, judge);
     }
 
     fn absorb(&mut self, secret: &Secret) {

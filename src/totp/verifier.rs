@@ -6,7 +6,7 @@ use core::iter::once;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::ZeroizeOnDrop;
 
-use super::hmac::Key;
+use super::hmac::{Key, Macs, Unhashed};
 use super::truncation::truncate;
 use super::window::span;
 use super::{Code, Secret, Totp, Window};
@@ -59,13 +59,21 @@ impl Verifier {
     /// it is accepted, and of several the lowest. A code of another length than the token's is a
     /// mismatch.
     pub fn verify(&self, code: &Code, now: Step, window: Window, after: Option<Step>) -> Verdict {
-        let sought = self.sought(code);
-        let mut judgement = Judgement::new();
-        self.for_each(window.steps(now).rev(), |step, shown| {
-            let spent = after.is_some_and(|after| step <= after);
-            judgement.note(step, spent, shown.ct_eq(&sought));
-        });
-        judgement.verdict(now)
+        verify(&self.key, self.totp, code, now, window, after)
+    }
+
+    /// Does what [`verify`](Self::verify) does, by a key that is hashed for this one judgement.
+    pub(crate) fn verify_once(
+        secret: &Secret,
+        totp: Totp,
+        code: &Code,
+        now: Step,
+        window: Window,
+        after: Option<Step>,
+    ) -> Verdict {
+        let algorithm = totp.algorithm();
+        let key = Unhashed { secret, algorithm };
+        verify(&key, totp, code, now, window, after)
     }
 
     /// Judges two codes that an authenticator showed one after the other, to learn how far its
@@ -96,15 +104,20 @@ impl Verifier {
         after: Option<Step>,
     ) -> Verdict {
         let reach = i32::from(reach.min(120));
-        let (first, second) = (self.sought(first), self.sought(second));
+        let (first, second) = (sought(first, self.totp), sought(second, self.totp));
         let mut second_matches = Choice::from(0);
         let mut judgement = Judgement::new();
-        self.for_each(span(now, -reach, reach + 1).rev(), |step, shown| {
-            let spent = after.is_some_and(|after| step <= after);
-            let matches = shown.ct_eq(&first) & second_matches;
-            judgement.note(step.saturating_offset(1), spent, matches);
-            second_matches = shown.ct_eq(&second);
-        });
+        for_each(
+            &self.key,
+            self.totp,
+            span(now, -reach, reach + 1).rev(),
+            |step, shown| {
+                let spent = after.is_some_and(|after| step <= after);
+                let matches = shown.ct_eq(&first) & second_matches;
+                judgement.note(step.saturating_offset(1), spent, matches);
+                second_matches = shown.ct_eq(&second);
+            },
+        );
         judgement.verdict(now)
     }
 
@@ -113,26 +126,48 @@ impl Verifier {
     #[must_use]
     pub fn code(&self, step: Step) -> Code {
         let mut code = Code::new(0, self.totp.digits());
-        self.for_each(once(step), |_, shown| {
+        for_each(&self.key, self.totp, once(step), |_, shown| {
             code = Code::new(shown, self.totp.digits());
         });
         code
     }
+}
 
-    /// Returns the number that a display must show for `code` to match: its own, or one that none
-    /// shows where its length is not the token's.
-    #[inline]
-    fn sought(&self, code: &Code) -> u32 {
-        let length = code.digits().get().ct_eq(&self.totp.digits().get());
-        u32::conditional_select(&u32::MAX, &code.value(), length)
-    }
+#[inline]
+fn verify(
+    key: &impl Macs,
+    totp: Totp,
+    code: &Code,
+    now: Step,
+    window: Window,
+    after: Option<Step>,
+) -> Verdict {
+    let sought = sought(code, totp);
+    let mut judgement = Judgement::new();
+    for_each(key, totp, window.steps(now).rev(), |step, shown| {
+        let spent = after.is_some_and(|after| step <= after);
+        judgement.note(step, spent, shown.ct_eq(&sought));
+    });
+    judgement.verdict(now)
+}
 
-    #[inline]
-    fn for_each(&self, steps: impl Iterator<Item = Step>, mut judge: impl FnMut(Step, u32)) {
-        self.key.for_each(steps, |step, mac| {
-            judge(step, truncate(mac, self.totp.digits()));
-        });
-    }
+/// Returns the number that a display must show for `code` to match: its own, or one that none shows
+/// where its length is not the token's.
+#[inline]
+fn sought(code: &Code, totp: Totp) -> u32 {
+    let length = code.digits().get().ct_eq(&totp.digits().get());
+    u32::conditional_select(&u32::MAX, &code.value(), length)
+}
+
+/// Hands what a display shows at every step to `judge`, in the order of `steps`.
+#[inline]
+fn for_each(
+    key: &impl Macs,
+    totp: Totp,
+    steps: impl Iterator<Item = Step>,
+    mut judge: impl FnMut(Step, u32),
+) {
+    key.for_each(steps, |step, mac| judge(step, truncate(mac, totp.digits())));
 }
 
 impl ZeroizeOnDrop for Verifier {}

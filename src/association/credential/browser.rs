@@ -72,15 +72,15 @@ impl BrowserKeys {
     pub(crate) fn remember(&self, evidence: &Evidence) -> Option<BrowserToken> {
         let token = evidence.token()?;
         evidence.first_factor_at()?;
-        if evidence.method() != Method::SoftwareToken || evidence.context.is_none() {
+        if evidence.method() != Method::SoftwareToken || evidence.0.context.is_none() {
             return None;
         }
         let text = Payload::new(&self.0)
-            .number(evidence.generation)
-            .number(evidence.browsers_from)
+            .number(evidence.0.generation)
+            .number(evidence.0.browsers_from)
             .put(&token.0)
             .number(evidence.at().as_secs())
-            .context_and_subject(&evidence.context, &evidence.subject)
+            .context_and_subject(&evidence.0.context, &evidence.0.subject)
             .sign(&self.0, PURPOSE);
         Some(BrowserToken(text))
     }

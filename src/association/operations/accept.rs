@@ -41,6 +41,7 @@ pub(super) fn accept(
     }
 }
 
+#[inline]
 fn accept_code(
     draft: &mut Draft<'_>,
     code: &Code,
@@ -102,10 +103,9 @@ fn accept_recovery_code(
         ..behind.proof(draft, method)
     };
     behind.succeed(draft, proof, failures);
-    Ok(Evidence {
-        recovery_codes_left: Some(left),
-        ..draft.evidence(proof, behind.login_id.clone())
-    })
+    let mut evidence = draft.evidence(proof, behind.login_id.clone());
+    evidence.0.recovery_codes_left = Some(left);
+    Ok(evidence)
 }
 
 /// Accepts a vouched factor, which waits for no throttle and no lock, and counts as one success.
@@ -141,14 +141,13 @@ fn accept_vouched(
         ..behind.proof(draft, Method::Vouched)
     };
     behind.succeed(draft, proof, failures);
-    Ok(Evidence {
-        amr: if amr.contains(&"mfa") {
-            Cow::Borrowed(amr)
-        } else {
-            amr.iter().copied().chain(["mfa"]).collect()
-        },
-        ..draft.evidence(proof, behind.login_id.clone())
-    })
+    let mut evidence = draft.evidence(proof, behind.login_id.clone());
+    evidence.0.amr = if amr.contains(&"mfa") {
+        Cow::Borrowed(amr)
+    } else {
+        amr.iter().copied().chain(["mfa"]).collect()
+    };
+    Ok(evidence)
 }
 
 /// Checks that recovery codes are still judged, where the policy limits the wrong ones.

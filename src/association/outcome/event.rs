@@ -124,7 +124,7 @@ impl Event {
 
     /// Reports that the browser that showed this evidence was remembered.
     pub(crate) fn of_browser(at: UnixTime, evidence: &Evidence) -> Self {
-        let name = evidence.token_name.clone();
+        let name = evidence.0.token_name.clone();
         Self {
             at,
             actor: Actor::Application,

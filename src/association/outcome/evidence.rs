@@ -1,6 +1,7 @@
 //! Proves that a factor was accepted.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::association::names::{Context, Generation, LoginId, TokenId, TokenName};
@@ -49,7 +50,12 @@ impl Method {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "a factor was accepted and is spent: sign the subject in, or the proof is lost"]
-pub struct Evidence {
+pub struct Evidence(pub(crate) Box<Proven>);
+
+/// Holds what an evidence says. Boxed, since an evidence is handed from function to function, and
+/// moving it took longer than to ask for memory once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Proven {
     pub(crate) subject: Arc<str>,
     pub(crate) context: Context,
     pub(crate) proof: Proof,
@@ -87,56 +93,56 @@ impl Evidence {
     /// Returns the subject whose second factor was accepted.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.0.subject
     }
 
     /// Returns the context of the view that accepted the factor.
     #[must_use]
     pub fn context(&self) -> &Context {
-        &self.context
+        &self.0.context
     }
 
     /// Returns what proved the second factor.
     #[must_use]
     pub fn method(&self) -> Method {
-        self.proof.method
+        self.0.proof.method
     }
 
     /// Returns the token whose code was accepted; `None` where no code of a token was.
     #[must_use]
     pub fn token(&self) -> Option<TokenId> {
-        self.proof.token
+        self.0.proof.token
     }
 
     /// Returns the name that the user gave to that token.
     #[must_use]
     pub fn token_name(&self) -> Option<&str> {
-        self.token_name.as_deref()
+        self.0.token_name.as_deref()
     }
 
     /// Returns the step whose code was accepted; `None` where no code of a token was.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
-        self.proof.step
+        self.0.proof.step
     }
 
     /// Returns when the second factor was proven: the `auth_time` of access tokens that are issued
     /// for it.
     #[must_use]
     pub fn at(&self) -> UnixTime {
-        self.proof.at
+        self.0.proof.at
     }
 
     /// Returns when the first factor was accepted; `None` where that is not known.
     #[must_use]
     pub fn first_factor_at(&self) -> Option<UnixTime> {
-        self.proof.first_factor
+        self.0.proof.first_factor
     }
 
     /// Returns the id of the login, where a grant with one stood behind it.
     #[must_use]
     pub fn login_id(&self) -> Option<&str> {
-        self.login_id.as_ref().map(|id| &*id.0)
+        self.0.login_id.as_ref().map(|id| &*id.0)
     }
 
     /// Returns the authentication method references of [RFC
@@ -145,13 +151,13 @@ impl Evidence {
     /// application adds the first factor's reference, such as `pwd`.
     #[must_use]
     pub fn amr(&self) -> &[&'static str] {
-        &self.amr
+        &self.0.amr
     }
 
     /// Returns how many recovery codes are left, where one was used.
     #[must_use]
     pub fn recovery_codes_left(&self) -> Option<u32> {
-        self.recovery_codes_left
+        self.0.recovery_codes_left
     }
 
     /// Returns whether your application should now end the subject's other logins: a token was
@@ -159,6 +165,6 @@ impl Evidence {
     /// one the user wants to be rid of.
     #[must_use]
     pub fn should_end_other_logins(&self) -> bool {
-        self.proof.end_other_logins
+        self.0.proof.end_other_logins
     }
 }

@@ -6,7 +6,7 @@ mod evidence;
 mod rejection;
 
 pub use event::{Actor, Event, EventKind, Events, NamedToken};
-pub(crate) use evidence::Proof;
 pub use evidence::{Evidence, Method};
+pub(crate) use evidence::{Proof, Proven};
 pub(crate) use rejection::Refusal;
 pub use rejection::{Rejection, SessionFlaw};

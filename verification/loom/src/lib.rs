@@ -1,6 +1,6 @@
 //! The crate's `MemoryStore`, to the letter, on loom's locks.
 //!
-//! The file is `src/store/memory.rs` of the crate, compiled once more: here the name `std` means
+//! The file is `src/store/memory/mod.rs` of the crate, compiled once more: here the name `std` means
 //! this crate, whose `sync` has loom's mutex. So the crate itself needs no alias, no `cfg` and no
 //! dependency for loom.
 #![no_std]

@@ -2,7 +2,7 @@
 
 use softtoken::store::{BlockingStore, Snapshot, Store, Swap, Write};
 
-#[path = "../../../src/store/memory.rs"]
+#[path = "../../../src/store/memory/mod.rs"]
 mod memory;
 
 pub use memory::MemoryStore;

@@ -1,5 +1,7 @@
 //! Keeps records in the memory of this process.
 
+mod key;
+
 use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt;
@@ -10,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
+use self::key::{AsItIs, Key, Sought};
 use super::{BlockingStore, Snapshot, Store, Swap, Write};
 use crate::revision::Revision;
 
@@ -42,12 +45,17 @@ const SHARDS: usize = 16;
 /// ```
 #[derive(Default)]
 pub struct MemoryStore {
-    shards: [Mutex<Shard>; SHARDS],
-    // Not the maps' own: within a shard their hashes would all have the same low bits.
-    choose: RandomState,
+    shards: [Shard; SHARDS],
+    hash: RandomState,
 }
 
-type Shard = HashMap<Box<str>, Row>;
+/// Holds the rows under one lock. Aligned, since threads that take locks on one cache line wait for
+/// each other as well.
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard(Mutex<Rows>);
+
+type Rows = HashMap<Key, Row, AsItIs>;
 
 struct Row {
     revision: Revision,
@@ -72,7 +80,7 @@ impl MemoryStore {
     /// meanwhile, the count is a figure of the past.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// Returns whether no subject has a record.
@@ -81,13 +89,18 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    fn shard(&self, subject: &str) -> &Mutex<Shard> {
-        let hash = self.choose.hash_one(subject).to_le_bytes();
-        &self.shards[usize::from(hash[0]) % SHARDS]
+    /// Hashes a subject, once for the shard and the place there: a map looks at the hash's low bits
+    /// and its highest, not at those between.
+    fn find(&self, subject: &str) -> (&Shard, u64) {
+        let hash = self.hash.hash_one(subject);
+        let between = usize::from(hash.to_le_bytes()[6]);
+        (&self.shards[between % SHARDS], hash)
     }
 
     fn get(&self, subject: &str) -> Option<Snapshot> {
-        lock(self.shard(subject)).get(subject).map(|row| Snapshot {
+        let (shard, hash) = self.find(subject);
+        let sought: &dyn Sought = &(hash, subject);
+        shard.lock().get(sought).map(|row| Snapshot {
             revision: row.revision,
             record: row.record.to_vec(),
         })
@@ -95,8 +108,9 @@ impl MemoryStore {
 
     fn swap(&self, write: &Write) -> Swap {
         let (subject, record) = (write.subject(), write.record());
-        let mut shard = lock(self.shard(subject));
-        let held = shard.get_mut(subject);
+        let (shard, hash) = self.find(subject);
+        let mut rows = shard.lock();
+        let held = rows.get_mut(&(hash, subject) as &dyn Sought);
         if held.as_ref().map(|row| row.revision) != write.expected() {
             return Swap::Conflict;
         }
@@ -109,18 +123,20 @@ impl MemoryStore {
             }
             Some(held) => *held = Row::new(revision, record),
             None => {
-                shard.insert(subject.into(), Row::new(revision, record));
+                rows.insert(Key::new(hash, subject), Row::new(revision, record));
             }
         }
         Swap::Stored
     }
 }
 
-/// Takes a poisoned lock as well: a shard changes by one row at a time, which is complete, so the
-/// shard holds the last acknowledged swap of each subject, whatever panicked. To refuse, or to
-/// start empty, would lose those swaps.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shard {
+    /// Takes a poisoned lock as well: rows change one at a time, each completely, so the shard
+    /// holds the last acknowledged swap of each subject, whatever panicked. To refuse, or to start
+    /// empty, would lose those swaps.
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl BlockingStore for MemoryStore {
@@ -161,7 +177,7 @@ impl fmt::Debug for MemoryStore {
 mod tests {
     use alloc::string::{String, ToString as _};
 
-    use super::{MemoryStore, Revision, Swap, Write, lock};
+    use super::{MemoryStore, Revision, Shard, Swap, Write};
     use crate::association::Events;
 
     fn write(subject: &str, expected: Option<Revision>) -> Write {
@@ -169,10 +185,14 @@ mod tests {
         Write::new(subject, expected, record, Events::default()).expect("one of the first")
     }
 
+    fn shard<'a>(store: &'a MemoryStore, subject: &str) -> &'a Shard {
+        store.find(subject).0
+    }
+
     fn elsewhere(store: &MemoryStore, subject: &str) -> String {
         (0..1000)
             .map(|number| number.to_string())
-            .find(|other| !core::ptr::eq(store.shard(other), store.shard(subject)))
+            .find(|other| !core::ptr::eq(shard(store, other), shard(store, subject)))
             .expect("a subject under another lock")
     }
 
@@ -180,7 +200,7 @@ mod tests {
     fn a_subject_that_is_held_up_does_not_stop_the_others() {
         let store = MemoryStore::new();
         let other = elsewhere(&store, "alice");
-        let held = lock(store.shard("alice"));
+        let held = shard(&store, "alice").lock();
         let write = write(&other, None);
         assert_eq!(store.swap(&write), Swap::Stored);
         assert_eq!(store.get(&other), Some(write.snapshot()));
@@ -195,12 +215,12 @@ mod tests {
         let panicked = std::thread::scope(|scope| {
             scope
                 .spawn(|| {
-                    let _held = lock(store.shard("alice"));
+                    let _held = shard(&store, "alice").lock();
                     panic!("while it holds the lock");
                 })
                 .join()
         });
-        assert!(panicked.is_err() && store.shard("alice").is_poisoned());
+        assert!(panicked.is_err() && shard(&store, "alice").0.is_poisoned());
 
         assert_eq!(store.get("alice"), Some(first.snapshot()));
         let second = write("alice", Some(first.next()));
