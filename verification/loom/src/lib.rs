@@ -1,6 +1,6 @@
 //! The crate's `MemoryStore`, to the letter, on loom's locks.
 //!
-//! The file is `src/store/memory/mod.rs` of the crate, compiled once more: here the name `std` means
+//! The file is `src/store/memory.rs` of the crate, compiled once more: here the name `std` means
 //! this crate, whose `sync` has loom's mutex. So the crate itself needs no alias, no `cfg` and no
 //! dependency for loom.
 #![no_std]
@@ -17,7 +17,7 @@ pub mod sync {
 
 /// What the file names as `std::collections`.
 pub mod collections {
-    pub use real::collections::HashMap;
+    pub use real::collections::{HashMap, hash_map};
 }
 
 /// What the file names as `std::hash`. Each order of the threads begins with the same choice of

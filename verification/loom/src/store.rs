@@ -2,7 +2,7 @@
 
 use softtoken::store::{BlockingStore, Snapshot, Store, Swap, Write};
 
-#[path = "../../../src/store/memory/mod.rs"]
+#[path = "../../../src/store/memory.rs"]
 mod memory;
 
 pub use memory::MemoryStore;

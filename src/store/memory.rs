@@ -1,18 +1,16 @@
 //! Keeps records in the memory of this process.
 
-mod key;
-
 use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::fmt;
-use core::hash::BuildHasher as _;
+use core::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use self::key::{AsItIs, Key, Sought};
 use super::{BlockingStore, Snapshot, Store, Swap, Write};
 use crate::revision::Revision;
 
@@ -55,17 +53,62 @@ pub struct MemoryStore {
 #[repr(align(64))]
 struct Shard(Mutex<Rows>);
 
-type Rows = HashMap<Key, Row, AsItIs>;
+/// Holds each row under the hash of its subject, or where another subject has the same hash, under
+/// the next number that is free. No row is ever taken out.
+type Rows = HashMap<u64, Row, BuildHasherDefault<Number>>;
+
+/// Hashes a number, which is a hash, as it is.
+#[derive(Default)]
+struct Number(u64);
+
+impl Hasher for Number {
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "what is hashed is a u64");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 struct Row {
     revision: Revision,
-    record: Zeroizing<Box<[u8]>>,
+    /// Holds the subject, and the record after it: in a large store each piece of memory that is
+    /// looked at is waited for.
+    bytes: Zeroizing<Box<[u8]>>,
+    subject_bytes: usize,
 }
 
 impl Row {
-    fn new(revision: Revision, record: &[u8]) -> Self {
-        let record = Zeroizing::new(record.into());
-        Self { revision, record }
+    fn new(subject: &str, revision: Revision, record: &[u8]) -> Self {
+        Self {
+            revision,
+            bytes: Zeroizing::new([subject.as_bytes(), record].concat().into()),
+            subject_bytes: subject.len(),
+        }
+    }
+
+    fn is_of(&self, subject: &str) -> bool {
+        self.bytes[..self.subject_bytes] == *subject.as_bytes()
+    }
+
+    fn record(&self) -> &[u8] {
+        &self.bytes[self.subject_bytes..]
+    }
+
+    fn replace(&mut self, subject: &str, revision: Revision, record: &[u8]) {
+        let held = &mut self.bytes[self.subject_bytes..];
+        // Nearly always: a sign-in changes numbers, which all have one length.
+        if held.len() == record.len() {
+            held.copy_from_slice(record);
+            self.revision = revision;
+        } else {
+            *self = Self::new(subject, revision, record);
+        }
     }
 }
 
@@ -98,35 +141,13 @@ impl MemoryStore {
     }
 
     fn get(&self, subject: &str) -> Option<Snapshot> {
-        let (shard, hash) = self.find(subject);
-        let sought: &dyn Sought = &(hash, subject);
-        shard.lock().get(sought).map(|row| Snapshot {
-            revision: row.revision,
-            record: row.record.to_vec(),
-        })
+        let (shard, place) = self.find(subject);
+        shard.get(place, subject)
     }
 
     fn swap(&self, write: &Write) -> Swap {
-        let (subject, record) = (write.subject(), write.record());
-        let (shard, hash) = self.find(subject);
-        let mut rows = shard.lock();
-        let held = rows.get_mut(&(hash, subject) as &dyn Sought);
-        if held.as_ref().map(|row| row.revision) != write.expected() {
-            return Swap::Conflict;
-        }
-        let revision = write.next();
-        match held {
-            // Nearly always: a sign-in changes numbers, which all have one length.
-            Some(held) if held.record.len() == record.len() => {
-                held.record.copy_from_slice(record);
-                held.revision = revision;
-            }
-            Some(held) => *held = Row::new(revision, record),
-            None => {
-                rows.insert(Key::new(hash, subject), Row::new(revision, record));
-            }
-        }
-        Swap::Stored
+        let (shard, place) = self.find(write.subject());
+        shard.swap(place, write)
     }
 }
 
@@ -136,6 +157,40 @@ impl Shard {
     /// empty, would lose those swaps.
     fn lock(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, mut place: u64, subject: &str) -> Option<Snapshot> {
+        let rows = self.lock();
+        let mut row = rows.get(&place)?;
+        while !row.is_of(subject) {
+            place = place.wrapping_add(1);
+            row = rows.get(&place)?;
+        }
+        Some(Snapshot {
+            revision: row.revision,
+            record: row.record().to_vec(),
+        })
+    }
+
+    fn swap(&self, mut place: u64, write: &Write) -> Swap {
+        let (subject, record) = (write.subject(), write.record());
+        let mut rows = self.lock();
+        loop {
+            match (rows.entry(place), write.expected()) {
+                (Entry::Occupied(row), _) if !row.get().is_of(subject) => {
+                    place = place.wrapping_add(1);
+                }
+                (Entry::Occupied(mut row), Some(expected)) if row.get().revision == expected => {
+                    row.get_mut().replace(subject, write.next(), record);
+                    return Swap::Stored;
+                }
+                (Entry::Vacant(room), None) => {
+                    room.insert(Row::new(subject, write.next(), record));
+                    return Swap::Stored;
+                }
+                _ => return Swap::Conflict,
+            }
+        }
     }
 }
 
@@ -205,6 +260,37 @@ mod tests {
         assert_eq!(store.swap(&write), Swap::Stored);
         assert_eq!(store.get(&other), Some(write.snapshot()));
         drop(held);
+    }
+
+    #[test]
+    fn subjects_whose_hashes_collide_have_a_row_each() {
+        let (shard, place) = (Shard::default(), u64::MAX);
+        let subjects = ["alice", "bob", "carol"];
+        for subject in subjects {
+            assert_eq!(shard.swap(place, &write(subject, None)), Swap::Stored);
+        }
+        let second = write("carol", Some(Revision::FIRST));
+        assert_eq!(shard.swap(place, &second), Swap::Stored);
+        let revision = |subject| shard.get(place, subject).map(|row| row.revision.get());
+        assert_eq!(subjects.map(revision), [Some(1), Some(1), Some(2)]);
+
+        assert_eq!(shard.get(place, "dave"), None);
+        let stale = write("dave", Some(Revision::FIRST));
+        assert_eq!(shard.swap(place, &stale), Swap::Conflict);
+        assert_eq!(shard.lock().len(), subjects.len());
+    }
+
+    #[test]
+    fn a_record_of_another_length_takes_the_place_of_the_one_before() {
+        let store = MemoryStore::new();
+        let mut expected = None;
+        for record in [&b"short"[..], b"a longer one", b"", b"short"] {
+            let write = Write::new("alice", expected, record.to_vec(), Events::default());
+            let write = write.expect("one of the first");
+            assert_eq!(store.swap(&write), Swap::Stored);
+            assert_eq!(store.get("alice"), Some(write.snapshot()));
+            expected = Some(write.next());
+        }
     }
 
     #[test]
