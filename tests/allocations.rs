@@ -171,7 +171,7 @@ fn signing_in_in_one_request_allocates_so_often() {
 #[cfg(feature = "seal")]
 #[test]
 fn signing_in_under_a_seal_allocates_so_often() {
-    assert_eq!(sign_in_with(&User::sealed()), 10);
+    assert_eq!(sign_in_with(&User::sealed()), 8);
 }
 
 #[test]

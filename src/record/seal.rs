@@ -73,28 +73,37 @@ impl<'a> Place<'a> {
     /// each after its length, so that no two places have the same bytes.
     #[must_use]
     pub fn associated_data(&self) -> Vec<u8> {
-        self.associated_data_and(&[])
+        let mut bytes = Vec::with_capacity(self.associated_data_len());
+        self.extend_with_associated_data(&mut bytes);
+        bytes
     }
 
-    /// Returns what [`associated_data`](Self::associated_data) does, with `more` after it.
-    pub(super) fn associated_data_and(&self, more: &[u8]) -> Vec<u8> {
+    pub(super) fn associated_data_len(&self) -> usize {
         let revision = self.revision.get().to_be_bytes();
-        let parts: [&[u8]; 5] = [
-            b"softtoken record",
-            &[SEALED],
-            self.label,
-            self.subject.as_bytes(),
-            &revision,
-        ];
-        let length: usize = parts.iter().map(|part| 8 + part.len()).sum();
-        let mut bytes = Vec::with_capacity(length + more.len());
-        for part in parts {
+        self.parts(&revision)
+            .iter()
+            .map(|part| 8 + part.len())
+            .sum()
+    }
+
+    pub(super) fn extend_with_associated_data(&self, bytes: &mut Vec<u8>) {
+        let revision = self.revision.get().to_be_bytes();
+        for part in self.parts(&revision) {
             let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(part);
         }
-        bytes.extend_from_slice(more);
-        bytes
+    }
+
+    fn parts<'p>(&'p self, revision: &'p [u8; 8]) -> [&'p [u8]; 5] {
+        let subject = self.subject.as_bytes();
+        [
+            b"softtoken record",
+            &[SEALED],
+            self.label,
+            subject,
+            revision,
+        ]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sealed records: what was sealed opens in its place, and nothing else does.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+use chacha20poly1305::{AeadInOut as _, KeyInit as _, XChaCha20Poly1305};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -68,6 +69,35 @@ proptest! {
         let sealed = keyring().seal(place, &OsEntropy, &plain).unwrap();
         prop_assert_eq!(sealed.len(), plain.len() + 44);
         let opened = keyring().open(place, &sealed).unwrap();
+        prop_assert_eq!(opened.as_slice(), plain.as_slice());
+    }
+
+    /// Texts shorter than a call for keystream, as long, and longer by some.
+    #[test]
+    fn what_is_sealed_is_what_another_implementation_seals(
+        key in any::<[u8; 32]>(),
+        nonce in any::<[u8; 24]>(),
+        id in any::<u32>(),
+        (subject, label, revision) in (subject(), label(), revision()),
+        plain in vec(any::<u8>(), 0..1200),
+    ) {
+        let place = Place::new(&subject, revision).labelled(&label);
+        let entropy = move |bytes: &mut [u8]| {
+            bytes.copy_from_slice(&nonce);
+            Ok(())
+        };
+        let keyring = Keyring::from_bytes(id, &key);
+        let sealed = keyring.seal(place, &entropy, &plain).unwrap();
+
+        let id = id.to_be_bytes();
+        let bound = [&place.associated_data()[..], &id].concat();
+        let mut ciphertext = plain.clone();
+        let tag = XChaCha20Poly1305::new(&key.into())
+            .encrypt_inout_detached(&nonce.into(), &bound, ciphertext.as_mut_slice().into())
+            .unwrap();
+        let expected = [&id[..], &nonce, &ciphertext, &tag].concat();
+        prop_assert_eq!(&sealed, &expected);
+        let opened = keyring.open(place, &expected).unwrap();
         prop_assert_eq!(opened.as_slice(), plain.as_slice());
     }
 
