@@ -257,11 +257,8 @@ impl Grant {
     fn mark(&self, secret: &Secret) -> Option<[u8; 16]> {
         let id = self.id()?;
         let purpose = b"softtoken proved by";
-        Some(half(&keyed_hash(
-            secret.expose(),
-            purpose,
-            &[id.as_bytes()],
-        )))
+        let id = [id.as_bytes()];
+        Some(keyed_hash(secret.expose(), purpose, &id, half))
     }
 
     /// Returns whether this grant proved this token.

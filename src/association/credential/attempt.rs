@@ -75,7 +75,7 @@ impl AttemptKey {
             typed.extend_from_slice(code.expose().as_bytes());
         }
         let count = u8::try_from(codes.len()).unwrap_or(u8::MAX);
-        let hash = keyed_hash(
+        Attempt(keyed_hash(
             &**self.0,
             b"softtoken attempt",
             &[
@@ -85,8 +85,8 @@ impl AttemptKey {
                 nonce.map_or(&[], |nonce| nonce.as_slice()),
                 context.as_bytes(),
             ],
-        );
-        Attempt(half(&hash))
+            half,
+        ))
     }
 }
 

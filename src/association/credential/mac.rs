@@ -6,13 +6,19 @@ use zeroize::Zeroizing;
 
 use crate::scrub;
 
-/// Returns the HMAC-SHA-256 of these parts, one after the other, for one purpose. What the hash had
-/// on the stack is wiped.
-pub(crate) fn keyed_hash(key: &[u8], purpose: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+/// Hands over the HMAC-SHA-256 of these parts, one after the other, for one purpose. The hash stays
+/// where it is wiped, since moving it would leave a copy behind. What the computation had on the
+/// stack is wiped.
+pub(crate) fn keyed_hash<T>(
+    key: &[u8],
+    purpose: &[u8],
+    parts: &[&[u8]],
+    read: impl FnOnce(&[u8; 32]) -> T,
+) -> T {
     let mut hash = Zeroizing::new([0; 32]);
     write_hash(key, purpose, parts, &mut hash);
     scrub::stack();
-    hash
+    read(&hash)
 }
 
 #[inline(never)]

@@ -101,7 +101,7 @@ impl RecoveryCode {
     }
 
     pub(crate) fn hash(&self, salt: &[u8; 16]) -> [u8; 16] {
-        half(&keyed_hash(salt, b"softtoken recovery", &[&self.0]))
+        keyed_hash(salt, b"softtoken recovery", &[&self.0], half)
     }
 }
 

@@ -51,8 +51,12 @@ impl Payload {
 
     /// Signs the payload for this purpose with the current key, and returns the text.
     pub(super) fn sign(&mut self, keys: &Keys, purpose: &[u8]) -> Zeroizing<String> {
-        let signature = mac(keys.current(), purpose, &self.0);
-        self.put(&*signature);
+        let end = self.0.len();
+        self.put(&[0; 32]);
+        let (signed, signature) = self.0.split_at_mut(end);
+        mac(keys.current(), purpose, signed, |made| {
+            signature.copy_from_slice(made);
+        });
         ascii::text(encode(&self.0))
     }
 }
@@ -75,16 +79,17 @@ pub(super) fn open(keys: &Keys, purpose: &[u8], text: &str) -> Option<Said> {
     };
     let (id, _) = after_version.split_first_chunk()?;
     let key = keys.find(u32::from_be_bytes(*id))?;
-    let expected = mac(key, purpose, signed);
-    if !reveal(expected.ct_eq(signature)) {
+    if !reveal(mac(key, purpose, signed, |expected| {
+        expected.ct_eq(signature)
+    })) {
         return None;
     }
     let end = signed.len();
     Some(Said { bytes, at: 5, end })
 }
 
-fn mac(key: &Key, purpose: &[u8], signed: &[u8]) -> Zeroizing<[u8; 32]> {
-    keyed_hash(key.expose(), purpose, &[signed])
+fn mac<T>(key: &Key, purpose: &[u8], signed: &[u8], read: impl FnOnce(&[u8; 32]) -> T) -> T {
+    keyed_hash(key.expose(), purpose, &[signed], read)
 }
 
 /// Returns the letters for these bytes, in a buffer that never grew.
