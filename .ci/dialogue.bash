@@ -11,12 +11,6 @@ if ! command -v oathtool >/dev/null; then
   exit 2
 fi
 
-# Builds an example, with the options that it needs, and prints its path.
-build() {
-  cargo build --quiet --example "$@" --message-format json-render-diagnostics |
-    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
-}
-
 start() {
   coproc app { exec "$@" 2>&1; }
   app_pid=$app_PID
