@@ -1464,8 +1464,21 @@ impl<O: Operation> Request<O> {
     ///   time](crate::Policy::swap_attempts).
     /// - [`Error::Store`]: the store failed. Nothing was accepted; a code may be spent, or a guess
     ///   counted.
-    pub async fn run<S: Store + ?Sized>(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an async function has each argument twice: where it was handed \
+                  over, a code would lie without ever being wiped"
+    )]
+    pub fn run<S: Store + ?Sized>(
         self,
+        store: &S,
+        subject: &str,
+    ) -> impl Future<Output = Result<O::Output, Error<S::Error>>> {
+        async move { self.run_where_it_lies(store, subject).await }
+    }
+
+    pub(crate) async fn run_where_it_lies<S: Store + ?Sized>(
+        &self,
         store: &S,
         subject: &str,
     ) -> Result<O::Output, Error<S::Error>> {
@@ -1497,6 +1510,14 @@ impl<O: Operation> Request<O> {
     /// Returns the errors of [`run`](Self::run), under the same conditions.
     pub fn run_blocking<S: BlockingStore + ?Sized>(
         self,
+        store: &S,
+        subject: &str,
+    ) -> Result<O::Output, Error<S::Error>> {
+        self.run_blocking_where_it_lies(store, subject)
+    }
+
+    pub(crate) fn run_blocking_where_it_lies<S: BlockingStore + ?Sized>(
+        &self,
         store: &S,
         subject: &str,
     ) -> Result<O::Output, Error<S::Error>> {

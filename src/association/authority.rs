@@ -51,8 +51,8 @@ pub struct Grant {
 /// Reads the id of a login; an empty one counts as none in this form, too.
 #[cfg(feature = "serde")]
 fn read_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<LoginId>, D::Error> {
-    let id = <Option<LoginId> as serde::Deserialize>::deserialize(deserializer)?;
-    Ok(id.filter(|id| !id.0.is_empty()))
+    let id = <Option<alloc::string::String> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(id.and_then(LoginId::new))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,7 +135,7 @@ impl Grant {
     /// is none.
     #[must_use]
     pub fn with_id(mut self, id: &str) -> Self {
-        self.id = (!id.is_empty()).then(|| LoginId(id.into()));
+        self.id = LoginId::new(id);
         self
     }
 
@@ -160,7 +160,7 @@ impl Grant {
     /// Returns the id of the login; `None` where [`with_id`](Self::with_id) gave none.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.id.as_ref().map(|id| &*id.0)
+        self.id.as_ref().map(LoginId::expose)
     }
 
     pub(super) fn login_id(&self) -> Option<LoginId> {
@@ -168,10 +168,13 @@ impl Grant {
     }
 
     /// Returns the grant in a stable form, to be kept with the login. It is not signed: keep it
-    /// where only your application writes.
+    /// where only your application writes. The bytes hold the id of the login: wiping them is left
+    /// to the caller.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 + self.subject.len());
+        let id = self.id().unwrap_or_default().as_bytes();
+        // Never grown: what a vector outgrows is freed without being wiped.
+        let mut bytes = Vec::with_capacity(64 + id.len() + self.subject.len());
         bytes.push(FORMAT);
         bytes.extend_from_slice(&self.first_factor.as_secs().to_be_bytes());
         match self.second_factor {
@@ -187,7 +190,6 @@ impl Grant {
                 bytes.extend_from_slice(&proof);
             }
         }
-        let id = self.id().unwrap_or_default().as_bytes();
         let length = u32::try_from(id.len()).unwrap_or(u32::MAX);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(id);

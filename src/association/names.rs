@@ -1,9 +1,12 @@
 //! Holds the names that all floors use: the context of a flow, a token, the nonce of a challenge
 //! session.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
+
+use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
 
@@ -170,7 +173,7 @@ impl serde::Serialize for TokenId {
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for TokenId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = alloc::string::String::deserialize(deserializer)?;
+        let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -178,11 +181,28 @@ impl<'de> serde::Deserialize<'de> for TokenId {
 /// Holds the name that a user gave to a token.
 pub(crate) type TokenName = Arc<str>;
 
-/// Holds the id of a login. It may be a credential, so `Debug` does not print it.
+/// Holds the id of a login. It may be a credential, so `Debug` does not print it, and it is wiped.
 #[derive(Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
-pub(crate) struct LoginId(pub(crate) Arc<str>);
+pub(crate) struct LoginId(Arc<Zeroizing<String>>);
+
+impl LoginId {
+    /// Keeps this id; `None` where it is empty.
+    pub(crate) fn new(id: impl Into<String>) -> Option<Self> {
+        let id = Zeroizing::new(id.into());
+        (!id.is_empty()).then(|| Self(Arc::new(id)))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for LoginId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
 
 impl fmt::Debug for LoginId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

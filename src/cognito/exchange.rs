@@ -58,12 +58,12 @@ enum AnyRequest {
 /// refusal is called.
 macro_rules! run {
     ($exchange:ident, |$request:ident| $run:expr) => {
-        match $exchange.request {
+        match &$exchange.request {
             AnyRequest::Associate($request) => {
                 told($run, During::Associate, |given| reply::issued(&given))
             }
             AnyRequest::Verify($request, during) => {
-                told($run, during, |given| reply::enrolled(&given))
+                told($run, *during, |given| reply::enrolled(&given))
             }
             AnyRequest::Respond($request, used) => {
                 used.named(told($run, During::SignIn, Reply::Authenticated))
@@ -88,10 +88,10 @@ macro_rules! run {
                 told($run, During::Prefer, |_| reply::unchanged())
             }
             AnyRequest::SignIn($request, user_name) => told($run, During::SignIn, |challenge| {
-                reply::challenged(challenge, &user_name)
+                reply::challenged(challenge, user_name)
             }),
             // One answer, whatever the session was for.
-            AnyRequest::Unopened(error) => Err(Refusal::of(error.into(), During::SignIn)),
+            AnyRequest::Unopened(error) => Err(Refusal::of((*error).into(), During::SignIn)),
         }
     };
 }
@@ -102,9 +102,25 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal`], the answer no or a failure. Nothing was accepted.
-    pub async fn run<S: Store + ?Sized>(self, store: &S) -> Result<Reply, Refusal<S::Error>> {
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "as of `Request::run`: a code lies in one place, and is wiped there"
+    )]
+    pub fn run<S: Store + ?Sized>(
+        self,
+        store: &S,
+    ) -> impl Future<Output = Result<Reply, Refusal<S::Error>>> {
+        async move { self.run_where_it_lies(store).await }
+    }
+
+    async fn run_where_it_lies<S: Store + ?Sized>(
+        &self,
+        store: &S,
+    ) -> Result<Reply, Refusal<S::Error>> {
         let subject = self.subject.as_str();
-        run!(self, |request| request.run(store, subject).await)
+        run!(self, |request| request
+            .run_where_it_lies(store, subject)
+            .await)
     }
 
     /// Does what [`run`](Self::run) does, without an executor.
@@ -117,7 +133,8 @@ impl Exchange {
         store: &S,
     ) -> Result<Reply, Refusal<S::Error>> {
         let subject = self.subject.as_str();
-        run!(self, |request| request.run_blocking(store, subject))
+        run!(self, |request| request
+            .run_blocking_where_it_lies(store, subject))
     }
 
     /// Goes on with `InitiateAuth` or `AdminInitiateAuth`, once the password was right: gives a

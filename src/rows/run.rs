@@ -11,6 +11,7 @@ use super::blocking::{Ready, finish};
 use super::{Refusal, Report, Verdict};
 use crate::association::Operation;
 use crate::mfa::Request;
+use crate::scrub;
 use crate::store::{BlockingStore, Snapshot, Store};
 
 /// Defines what is done with each row: [`Sealing`](super::Sealing) or
@@ -236,15 +237,18 @@ impl<W: Work> Rows<W> {
                 Ok(found) => found,
                 Err(error) => return Verdict::Store(error),
             };
-            if let Some(why) = self.work.unchanged(subject, found.as_ref()) {
-                return Verdict::Unchanged(why);
-            }
-            if self.is_dry {
+            let unchanged = self.work.unchanged(subject, found.as_ref());
+            if self.is_dry && unchanged.is_none() {
                 let decision = request.decide(subject, found);
                 let answer = decision.map(|decision| Verdict::of(decision.untold(), changed));
                 answer.unwrap_or_else(|fault| Verdict::Refused(fault.into()))
             } else {
-                Verdict::of(request.run(store, subject).await, changed)
+                // `decide` wipes the row that it is given, and is not given this one.
+                drop(found.map(|row| scrub::Bytes::from(row.record)));
+                match unchanged {
+                    Some(why) => return Verdict::Unchanged(why),
+                    None => Verdict::of(request.run(store, subject).await, changed),
+                }
             }
         } else {
             Verdict::of(request.run(store, subject).await, changed)

@@ -23,8 +23,9 @@ use super::{KeyUri, Secret, Totp, UriError};
 pub struct LegacyKeyUri {
     secret: Secret,
     totp: Totp,
-    label: String,
-    issuer: Option<String>,
+    // A URI that was put together wrongly may have its secret in either.
+    label: Zeroizing<String>,
+    issuer: Option<Zeroizing<String>>,
 }
 
 impl KeyUri {
@@ -83,7 +84,7 @@ impl KeyUri {
                 parameters.read(&name, &value, Secret::from_base32_legacy)?;
                 seen.push(name);
             } else if *name == "issuer" && issuer.is_none() {
-                issuer = present(&value).map(ToOwned::to_owned);
+                issuer = present(&value).map(|issuer| Zeroizing::new(issuer.to_owned()));
             }
             after_hash |= parameter.contains('#');
         }
@@ -92,7 +93,7 @@ impl KeyUri {
         Ok(LegacyKeyUri {
             secret,
             totp,
-            label: label.trim().to_owned(),
+            label: Zeroizing::new(label.trim().to_owned()),
             issuer,
         })
     }
@@ -116,7 +117,7 @@ impl LegacyKeyUri {
     /// The text is untrusted and of any length.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        present(&self.label).or(self.issuer.as_deref())
+        present(&self.label).or(self.said_issuer())
     }
 
     /// Returns the service, if the URI names one: by the parameter, as current apps read it, else
@@ -126,7 +127,7 @@ impl LegacyKeyUri {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         let prefix = || self.label.split_once(':').map(|(prefix, _)| prefix);
-        self.issuer.as_deref().or_else(|| present(prefix()?))
+        self.said_issuer().or_else(|| present(prefix()?))
     }
 
     /// Returns the user's name at the service, if the URI names one: what stands in the label after
@@ -135,12 +136,16 @@ impl LegacyKeyUri {
     /// The text is untrusted and of any length.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
-        let issuer = self.issuer.as_deref();
-        let after_issuer = issuer
+        let after_issuer = self
+            .said_issuer()
             .and_then(|issuer| self.label.strip_prefix(issuer))
             .and_then(|rest| rest.strip_prefix(':'));
         let after_colon = || self.label.split_once(':').map(|(_, account)| account);
         present(after_issuer.or_else(after_colon).unwrap_or(&self.label))
+    }
+
+    fn said_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref().map(String::as_str)
     }
 }
 

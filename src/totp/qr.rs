@@ -34,8 +34,9 @@ const MAX_RUN_BYTES: usize = 20;
 /// ```
 #[derive(Clone)]
 pub struct QrCode {
-    /// Holds the rows, from the top, each from the left, without the quiet zone.
-    dark: Zeroizing<Vec<bool>>,
+    /// Holds the rows, from the top, each from the left, without the quiet zone: eight modules a
+    /// byte, the first in the lowest bit.
+    dark: Zeroizing<Vec<u8>>,
     size: usize,
 }
 
@@ -65,14 +66,13 @@ impl KeyUri {
         )
         .map_err(|_| UriError::TooLong)?;
         let side = 0..encoded.size();
-        let mut dark = Zeroizing::new(Vec::with_capacity(side.len() * side.len()));
-        for y in side.clone() {
-            dark.extend(side.clone().map(|x| encoded.get_module(x, y)));
+        let size = side.len();
+        let mut dark = Zeroizing::new(vec![0; (size * size).div_ceil(8)]);
+        let places = side.clone().flat_map(|y| side.clone().map(move |x| (x, y)));
+        for (at, (x, y)) in places.enumerate() {
+            dark[at / 8] |= u8::from(encoded.get_module(x, y)) << (at % 8);
         }
-        Ok(QrCode {
-            dark,
-            size: side.len(),
-        })
+        Ok(QrCode { dark, size })
     }
 }
 
@@ -134,7 +134,11 @@ impl QrCode {
     /// Returns whether the module is dark, counted from the corner of the quiet zone.
     fn is_dark(&self, x: usize, y: usize) -> bool {
         let inside = |at: usize| at.checked_sub(QUIET_ZONE).filter(|at| *at < self.size);
-        matches!((inside(x), inside(y)), (Some(x), Some(y)) if self.dark[y * self.size + x])
+        let (Some(x), Some(y)) = (inside(x), inside(y)) else {
+            return false;
+        };
+        let at = y * self.size + x;
+        self.dark[at / 8] >> (at % 8) & 1 == 1
     }
 
     /// Gives every run of dark modules in a row: its column, its row and its width.
@@ -185,7 +189,7 @@ mod tests {
                 blocks.capacity(),
                 code.side().div_ceil(2) * (3 * code.side() + 1)
             );
-            assert_eq!(code.dark.capacity(), code.size * code.size);
+            assert_eq!(code.dark.capacity(), (code.size * code.size).div_ceil(8));
         }
     }
 
@@ -220,7 +224,8 @@ mod tests {
     fn both_pictures_show_the_same_modules() {
         let code = code("alice").unwrap();
         let dark: usize = code.runs().map(|(_, _, width)| width).sum();
-        assert_eq!(dark, code.dark.iter().filter(|dark| **dark).count());
+        let held: u32 = code.dark.iter().map(|dark| dark.count_ones()).sum();
+        assert_eq!(u32::try_from(dark), Ok(held));
         let light = |shown| match shown {
             '█' => 2,
             '▀' | '▄' => 1,

@@ -142,7 +142,7 @@ impl Evidence {
     /// Returns the id of the login, where a grant with one stood behind it.
     #[must_use]
     pub fn login_id(&self) -> Option<&str> {
-        self.0.login_id.as_ref().map(|id| &*id.0)
+        self.0.login_id.as_ref().map(LoginId::expose)
     }
 
     /// Returns the authentication method references of [RFC

@@ -14,6 +14,7 @@ use softtoken::association::{
 };
 use softtoken::cognito::{AuthenticationResult, Call, Exchange, Reply, Response, Scope};
 use softtoken::record::{Keyring, Place, Seal};
+use softtoken::rows::{OldRow, OldToken, Rows};
 use softtoken::store::{BlockingStore, Snapshot, Store, Swap, Write};
 use softtoken::totp::{Algorithm, Digits, KeyUri, Secret, Totp, Verifier, Window};
 use softtoken::{
@@ -72,7 +73,10 @@ pub fn all() -> Vec<Act> {
         act("verifier, made deep", verifier_made_deep),
         act("verifier of a long key, made deep", long_verifier_made_deep),
         act("key URIs", key_uris),
+        act("QR codes", qr_codes),
+        act("QR code, drawn deep", qr_code_drawn_deep),
         act("keys", keys),
+        act("grants", grants),
         act("seal", seal),
         act("enrolment", enrolment),
         act("enrolment, in a flow", enrolment_in_a_flow),
@@ -87,6 +91,9 @@ pub fn all() -> Vec<Act> {
         act("management", management),
         act("sealed rows", sealed_rows),
         act("rows that do not open", rows_that_do_not_open),
+        act("rows, moved in", rows_moved_in),
+        act("rows, moved in and dropped", rows_moved_in_and_dropped),
+        act("rows, resealed", rows_resealed),
         act("memory store", memory_store),
         act("a store that fails", a_store_that_fails),
         act("a lost race", a_lost_race),
@@ -236,10 +243,69 @@ fn key_uris(stage: &Stage) {
     ]);
     let legacy = KeyUri::parse_legacy(&legacy).expect("the key is clear");
     drop(legacy.clone());
+    // Put together wrongly: the key stands where names do.
+    let among_names = joined(&[
+        "otpauth://totp/",
+        &base32,
+        "?issuer=",
+        &base32,
+        "&secret=",
+        &base32,
+    ]);
+    assert!(KeyUri::parse_legacy(&among_names).is_ok());
     assert!(KeyUri::new(Some(":"), "alice", &secret, totp).is_err());
 }
 
+fn qr_codes(stage: &Stage) {
+    let (secret, totp) = (stage.secret(), stage.totp());
+    let uri = KeyUri::new(None, "a", &secret, totp).expect("a name");
+    let code = uri.qr_code().expect("it is short");
+    stage.note_qr_code(&uri.expose(), &code.expose_svg(), &code.expose_blocks());
+    drop(code.clone());
+    // Of several blocks, interleaved; and none at all.
+    let name = "a".repeat(1_000);
+    let long = KeyUri::new(Some("Example"), &name, &secret, totp).expect("names");
+    let code = long.qr_code().expect("it is short enough");
+    stage.note_picture(&code.expose_svg(), &code.expose_blocks());
+    let longest = KeyUri::new(None, &name.repeat(3), &secret, totp).expect("a name");
+    assert!(longest.qr_code().is_err());
+}
+
+fn qr_code_drawn_deep(stage: &Stage) {
+    let uri = KeyUri::new(None, "a", &stage.secret(), stage.totp()).expect("a name");
+    if stage.is_rehearsal() {
+        let code = uri.qr_code().expect("it is short");
+        stage.note_qr_code(&uri.expose(), &code.expose_svg(), &code.expose_blocks());
+    }
+    drop(deep(|| uri.qr_code()));
+}
+
 // Keys.
+
+/// The id of a login may be what its cookie holds.
+fn grants(stage: &Stage) {
+    let (store, mfa) = (MemoryStore::new(), stage.mfa(stage.policy()));
+    let text = stage.secret().expose_base32();
+    let id = joined(&[text.as_str(); 5]);
+    let grant = Grant::first_factor(SUBJECT, stage.now()).with_id(&id);
+    let bytes = Zeroizing::new(grant.to_bytes());
+    assert!(Grant::from_bytes(&bytes, SUBJECT).as_ref() == Ok(&grant));
+    assert!(Grant::from_bytes(&bytes, "bob").is_err());
+    let mut json = Zeroizing::new(Vec::with_capacity(1_000));
+    serde_json::to_writer(&mut *json, &grant).expect("JSON");
+    let read: Grant = serde_json::from_slice(&json).expect("a grant");
+    let issued = run(mfa.associate(&read), &store).expect("nothing is in force");
+    let code = stage.code(issued.secret(), 0);
+    let verified = run(mfa.verify(&grant, code), &store).expect("the code is right");
+    assert!(verified.evidence().login_id() == Some(&*id));
+    let proven = Grant::from(verified.evidence());
+    drop(verified);
+    stage.later(60);
+    let code = stage.code(issued.secret(), 0);
+    let evidence = run(mfa.step_up(&proven, code), &store).expect("the code is right");
+    drop((evidence.clone(), grant.with_id("other")));
+    drop(mfa.step_up(&proven, stage.code(issued.secret(), 9)));
+}
 
 fn keys(stage: &Stage) {
     let drawn = || {
@@ -686,6 +752,138 @@ fn rows_that_do_not_open(stage: &Stage) {
     assert!(sealed.status().run_blocking(&whole, SUBJECT).is_err());
 }
 
+/// A secret in hexadecimal.
+fn hexadecimal(stage: &Stage, secret: &Secret) -> Zeroizing<String> {
+    let digits = b"0123456789abcdef";
+    let mut text = Zeroizing::new(String::with_capacity(2 * secret.expose().len()));
+    for byte in secret.expose() {
+        text.push(digits[usize::from(byte >> 4)].into());
+        text.push(digits[usize::from(byte & 15)].into());
+    }
+    stage.note("secret, hexadecimal", text.as_bytes());
+    text
+}
+
+/// The same secret in every way that a column has it: read, and refused.
+fn old_rows(stage: &Stage, secret: &Secret) -> Vec<OldRow> {
+    let base32 = secret.expose_base32();
+    let hexadecimal = hexadecimal(stage, secret);
+    let uri = joined(&["otpauth://totp/alice?secret=", &base32]);
+    let too_many = Zeroizing::new(secret.expose().repeat(9));
+    let tokens = [
+        OldToken::bytes(secret.expose()),
+        OldToken::base32(base32.as_str()),
+        OldToken::legacy_base32(joined(&[&base32, "B"]).as_str()).pending(),
+        OldToken::hexadecimal(hexadecimal.as_str()).named("fob"),
+        OldToken::key_uri(uri.as_str()).named("phone"),
+        OldToken::bytes(too_many.as_slice()),
+        OldToken::base32(joined(&[&base32, "!"]).as_str()),
+        OldToken::legacy_base32(joined(&[&base32, "1"]).as_str()),
+        OldToken::hexadecimal(joined(&[&hexadecimal, "0"]).as_str()),
+        OldToken::key_uri(joined(&[&uri, "&digits=9"]).as_str()),
+        OldToken::key_uri(uri.as_str()).digits(8),
+        OldToken::bytes(secret.expose()).drift(1_000),
+    ];
+    let rows = (b'a'..).zip(tokens);
+    let rows = rows.map(|(name, token)| OldRow::new(char::from(name)).token(token));
+    let twice = OldRow::new("z").token(OldToken::bytes(secret.expose()));
+    rows.chain([twice.clone(), twice]).collect()
+}
+
+/// All rows on one page.
+fn page<R>(after: Option<&str>, rows: impl FnOnce() -> Vec<R>) -> Result<Vec<R>, Failed> {
+    Ok(if after.is_none() { rows() } else { Vec::new() })
+}
+
+fn rows_moved_in(stage: &Stage) {
+    let (store, mfa) = (MemoryStore::new(), stage.mfa(stage.policy()));
+    let secret = stage.secret();
+    let rows = old_rows(stage, &secret);
+    drop((rows.clone(), Rows::move_in(&mfa, &administrator())));
+    let move_in = Rows::move_in(&mfa, &administrator());
+    let pages = |after: Option<&str>| page(after, || rows.clone());
+    // What would be, what is, and once more, where all is there.
+    let report = move_in
+        .clone()
+        .dry_run()
+        .run_blocking(&store, pages, |_, _| {});
+    assert!(report.expect("it never fails").changed() == 6);
+    for changed in [6, 1] {
+        let report = move_in.run_blocking(&store, pages, |_, _| {});
+        assert!(report.expect("it never fails").changed() == changed);
+    }
+    let failing = FailsAt {
+        store: &store,
+        at: 0,
+        asked: 0.into(),
+    };
+    let stopped = move_in
+        .stop_after(1)
+        .run_blocking(&failing, pages, |_, _| {});
+    assert!(stopped.is_err());
+}
+
+fn rows_moved_in_and_dropped(stage: &Stage) {
+    let mfa = stage.mfa(stage.policy());
+    let store = MemoryStore::new();
+    let _ = enrolled(stage, &mfa, &store);
+    let row = store.load_blocking(SUBJECT).expect("it never fails");
+    let silent = Silent(Zeroizing::new(row.expect("a row").record));
+    let secret = stage.secret();
+    let again = |row: OldRow| row.even_if_verified_before();
+    let rows: Vec<_> = old_rows(stage, &secret).into_iter().map(again).collect();
+    let pages =
+        |after: Option<String>| core::future::ready(page(after.as_deref(), || rows.clone()));
+    let mut waker = Task::from_waker(Waker::noop());
+    let move_in = Rows::move_in(&mfa, &administrator()).at_once(20);
+    let empty = Unwritten(Silent(Zeroizing::default()));
+    let mut future = Box::pin(move_in.run(&empty, pages, |_: &str, _: &_| {}));
+    assert!(future.as_mut().poll(&mut waker).is_pending());
+    drop(future);
+    let mut future = Box::pin(move_in.run(&silent, pages, |_: &str, _: &_| {}));
+    assert!(future.as_mut().poll(&mut waker).is_ready());
+    drop(future);
+    let adopting = stage.keyed(stage.policy()).adopting_plain_records();
+    let reseal = Rows::reseal(&adopting).at_once(2);
+    let pages = |after: Option<String>| {
+        let rows = || vec![SUBJECT.to_owned(), "bob".to_owned()];
+        core::future::ready(page(after.as_deref(), rows))
+    };
+    let mut future = Box::pin(reseal.run(&silent, pages, |_: &str, _: &_| {}));
+    assert!(future.as_mut().poll(&mut waker).is_pending());
+    drop(future);
+}
+
+fn rows_resealed(stage: &Stage) {
+    let store = MemoryStore::new();
+    let plain = stage.mfa(stage.policy());
+    let secret = stage.secret();
+    let rows = || vec!["a".to_owned(), "b".to_owned(), "nobody".to_owned()];
+    let pages = |after: Option<&str>| page(after, rows);
+    for subject in ["a", "b"] {
+        let import = plain.import(&administrator(), [token(stage, &secret)]);
+        assert!(import.run_blocking(&store, subject).is_ok());
+    }
+    let mut keyring = Keyring::generate(1, stage).expect("it draws");
+    let sealed = plain.clone().sealed(keyring.clone());
+    let reseal = |mfa: &Mfa| Rows::reseal(mfa).run_blocking(&store, pages, |_, _| {});
+    // In the clear, and refused; adopted, in a dry run and in earnest; current.
+    assert!(reseal(&sealed).expect("it never fails").refused() == 2);
+    let adopting = sealed.clone().adopting_plain_records();
+    let dry = Rows::reseal(&adopting).dry_run();
+    let report = dry.run_blocking(&store, pages, |_, _| {});
+    assert!(report.expect("it never fails").changed() == 2);
+    for changed in [2, 0] {
+        assert!(reseal(&adopting).expect("it never fails").changed() == changed);
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    softtoken::entropy::Entropy::fill(stage, &mut *key).expect("it draws");
+    keyring.rotate(2, &key);
+    let rotated = plain.sealed(keyring);
+    assert!(reseal(&rotated).expect("it never fails").changed() == 2);
+    assert!(reseal(&sealed).expect("it never fails").refused() == 2);
+}
+
 fn memory_store(stage: &Stage) {
     let store = MemoryStore::new();
     let mut expected = None;
@@ -807,6 +1005,21 @@ fn a_lost_race(stage: &Stage) {
     assert!(request.run_blocking(&row, SUBJECT).is_err());
 }
 
+/// Has no row.
+struct Unwritten(Silent);
+
+impl Store for Unwritten {
+    type Error = Infallible;
+
+    async fn load(&self, _: &str) -> Result<Option<Snapshot>, Infallible> {
+        Ok(None)
+    }
+
+    async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
+        self.0.compare_and_swap(write).await
+    }
+}
+
 /// Never answers a swap.
 struct Silent(Zeroizing<Vec<u8>>);
 
@@ -834,11 +1047,16 @@ fn a_dropped_future(stage: &Stage) {
     let silent = Silent(Zeroizing::new(row.record));
     let mfa = mfa.adopting_plain_records();
     let session = challenged(stage, &stage_view(stage, &mfa), &store);
-    let respond = mfa.respond(&session, stage.code(&secret, 0));
+    let code = stage.code(&secret, 0);
+    stage.note_number(&code);
+    let respond = mfa.respond(&session, code.clone());
     let mut waker = Task::from_waker(Waker::noop());
     let mut future = Box::pin(respond.run(&silent, SUBJECT));
     assert!(matches!(future.as_mut().poll(&mut waker), Poll::Pending));
     drop(future);
+    drop(Box::pin(
+        mfa.sign_in_with(Some(code.into())).run(&silent, SUBJECT),
+    ));
     let mut future = pin!(mfa.associate(&administrator()).run(&silent, SUBJECT));
     assert!(matches!(future.as_mut().poll(&mut waker), Poll::Pending));
 }
@@ -968,6 +1186,11 @@ fn cognito_sign_in(stage: &Stage) {
         drop(respond.clone());
         let reply = respond.answer(&mfa, &scope, SUBJECT).run_blocking(&store);
         assert_eq!(reply.is_ok(), offset == 0);
+        stage.note_number(&Code::parse(&code).expect("eight digits"));
+        let silent = Unwritten(Silent(Zeroizing::default()));
+        let mut future = Box::pin(respond.answer(&mfa, &scope, SUBJECT).run(&silent));
+        let _ = future.as_mut().poll(&mut Task::from_waker(Waker::noop()));
+        drop(future);
     }
     drop(signs_in());
     let body = ["{\"AccessToken\":\"a.b.c\"}"];

@@ -137,6 +137,50 @@ impl Stage {
         }
     }
 
+    /// Says that this QR code is a secret: its pictures, and in a code of version 5 with little
+    /// error correction, which has one block, the bytes that it encodes and those that correct them.
+    pub fn note_qr_code(&self, uri: &str, svg: &str, blocks: &str) {
+        if self.notes.is_none() {
+            return;
+        }
+        self.note_picture(svg, blocks);
+        assert!((85..=106).contains(&uri.len()), "a code of version 5-L");
+        let length = u8::try_from(uri.len()).expect("it is short");
+        // By bytes, after four bits for that and eight for how many.
+        let bytes = [&[length], uri.as_bytes(), &[0]].concat();
+        let mut words = vec![0x40 | length >> 4];
+        words.extend(bytes.windows(2).map(|pair| pair[0] << 4 | pair[1] >> 4));
+        self.note("QR code, encoded", &words);
+        words.extend([0xec, 0x11].iter().cycle().take(108 - words.len()));
+        self.note("QR code, error correction", &error_correction(&words));
+    }
+
+    /// Says that these pictures of a QR code are secrets, and so are its modules.
+    pub fn note_picture(&self, svg: &str, blocks: &str) {
+        if self.notes.is_none() {
+            return;
+        }
+        let (_, path) = svg.rsplit_once("d=\"").expect("a path");
+        self.note("QR code, SVG", path.as_bytes());
+        self.note("QR code, blocks", blocks.as_bytes());
+        let lines: Vec<Vec<char>> = blocks.lines().map(|line| line.chars().collect()).collect();
+        let size = lines[0].len() - 8;
+        let mut modules = vec![0_u8; (size * size).div_ceil(8)];
+        for at in 0..size * size {
+            let (x, y) = (at % size + 4, at / size + 4);
+            // What is shown is light.
+            let dark = if y % 2 == 0 { " ▄" } else { " ▀" };
+            modules[at / 8] |= u8::from(dark.contains(lines[y / 2][x])) << (at % 8);
+        }
+        self.note("QR code, modules", &modules);
+    }
+
+    /// Returns whether secrets are noted.
+    #[must_use]
+    pub fn is_rehearsal(&self) -> bool {
+        self.notes.is_some()
+    }
+
     /// The time moves on.
     pub fn later(&self, seconds: u64) {
         self.seconds.fetch_add(seconds, Ordering::Relaxed);
@@ -246,6 +290,33 @@ pub fn deep<T>(call: impl FnOnce() -> T) -> T {
     let above = [0_u8; 1 << 14];
     core::hint::black_box(&above);
     call()
+}
+
+/// Returns the 26 bytes that correct those of a block: the remainder of a division by the product
+/// of x - 2^i.
+fn error_correction(block: &[u8]) -> Vec<u8> {
+    fn times(a: u8, b: u8) -> u8 {
+        (0..8).rev().fold(0, |product: u8, bit| {
+            let doubled = product << 1 ^ if product > 0x7f { 0x1d } else { 0 };
+            doubled ^ if b >> bit & 1 == 1 { a } else { 0 }
+        })
+    }
+    let (mut divisor, mut root) = (vec![1_u8], 1);
+    for _ in 0..26 {
+        divisor.push(0);
+        for at in (1..divisor.len()).rev() {
+            divisor[at] ^= times(divisor[at - 1], root);
+        }
+        root = times(root, 2);
+    }
+    let mut rest = [block, &[0; 26]].concat();
+    for at in 0..block.len() {
+        let factor = rest[at];
+        for (place, by) in divisor.iter().enumerate() {
+            rest[at + place] ^= times(*by, factor);
+        }
+    }
+    rest.split_off(block.len())
 }
 
 fn mix(number: u64) -> u64 {
