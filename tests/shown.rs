@@ -200,6 +200,8 @@ fn what_is_issued_and_read_shows_no_secret() {
     walk.show("KeyUri", &uri);
     walk.show("KeyUri, read", &read);
     walk.show("LegacyKeyUri", &legacy);
+    #[cfg(feature = "qr")]
+    walk.show("QrCode", &uri.qr_code().unwrap());
     walk.show("Verifier", &Verifier::new(issued.secret(), issued.totp()));
     walk.show("Code", &code);
     walk.show("Record", &kept);
@@ -417,6 +419,53 @@ fn every_event_of_a_life_shows_nothing_that_was_typed_or_drawn() {
         held.walk.shown.push(("Event", squeezed(&event)));
     }
     assert!(held.world.store.load_blocking("alice").unwrap().is_some());
+    held.walk.end();
+}
+
+#[test]
+fn every_row_of_another_system_and_every_run_over_rows_shows_no_key() {
+    use core::convert::Infallible;
+    use softtoken::rows::{OldRow, OldToken, Rows};
+
+    let mut held = Held::new();
+    let secret = Secret::from_bytes(&[0xb4; 20]).unwrap();
+    held.walk.hide_secret(&secret);
+    let (base32, hexadecimal) = (secret.expose_base32(), "b4".repeat(20));
+    let refused = format!("{}!", *base32);
+    let uri = format!("otpauth://totp/alice?secret={}", *base32);
+    let rows: Vec<OldRow> = [
+        OldToken::bytes(secret.expose()),
+        OldToken::base32(base32.as_str()),
+        OldToken::legacy_base32(base32.as_str()).named("fob"),
+        OldToken::hexadecimal(hexadecimal).last_step(1),
+        OldToken::key_uri(uri).pending(),
+        OldToken::base32(refused),
+    ]
+    .into_iter()
+    .zip(["user-1", "user-2", "user-3", "user-4", "user-5", "user-6"])
+    .map(|(token, subject)| {
+        held.walk.show("OldToken", &token);
+        OldRow::new(subject).token(token)
+    })
+    .collect();
+    held.walk.show("OldRow", &rows);
+    let move_in = Rows::move_in(&held.mfa, &admin());
+    held.walk.show("Rows<MovingIn>", &move_in);
+    held.walk.show("Rows<Sealing>", &Rows::reseal(&held.mfa));
+    let pages = |after: Option<&str>| {
+        let rest = if after.is_none() {
+            rows.clone()
+        } else {
+            Vec::new()
+        };
+        Ok::<_, Infallible>(rest)
+    };
+    let walk = &mut held.walk;
+    let report = move_in.run_blocking(&held.world.store, pages, |_, verdict| {
+        walk.show("Verdict", verdict);
+    });
+    held.walk.show("Report", &report);
+    assert_eq!(report.unwrap().changed(), 5);
     held.walk.end();
 }
 

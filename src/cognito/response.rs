@@ -128,7 +128,8 @@ fn to_json(body: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
 #[derive(Serialize)]
 pub(super) struct Empty {}
 
-/// Holds the tokens that complete a sign-in, which your application issues.
+/// Holds the tokens that complete a sign-in, which your application issues. Wiping them is left to
+/// the caller; the [`Response`] made of them is wiped.
 ///
 /// ```
 /// use softtoken::cognito::{AuthenticationResult, Response};

@@ -127,7 +127,8 @@ pub use write::Write;
 /// Holds a subject's row, as a store loads it.
 ///
 /// `record` is, to the byte, the [`Write::record`] that was stored. The record may hold a secret in
-/// the clear, so `Debug` prints only its length.
+/// the clear, so `Debug` prints only its length. The crate wipes the record that it was handed; one
+/// that your store keeps, or hands to another caller, is yours to wipe.
 ///
 /// ```
 /// use softtoken::{Revision, store::Snapshot};

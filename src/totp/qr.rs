@@ -65,10 +65,10 @@ impl KeyUri {
             true,
         )
         .map_err(|_| UriError::TooLong)?;
-        let side = 0..encoded.size();
-        let size = side.len();
+        let row = 0..encoded.size();
+        let size = row.len();
         let mut dark = Zeroizing::new(vec![0; (size * size).div_ceil(8)]);
-        let places = side.clone().flat_map(|y| side.clone().map(move |x| (x, y)));
+        let places = row.clone().flat_map(|y| row.clone().map(move |x| (x, y)));
         for (at, (x, y)) in places.enumerate() {
             dark[at / 8] |= u8::from(encoded.get_module(x, y)) << (at % 8);
         }
