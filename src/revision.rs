@@ -36,7 +36,7 @@ impl Revision {
     /// does not write.
     #[must_use]
     pub const fn from_i64(number: i64) -> Option<Self> {
-        if number < 0 {
+        if number.is_negative() {
             return None;
         }
         Self::new(number.unsigned_abs())

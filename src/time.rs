@@ -109,7 +109,11 @@ impl Step {
     #[must_use]
     pub fn steps_since(self, other: Self) -> i64 {
         let distance = i128::from(self.0) - i128::from(other.0);
-        i64::try_from(distance).unwrap_or(if distance < 0 { i64::MIN } else { i64::MAX })
+        i64::try_from(distance).unwrap_or(if distance.is_negative() {
+            i64::MIN
+        } else {
+            i64::MAX
+        })
     }
 }
 
@@ -159,5 +163,34 @@ impl Clock for SystemClock {
             .duration_since(std::time::UNIX_EPOCH)
             .ok()?;
         Some(UnixTime(elapsed.as_secs()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn a_distance_that_no_number_holds_is_the_longest_there_is() {
+        let (first, last) = (Step::new(0), Step::new(u64::MAX));
+        assert_eq!(first.steps_since(last), i64::MIN);
+        assert_eq!(last.steps_since(first), i64::MAX);
+        assert_eq!(first.steps_since(Step::new(7)), -7);
+    }
+
+    #[test]
+    fn a_time_is_shown_in_seconds() {
+        assert_eq!(UnixTime::from_secs(59).to_string(), "59");
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn the_system_clock_tells_the_time_that_the_system_tells() {
+        let told = || UnixTime::from(std::time::SystemTime::now());
+        let earliest = told();
+        let now = SystemClock.now().unwrap_or(UnixTime::from_secs(0));
+        assert!((earliest..=told()).contains(&now));
     }
 }

@@ -427,3 +427,16 @@ fn an_export_is_decided_with_a_write_and_told_with_it() {
     let events = decision.write().expect("a swap comes first").events();
     assert!(events.iter().any(|event| event.name() == "exported"));
 }
+
+/// What was spent of one secret says nothing of another's codes.
+#[test]
+fn an_imported_token_has_no_floor_of_another_tokens() {
+    const OTHER: &str = "MFRGGZDFMZTWQ2LKNNWG23TP";
+    let world = World::standard();
+    import(&world, [proven(SHORT).last_step(earlier(&world))]).unwrap();
+    assert_eq!(sign_in_with(&world, phone(SHORT).code(world.now())), Ok(()));
+    let other = proven(OTHER).last_step(earlier(&world));
+    let replace = world.mfa.import(&admin(), [other]).replacing_everything();
+    replace.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(sign_in_with(&world, phone(OTHER).code(world.now())), Ok(()));
+}

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use softtoken::association::{
-    FactorError, GrantError, ImportError, SessionFlaw, TemporaryCodeError, TokenIdError,
+    FactorError, GrantError, ImportError, Method, SessionFlaw, TemporaryCodeError, TokenIdError,
 };
 use softtoken::entropy::NoEntropy;
 use softtoken::error::{Malformed, OpenError};
@@ -47,6 +47,20 @@ fn every_rejection_has_its_name_for_good() {
         assert_eq!(rejection.name(), name);
         let error = Error::<NoEntropy>::from(rejection);
         assert_eq!(error.name(), name);
+    }
+    are_different(names.map(|(_, name)| name));
+}
+
+#[test]
+fn every_method_has_its_name_for_good() {
+    let names = [
+        (Method::SoftwareToken, "software_token"),
+        (Method::RecoveryCode, "recovery_code"),
+        (Method::TemporaryCode, "temporary_code"),
+        (Method::Vouched, "vouched"),
+    ];
+    for (method, name) in names {
+        assert_eq!(method.name(), name);
     }
     are_different(names.map(|(_, name)| name));
 }

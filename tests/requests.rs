@@ -13,7 +13,7 @@ use softtoken::association::{AttemptKey, EventKind, Events, Operation, Preferenc
 use softtoken::entropy::{Entropy, NoEntropy};
 use softtoken::mfa::{Decision, Request};
 use softtoken::store::{DynStore, Snapshot, Swap, Write};
-use softtoken::totp::Totp;
+use softtoken::totp::{Digits, Totp};
 use softtoken::{
     BlockingStore, Code, Context, Error, Evidence, Factor, Fault, Grant, MemoryStore, Mfa,
     OsEntropy, Policy, RecoveryCode, Rejection, Revision, SignedIn, Store, UnixTime, Vouched,
@@ -440,6 +440,16 @@ fn what_takes_no_session_takes_no_keys() {
     assert!(matches!(signed_in, SignedIn::Proven(_)), "{signed_in:?}");
     let check = keyless.check(&grant, Duration::from_secs(600));
     check.run_blocking(store, "alice").unwrap();
+    let token = keyless
+        .status()
+        .run_blocking(store, "alice")
+        .unwrap()
+        .tokens[0]
+        .id;
+    let rename = keyless.rename(&grant, token, "phone");
+    rename.run_blocking(store, "alice").unwrap();
+    let forget = keyless.forget_browsers(&grant);
+    forget.run_blocking(store, "alice").unwrap();
     let prefer = keyless.prefer(&grant, Preference::Disabled);
     prefer.run_blocking(store, "alice").unwrap();
     let disassociate = keyless.disassociate(&grant);
@@ -533,6 +543,40 @@ fn of_the_rejections_time_alone_mends_only_the_throttle() {
     let wait = Rejection::Throttled { until }.retry_after(now);
     assert_eq!(wait, Some(Duration::from_secs(5)));
     assert_eq!(Rejection::Locked.retry_after(now), None);
+}
+
+#[test]
+fn another_code_or_a_little_patience_mends_what_may_be_retried_and_nothing_else() {
+    let until = UnixTime::from_secs(65);
+    let expected = Digits::try_from(6).unwrap();
+    for rejection in [
+        Rejection::Mismatch,
+        Rejection::Reused,
+        Rejection::CodeLength { expected },
+        Rejection::Throttled { until },
+        Rejection::Locked,
+        Rejection::RecoveryLocked,
+        Rejection::ClockBehind,
+    ] {
+        assert!(rejection.may_retry(), "{rejection:?}");
+    }
+    for rejection in [
+        Rejection::NotAssociated,
+        Rejection::Expired,
+        Rejection::InvalidSession,
+        Rejection::NotAuthorized,
+        Rejection::ReauthenticationRequired,
+        Rejection::SecondFactorRequired,
+        Rejection::MfaRequired,
+        Rejection::SoftwareTokenDisabled,
+        Rejection::AlreadyVerified,
+        Rejection::TooManyTokens,
+        Rejection::NoSuchToken,
+        Rejection::VerifiedBefore,
+        Rejection::LastStepInFuture,
+    ] {
+        assert!(!rejection.may_retry(), "{rejection:?}");
+    }
 }
 
 #[test]
@@ -705,6 +749,7 @@ fn a_decision_commits_in_a_transaction_of_the_applications() {
     let decision = step_up.decide("alice", world.row("alice")).unwrap();
     assert!(!decision.is_rejection());
     let write = decision.write().unwrap();
+    let promised = decision.output().unwrap().clone();
     assert_eq!(write.subject(), "alice");
     assert_eq!(write.expected(), world.row("alice").map(|row| row.revision));
     assert_eq!(write.events().len(), 1);
@@ -712,6 +757,7 @@ fn a_decision_commits_in_a_transaction_of_the_applications() {
     let swapped = world.store.compare_and_swap_blocking(write.clone());
     assert_eq!(swapped, Ok(Swap::Stored));
     let evidence = decision.committed::<Broken>().unwrap();
+    assert_eq!(evidence, promised, "what was promised is given");
     assert_eq!(evidence.subject(), "alice");
     assert!(matches!(world.events()[..], [EventKind::SignedIn { .. }]));
 }
@@ -725,6 +771,7 @@ fn a_refusal_has_a_write_that_counts_it_and_the_time_to_come_back_at() {
         let step_up = world.mfa.step_up(&world.password("alice"), wrong);
         let decision = step_up.decide("alice", world.row("alice")).unwrap();
         assert!(decision.is_rejection());
+        assert_eq!(decision.output(), None, "nothing is promised");
         let write = decision.write().unwrap().clone();
         let swapped = world.store.compare_and_swap_blocking(write);
         assert_eq!(swapped, Ok(Swap::Stored));
@@ -747,6 +794,12 @@ fn what_changes_nothing_writes_nothing_and_has_its_events_all_the_same() {
     assert_eq!(rejected.rejection(), Some(Rejection::Reused));
     let step = Totp::STANDARD.step(world.now());
     assert_eq!(world.events(), [EventKind::ReusedCode { step }]);
+
+    let unlock = world.mfa.unlock(&admin());
+    let decision = unlock.decide("alice", world.row("alice")).unwrap();
+    assert_eq!(decision.write().map(|_| ()), None, "there was no lock");
+    decision.committed::<Broken>().unwrap();
+    assert_eq!(world.events(), [EventKind::Unlocked]);
 }
 
 #[test]

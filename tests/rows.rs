@@ -7,6 +7,7 @@ use core::fmt;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
@@ -63,6 +64,7 @@ struct Faulty<'s> {
     rows: &'s MemoryStore,
     unanswered: HashSet<&'static str>,
     before_swap: Box<dyn Fn(&Write) + Send + Sync + 's>,
+    pauses: AtomicUsize,
 }
 
 impl<'s> Faulty<'s> {
@@ -71,6 +73,7 @@ impl<'s> Faulty<'s> {
             rows,
             unanswered: HashSet::new(),
             before_swap: Box::new(|_| ()),
+            pauses: AtomicUsize::new(0),
         }
     }
 }
@@ -89,6 +92,10 @@ impl BlockingStore for Faulty<'_> {
         (self.before_swap)(&write);
         let swap = self.rows.compare_and_swap_blocking(write);
         swap.map_err(|_| Down)
+    }
+
+    fn pause_blocking(&self, _: Duration) {
+        self.pauses.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -546,8 +553,10 @@ fn without_a_seal_no_row_is_resealed_and_each_is_counted() {
 
 #[cfg(feature = "seal")]
 mod sealed {
-    use softtoken::record;
-    use softtoken::record::Keyring;
+    use softtoken::OsEntropy;
+    use softtoken::entropy::Entropy;
+    use softtoken::record::{self, Keyring, Place, RecordError, Seal, SealError};
+    use zeroize::Zeroizing;
 
     use super::*;
 
@@ -629,6 +638,47 @@ mod sealed {
         let retired = after.sealed(keyring);
         let sign_in = retired.sign_in_with(Some(device.code(world.now()).into()));
         assert!(sign_in.run_blocking(&world.store, "alice").is_ok());
+    }
+
+    /// Knows no more than to seal and to open.
+    struct Mute(Keyring);
+
+    impl Seal for Mute {
+        fn seal(
+            &self,
+            at: Place<'_>,
+            by: &dyn Entropy,
+            plain: &[u8],
+        ) -> Result<Vec<u8>, SealError> {
+            self.0.seal(at, by, plain)
+        }
+
+        fn open(&self, at: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+            self.0.open(at, sealed)
+        }
+    }
+
+    #[test]
+    fn where_a_seal_cannot_tell_its_current_key_every_run_seals_anew() {
+        let (world, plain, keyring, _) = before();
+        let after = plain.sealed(Mute(keyring)).adopting_plain_records();
+        for _ in 0..2 {
+            let report = run(&Rows::reseal(&after), &world.store);
+            assert_eq!((report.count("resealed"), report.count("current")), (5, 0));
+        }
+    }
+
+    #[test]
+    fn what_opens_under_the_current_key_and_is_no_record_is_not_current() {
+        let (world, plain, keyring, _) = before();
+        let revision = world.row("damaged").unwrap().revision.next().unwrap();
+        let no_record = [record::FORMAT, 7, 7];
+        let sealed = keyring.seal(Place::new("damaged", revision), &OsEntropy, &no_record);
+        let row = [&[record::SEALED][..], &sealed.unwrap()].concat();
+        overwrite(&world.store, "damaged", &row);
+        let after = plain.sealed(keyring).adopting_plain_records();
+        let report = run(&Rows::reseal(&after), &world.store);
+        assert_eq!(report.count("record_damaged"), 1, "{report}");
     }
 
     #[test]
@@ -731,6 +781,12 @@ mod sealed {
         assert_eq!(
             (report.count("contended"), report.count("resealed")),
             (1, 4)
+        );
+        let races = usize::try_from(Policy::STANDARD.swap_attempts()).unwrap();
+        assert_eq!(
+            store.pauses.load(Ordering::SeqCst),
+            races - 1,
+            "the store pauses before each attempt but the first"
         );
         drop(store);
         assert_eq!(run(&rows, &world.store).count("resealed"), 1);

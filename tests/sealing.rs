@@ -889,6 +889,7 @@ fn what_is_bound_in_has_every_part_after_its_length() {
         b"\0\0\0\0\0\0\0\x07",
     ];
     assert_eq!(place.associated_data(), parts.concat());
+    assert_eq!((place.label(), place.subject()), (&b"prod"[..], "alice"));
     let unlabelled = Place::new("alice", place.revision());
     let parts = [&parts[..4], &[&[0; 8][..]], &parts[6..]].concat();
     assert_eq!(unlabelled.associated_data(), parts.concat());

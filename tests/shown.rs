@@ -68,6 +68,15 @@ impl Walk {
     #[track_caller]
     fn end(self) {
         for (holder, shown) in &self.shown {
+            // What is held back leaves a name in its place, or a mark.
+            assert!(!shown.is_empty(), "`{{:?}}` of {holder} shows nothing");
+            let fields = shown.replace("(())", "").replace("((),)", "");
+            for empty in ["(,", "()", "[,", ":,", ":}"] {
+                assert!(
+                    !fields.contains(empty),
+                    "`{{:?}}` of {holder} shows an empty field: {shown}"
+                );
+            }
             for (name, secret) in &self.secrets {
                 assert!(!secret.is_empty(), "{name} is not there");
                 assert!(

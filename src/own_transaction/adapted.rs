@@ -1,14 +1,13 @@
 //! Makes an async implementation a blocking one, by the caller's executor.
 
 use alloc::boxed::Box;
-use core::future::poll_fn;
-use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::pin::Pin;
 
 use super::{Answer, BlockingLogins, Login, Logins};
 use crate::association::Operation;
 use crate::error::Error;
 use crate::mfa::Request;
+use crate::store::conformance::dropped_after;
 use crate::store::{BlockingStore, Snapshot, Swap, Write};
 
 pub(super) struct Adapted<'b, L, B> {
@@ -55,23 +54,6 @@ impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> Han
             self.logins.log_in(subject, request, login),
         ))
     }
-}
-
-async fn dropped_after<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 impl<L: Logins, B: Fn(Pin<Box<dyn Future<Output = ()> + Send + '_>>) + Sync> BlockingLogins

@@ -137,6 +137,16 @@ mod tests {
         );
     }
 
+    /// 3 in each of two runs, then waits of 5 s in both, of 10 s in both, and so on.
+    #[test]
+    fn each_run_has_waits_of_its_own() {
+        let guesses = |seconds| Policy::STANDARD.guesses(Duration::from_secs(seconds), 1);
+        assert_eq!(
+            [0, 5, 10, 19, 20, 29, 30, 49, 50, 70].map(guesses),
+            [6, 7, 8, 8, 9, 9, 10, 10, 11, 12]
+        );
+    }
+
     #[test]
     fn every_token_has_windows_of_its_own() {
         let ten = Policy::builder().max_tokens(10).build().unwrap();

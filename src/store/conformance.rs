@@ -41,6 +41,7 @@ use core::pin::Pin;
 
 use super::{BlockingStore, BoxedError, Store};
 use adapted::Adapted;
+pub(crate) use adapted::dropped_after;
 use bench::Bench;
 
 mod adapted;

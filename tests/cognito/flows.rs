@@ -353,6 +353,38 @@ fn who_stops_after_verifying_is_asked_for_a_code_at_the_next_sign_in() {
     assert_eq!(name, "ExpiredCodeException");
 }
 
+/// By these an application checks whose request it is.
+#[test]
+fn a_call_and_a_scope_give_out_what_they_were_made_with() {
+    let body = json!({"AccessToken": "access", "UserCode": "123456"});
+    let Call::AccessToken(call) = parse("VerifySoftwareToken", &body).unwrap().unwrap() else {
+        panic!("it has an access token");
+    };
+    assert_eq!(call.access_token(), "access");
+    let session = "s".repeat(20);
+    let body = json!({"Session": session, "UserCode": "123456"});
+    let Call::Session(call) = parse("VerifySoftwareToken", &body).unwrap().unwrap() else {
+        panic!("it has a session");
+    };
+    assert_eq!(call.session(), session);
+    let body = json!({
+        "UserPoolId": POOL, "Username": "alice",
+        "SoftwareTokenMfaSettings": {"Enabled": false, "PreferredMfa": false},
+    });
+    let call = parse("AdminSetUserMFAPreference", &body).unwrap().unwrap();
+    let Call::Administrator(call) = call else {
+        panic!("it is an administrator's");
+    };
+    assert_eq!((call.user_pool_id(), call.user_name()), (POOL, "alice"));
+
+    let made = scope(CLIENT).with_password_version(7);
+    for scope in [&made, &Scope::of(made.context()).unwrap()] {
+        assert_eq!(scope.user_pool_id(), POOL);
+        assert_eq!(scope.client_id(), CLIENT);
+        assert_eq!(scope.password_version(), 7);
+    }
+}
+
 #[test]
 fn a_session_of_one_pool_is_refused_in_another() {
     let world = world(Requirement::Optional);

@@ -331,3 +331,21 @@ impl Pending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_no_further_ahead_than_clocks_may_be_apart_is_not_lowered() {
+        let at = UnixTime::from_secs;
+        let mut record = Record {
+            grants_from: Some(at(160)),
+            off_from: Some(at(161)),
+            ..Record::default()
+        };
+        record.lower_times(at(160), at(100));
+        assert_eq!(record.grants_from, Some(at(160)));
+        assert_eq!(record.off_from, Some(at(100)));
+    }
+}

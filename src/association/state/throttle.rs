@@ -102,3 +102,24 @@ impl Count {
         self.debt_since = self.debt_since.saturating_add(paid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else guesses beside a recovery code now and then would never be reported.
+    #[test]
+    fn a_recovery_code_pays_off_one_failure_of_those_that_are_suspicious() {
+        let (now, limits) = (UnixTime::from_secs(1_700_000_000), Throttle::STANDARD);
+        let mut count = Count::NONE;
+        for _ in 1..limits.suspicion_limit {
+            count.failed(now, &limits);
+        }
+        count.recovered();
+        assert!(!count.is_suspicious(&limits));
+        count.failed(now, &limits);
+        assert!(!count.is_suspicious(&limits), "one was paid off");
+        count.failed(now, &limits);
+        assert!(count.is_suspicious(&limits), "and no more than one");
+    }
+}

@@ -157,13 +157,13 @@ impl<'o, S: BlockingStore> Bench<'o, S> {
         subject: &str,
         stored: &Snapshot,
     ) -> Result<(), Violation> {
-        for offset in 0..HANDLES {
-            let lost = if offset == 0 {
+        for reader in writer..writer + HANDLES {
+            let lost = if reader == writer {
                 Rule::Durable
             } else {
                 Rule::Shared
             };
-            holds(self.handle(writer + offset), lost, subject, stored)?;
+            holds(self.handle(reader), lost, subject, stored)?;
         }
         Ok(())
     }
