@@ -256,7 +256,7 @@ mod tests {
 
     /// A buffer that grows frees what it held without wiping it.
     #[test]
-    fn a_row_has_room_from_the_start_and_no_more() {
+    fn a_row_has_room_from_the_start_and_so_has_what_opens() {
         let keyring = Keyring::from_bytes(1, &[1; 32]);
         let place = Place::new("alice", Revision::FIRST).labelled(b"production");
         let zeros = |bytes: &mut [u8]| {
@@ -265,12 +265,13 @@ mod tests {
         };
         for length in [0, 1, 100, 1000] {
             let row = keyring.seal(place, &zeros, &[7; 1000][..length]).unwrap();
-            // One byte is put before it.
-            assert_eq!(row.capacity(), row.len() + 1);
+            // One byte is put before it; what is bound in lay where the tag is.
+            let begun = 1 + row.len() - TAG;
+            assert_eq!(row.capacity(), begun + bound_len(place));
+            let plain = keyring.open(place, &row).unwrap();
+            assert_eq!(plain.capacity(), length + bound_len(place));
         }
-        for more in [&b""[..], b"more than that"] {
-            let bound = place.associated_data_and(more);
-            assert_eq!(bound.capacity(), bound.len());
-        }
+        let bound = place.associated_data();
+        assert_eq!(bound.capacity(), bound.len());
     }
 }
