@@ -41,8 +41,17 @@ enum Flaw {
     CommitUnchecked,
     /// A second error has rolled the transaction back, and the commit says nothing of it.
     AbortedUnseen,
-    /// The decision is of a row that was read before, and is written without its condition.
-    Blind,
+    /// The decision to accept is of a row that was read before, and is written without its
+    /// condition.
+    BlindLogin,
+    /// The decision to reject is.
+    BlindGuess,
+    /// The row of every login after a user's first is forgotten.
+    NoRowAgain,
+    /// The row of a login that lost its race is committed.
+    RowOfOvertaken,
+    /// No login is answered.
+    NoAnswer,
     /// A transaction that is left stays open.
     OpenWhereLeft,
     /// A transaction whose owner panics stays open.
@@ -175,9 +184,14 @@ impl Database {
         stale: Option<Snapshot>,
     ) -> Result<Attempt<O::Output>, Error<Failed>> {
         let found = match self.flaw {
-            Flaw::Blind => stale,
+            Flaw::BlindLogin | Flaw::BlindGuess | Flaw::RowOfOvertaken => stale,
             _ => transaction.tables.records.get(subject).cloned(),
         };
+        if self.flaw == Flaw::NoAnswer {
+            return Err(Error::Store(Failed("no answer")));
+        }
+        // Another handle's was the first write, of the enrolment.
+        let is_first = found.as_ref().is_some_and(|row| row.revision.get() == 1);
         let decision = request.decide(subject, found)?;
         if self.flaw == Flaw::RowBefore {
             transaction.tables.logins.insert(login.row().into());
@@ -189,10 +203,14 @@ impl Database {
                     transaction.tables = self.committed().clone();
                     swap
                 }
-                Flaw::Blind => transaction.tables.swap(write, true),
+                Flaw::BlindLogin => transaction.tables.swap(write, !decision.is_rejection()),
+                Flaw::BlindGuess => transaction.tables.swap(write, decision.is_rejection()),
                 _ => transaction.tables.swap(write, false),
             };
             if swap == Swap::Conflict {
+                if self.flaw == Flaw::RowOfOvertaken {
+                    self.committed().logins.insert(login.row().into());
+                }
                 return Ok(Attempt::Overtaken);
             }
         }
@@ -202,7 +220,7 @@ impl Database {
         if self.flaw == Flaw::RowOutside {
             self.committed().logins.insert(login.row().into());
         }
-        if self.flaw != Flaw::NoRow {
+        if self.flaw != Flaw::NoRow && (self.flaw != Flaw::NoRowAgain || is_first) {
             transaction.tables.logins.insert(login.row().into());
         }
         match login.ending() {
@@ -454,6 +472,7 @@ fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
     refused_for(Rule::Neither, checked(Flaw::RowOutside));
     refused_for(Rule::Neither, checked(Flaw::RecordOutside));
     refused_for(Rule::Both, checked(Flaw::NoRow));
+    refused_for(Rule::Both, checked(Flaw::NoRowAgain));
 }
 
 #[test]
@@ -470,7 +489,57 @@ fn an_answer_before_the_commit_is_refused() {
 
 #[test]
 fn a_decision_that_is_not_made_anew_is_refused() {
-    refused_for(Rule::DecidedAnew, checked(Flaw::Blind));
+    refused_for(Rule::DecidedAnew, checked(Flaw::BlindLogin));
+    refused_for(Rule::DecidedAnew, checked(Flaw::BlindGuess));
+    refused_for(Rule::Neither, checked(Flaw::RowOfOvertaken));
+}
+
+#[test]
+fn the_standard_suite_refuses_what_is_wrong_as_well() {
+    let database = Database::new(Flaw::NoRow);
+    refused_for(Rule::Both, own_transaction::check_blocking(|| &database));
+}
+
+#[test]
+fn a_violation_says_which_rule_after_what_and_what_was_seen() {
+    let said = checked(Flaw::RowOutside).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "a login that was not committed has neither row; \
+         but after Leave its record is not there, and its row is there"
+    );
+    let violation = checked(Flaw::NoAnswer).unwrap_err();
+    assert_eq!(violation.rule(), Rule::Answers, "{violation}");
+    assert!(violation.source().is_some(), "it has the driver's error");
+}
+
+/// What was left of one run is nothing to the next.
+#[test]
+fn a_database_that_was_checked_before_passes_again() -> Result<(), Violation> {
+    let database = Database::new(Flaw::None);
+    Suite::new().rounds(1).check_blocking(|| &database)?;
+    Suite::new().rounds(1).check_blocking(|| &database)
+}
+
+#[test]
+fn more_rounds_and_more_who_hang_up_are_more_users_and_logins() -> Result<(), Violation> {
+    let users = |rounds| -> Result<usize, Violation> {
+        let database = Database::new(Flaw::None);
+        let suite = Suite::new().rounds(rounds);
+        suite.check_blocking(|| &database)?;
+        Ok(database.committed().records.len())
+    };
+    assert_eq!(users(30)? - users(10)?, 40, "two users a round");
+
+    let logins = |hang_ups| -> Result<usize, Violation> {
+        let database = Awaited(Database::new(Flaw::None));
+        let suite = Suite::new().rounds(1).hang_ups(hang_ups);
+        suite.check(|| &database, |future| pollster::block_on(future))?;
+        Ok(database.0.committed().logins.len())
+    };
+    // Of each that hang up at every point in turn, the last ones have been answered.
+    assert!(logins(512)? > logins(0)?);
+    Ok(())
 }
 
 #[test]
