@@ -130,3 +130,15 @@ impl Said {
         Some((Context::new(context).ok()?, subject.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five bits a letter: what is longer would be read by nobody.
+    #[test]
+    fn a_payload_has_room_from_the_start_for_the_longest_text_that_is_read() {
+        let payload = Payload::new(&Keys::from_bytes(1, &[1; 32]));
+        assert_eq!(payload.0.capacity(), 625);
+    }
+}

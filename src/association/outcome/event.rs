@@ -431,3 +431,34 @@ impl<'a> IntoIterator for &'a Events {
         self.iter()
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+#[allow(clippy::unwrap_used, reason = "a failing step fails the test")]
+mod tests {
+    use serde_json::{Value, json, to_value};
+
+    use super::*;
+    use crate::totp::Digits;
+
+    #[test]
+    fn a_rejection_has_what_it_says_beside_its_name_and_nothing_else() {
+        let written = |rejection| -> Value {
+            let flaw = None;
+            to_value(EventKind::Refused { rejection, flaw }).unwrap()
+        };
+        let until = UnixTime::from_secs(65);
+        assert_eq!(
+            written(Rejection::Throttled { until }),
+            json!({"name": "refused", "rejection": "throttled", "until": 65, "flaw": null})
+        );
+        let expected = Digits::try_from(8).unwrap();
+        assert_eq!(
+            written(Rejection::CodeLength { expected }),
+            json!({"name": "refused", "rejection": "code_length", "expected": 8, "flaw": null})
+        );
+        assert_eq!(
+            written(Rejection::Locked),
+            json!({"name": "refused", "rejection": "locked", "flaw": null})
+        );
+    }
+}
