@@ -537,6 +537,10 @@ fn an_old_token_shows_nothing_of_its_key() {
     for key in ["GEZDG", "JBSWY", "3132", "[49", "b\"12"] {
         assert!(!shown.contains(key), "{shown}");
     }
+    assert!(
+        shown.contains("OldToken(..)"),
+        "its name is in its place: {shown}"
+    );
 }
 
 #[test]
