@@ -275,30 +275,3 @@ mod tests {
         assert_eq!(bound.capacity(), bound.len());
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failing step fails the test")]
-mod tests {
-    use super::*;
-    use crate::revision::Revision;
-
-    /// A buffer that grows frees what it held without wiping it.
-    #[test]
-    fn a_row_has_room_from_the_start_and_no_more() {
-        let keyring = Keyring::from_bytes(1, &[1; 32]);
-        let place = Place::new("alice", Revision::FIRST).labelled(b"production");
-        let zeros = |bytes: &mut [u8]| {
-            bytes.fill(0);
-            Ok(())
-        };
-        for length in [0, 1, 100, 1000] {
-            let row = keyring.seal(place, &zeros, &[7; 1000][..length]).unwrap();
-            // One byte is put before it.
-            assert_eq!(row.capacity(), row.len() + 1);
-        }
-        for more in [&b""[..], b"more than that"] {
-            let bound = place.associated_data_and(more);
-            assert_eq!(bound.capacity(), bound.len());
-        }
-    }
-}
