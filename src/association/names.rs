@@ -216,3 +216,23 @@ pub(crate) type Nonce = [u8; 16];
 /// Numbers what is in force: challenge sessions and remembered browsers of another generation are
 /// dead.
 pub(crate) type Generation = u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_of_every_length_is_what_it_was_made_of_and_no_other() {
+        let bytes = [7; Context::MAX_BYTES + 1];
+        for length in 1..=Context::MAX_BYTES {
+            let context = Context::new(&bytes[..length]);
+            assert_eq!(
+                context.as_ref().map(Context::as_bytes),
+                Ok(&bytes[..length])
+            );
+            assert_ne!(context, Context::new(&bytes[1..length]));
+            assert_ne!(context, Ok(Context::NONE));
+        }
+        assert_eq!(Context::new(bytes), Err(ContextError));
+    }
+}
