@@ -261,12 +261,12 @@ impl Growth {
 }
 
 /// Two threads beside one, each with subjects of its own.
-struct Threads(Vec<[[Pace; 2]; 2]>);
+struct Threads(Vec<[[Pace; 2]; 3]>);
 
 impl Threads {
     fn taken(rounds: usize, calls: u64, population: &Population) -> Self {
         let round = |_| {
-            [By::Softtoken, By::Glue]
+            [By::Softtoken, By::Glue, By::Verifier]
                 .map(|by| [1, 2].map(|threads| population.on_threads(by, threads, calls)))
         };
         Self((0..rounds).map(round).collect())
@@ -278,7 +278,11 @@ impl Threads {
 that the threads were at work, which leaves out waiting, for a core that is shared and for a lock alike.",
             self.0.len()
         );
-        let titles = ["softtoken: sign_in_with", "glue of totp-rs 6: one lock"];
+        let titles = [
+            "softtoken: sign_in_with",
+            "glue of totp-rs 6: one lock",
+            "a verifier: what the machine allows",
+        ];
         for (which, title) in titles.iter().enumerate() {
             let rounds = || self.0.iter().map(|round| &round[which]);
             let ratio = |pace: fn(&Pace) -> f64| {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use allocation_counter::measure;
 use softtoken::association::{Events, ImportedToken};
 use softtoken::store::{BlockingStore as _, Write};
-use softtoken::totp::{Secret, Totp, Verifier};
+use softtoken::totp::{Secret, Totp, Verdict, Verifier, Window};
 use softtoken::{Administrator, Challenge, Code, MemoryStore, Mfa, SignedIn, UnixTime};
 
 use crate::contenders::wrong_code;
@@ -25,8 +25,8 @@ const PERIOD: u64 = 30;
 /// Between two wrong codes: what the throttle asks for is paid off.
 const PAUSE: u64 = 12 * 60 * 60;
 
-/// Subjects with a token each, in a store and in the map of the glue. All tokens have one secret:
-/// no row knows of another.
+/// Subjects with a token each, who have signed in before, in a store and in the map of the glue. All
+/// tokens have one secret: no row knows of another.
 pub(crate) struct Population {
     pub(crate) subjects: u64,
     mfa: Mfa,
@@ -44,6 +44,8 @@ pub(crate) struct Population {
 pub(crate) enum By {
     Softtoken,
     Glue,
+    /// Nothing but the verifier: no store, and no state that threads share.
+    Verifier,
 }
 
 /// What users send.
@@ -67,6 +69,12 @@ impl Population {
         let import = mfa.import(&Administrator::named("bench"), [token]);
         let first = MemoryStore::new();
         import.run_blocking(&first, "first").unwrap();
+        // A first sign-in makes a row longer, and has to find new memory for it.
+        set_clock(now() + PAUSE);
+        let code = device.code(Totp::STANDARD.step(UnixTime::from_secs(now())));
+        let sign_in = mfa.sign_in_with(Some(code.into()));
+        let signed_in = sign_in.run_blocking(&first, "first");
+        assert!(matches!(signed_in, Ok(SignedIn::Proven(_))));
         let row = first.load_blocking("first").unwrap().unwrap();
         let held = measure(|| {
             for number in 0..subjects {
@@ -144,6 +152,13 @@ impl Population {
                     matches!(signed_in, Ok(SignedIn::Proven(_))),
                     matches!(sent, Sent::Right)
                 );
+            }
+            By::Verifier => {
+                let code = Code::parse(text).unwrap();
+                let step = Totp::STANDARD.step(UnixTime::from_secs(*seconds));
+                let verdict = self.device.verify(&code, step, Window::STANDARD, None);
+                let is_accepted = matches!(verdict, Verdict::Accepted { .. });
+                assert_eq!(is_accepted, matches!(sent, Sent::Right));
             }
             By::Glue => {
                 let answer = self.glue.sign_in(subject, text, *seconds);

@@ -25,8 +25,12 @@ const MINUTE: u64 = 60;
 const PAUSE: u64 = 12 * 60 * MINUTE;
 const KEY: [u8; 32] = [7; 32];
 
+static THREADS: AtomicU64 = AtomicU64::new(1);
+
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(1_700_000_015) };
+    /// A counter for each thread: threads that count by one wait for each other.
+    static DRAWN: Cell<u64> = Cell::new(THREADS.fetch_add(1, Relaxed) << 40);
 }
 
 /// The time of this thread, in seconds.
@@ -41,13 +45,12 @@ pub(crate) fn set_clock(seconds: u64) {
 
 /// An `Mfa` by the clock of whichever thread asks.
 pub(crate) fn mfa(tokens: usize, is_sealed: bool) -> Mfa {
-    let drawn = AtomicU64::new(1);
     let mfa = Mfa::new(
         Policy::builder().max_tokens(tokens.max(1)).build().unwrap(),
         || Some(UnixTime::from_secs(now())),
         // Every draw another one, so that no two tokens have one secret.
-        move |bytes: &mut [u8]| {
-            let drawn = drawn.fetch_add(1, Relaxed).to_be_bytes();
+        |bytes: &mut [u8]| {
+            let drawn = DRAWN.replace(DRAWN.get() + 1).to_be_bytes();
             bytes
                 .iter_mut()
                 .zip(drawn.into_iter().rev().cycle())
