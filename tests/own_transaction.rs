@@ -7,6 +7,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
+use core::time::Duration;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +67,18 @@ enum Flaw {
     EndedUnseen,
     /// A transaction that has ended by itself is open for the driver.
     OpenWhereEnded,
+    /// A login fails while another user's is under way.
+    BusyForOthers,
+    /// The row is forgotten while another login of the same user's is under way.
+    NoRowInRace,
+    /// Two commits, the row's first.
+    RowCommittedFirst,
+    /// A login that is left was committed, and is taken back.
+    TakenBack,
+    /// A rejection whose client hangs up leaves its transaction open.
+    OpenWhereRejected,
+    /// The row of a rejection is committed, and taken back.
+    RowOfRejected,
 }
 
 #[derive(Clone, Default)]
@@ -111,6 +124,8 @@ struct Database {
     ended: Condvar,
     /// Connections that are not given back.
     lost: AtomicU32,
+    /// The subjects of the logins that are under way.
+    under_way: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -132,6 +147,7 @@ impl Database {
             writer: Mutex::new(Writer::Nobody),
             ended: Condvar::new(),
             lost: AtomicU32::new(0),
+            under_way: Mutex::default(),
         }
     }
 
@@ -139,6 +155,26 @@ impl Database {
         self.committed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a login as under way, long enough that others meet it.
+    fn enter(&self, subject: &str) -> Result<Entered<'_>, Failed> {
+        if !matches!(self.flaw, Flaw::BusyForOthers | Flaw::NoRowInRace) {
+            return Ok(Entered(None));
+        }
+        let mut under_way = self.under_way.lock().unwrap();
+        if self.flaw == Flaw::BusyForOthers && under_way.iter().any(|other| other != subject) {
+            return Err(Failed("the database is busy"));
+        }
+        under_way.push(subject.into());
+        drop(under_way);
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(Entered(Some((self, subject.into()))))
+    }
+
+    fn is_alone(&self, subject: &str) -> bool {
+        let under_way = self.under_way.lock().unwrap();
+        under_way.iter().filter(|other| *other == subject).count() < 2
     }
 
     fn take_turn(&self) -> Result<(), Failed> {
@@ -220,7 +256,13 @@ impl Database {
         if self.flaw == Flaw::RowOutside {
             self.committed().logins.insert(login.row().into());
         }
-        if self.flaw != Flaw::NoRow && (self.flaw != Flaw::NoRowAgain || is_first) {
+        let has_row = match self.flaw {
+            Flaw::NoRow => false,
+            Flaw::NoRowAgain => is_first,
+            Flaw::NoRowInRace => self.is_alone(subject),
+            _ => true,
+        };
+        if has_row {
             transaction.tables.logins.insert(login.row().into());
         }
         match login.ending() {
@@ -296,6 +338,19 @@ impl Drop for Transaction<'_> {
     }
 }
 
+/// Is a login that is under way, where somebody looks.
+struct Entered<'d>(Option<(&'d Database, String)>);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if let Some((database, subject)) = &self.0 {
+            let mut under_way = database.under_way.lock().unwrap();
+            let ended = under_way.iter().position(|other| other == subject);
+            under_way.remove(ended.unwrap());
+        }
+    }
+}
+
 /// What a driver knows of a transaction whose BEGIN was not answered yet.
 struct Begun<'d>(&'d Database, bool);
 
@@ -303,7 +358,7 @@ impl Drop for Begun<'_> {
     fn drop(&mut self) {
         if self.1 {
             self.0.end_turn(match self.0.flaw {
-                Flaw::OpenWhereDropped => Writer::Left,
+                Flaw::OpenWhereDropped | Flaw::OpenWhereRejected => Writer::Left,
                 _ => Writer::Nobody,
             });
         }
@@ -343,6 +398,7 @@ impl BlockingLogins for Database {
         request: Request<O>,
         login: &Login,
     ) -> Result<Option<O::Output>, Error<Failed>> {
+        let _entered = self.enter(subject).map_err(Error::Store)?;
         for _ in 0..request.swap_attempts() {
             let stale = self.load_blocking(subject).map_err(Error::Store)?;
             std::thread::yield_now();
@@ -377,6 +433,56 @@ async fn step() {
     .await;
 }
 
+impl Awaited {
+    async fn commit_twice<O: Operation>(
+        &self,
+        subject: &str,
+        request: &Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<Failed>> {
+        let row = || login.row().to_owned();
+        loop {
+            let found = self.0.load_blocking(subject).map_err(Error::Store)?;
+            let decision = request.decide(subject, found)?;
+            let row_first = self.0.flaw == Flaw::RowCommittedFirst && !decision.is_rejection();
+            if row_first {
+                self.0.committed().logins.insert(row());
+                step().await;
+            }
+            if let Some(write) = decision.write() {
+                let swap = self.0.compare_and_swap_blocking(write.clone());
+                if swap.map_err(Error::Store)? == Swap::Conflict {
+                    self.0.committed().logins.remove(login.row());
+                    continue;
+                }
+            }
+            if !row_first {
+                step().await;
+            }
+            let output = decision.committed()?;
+            self.0.committed().logins.insert(row());
+            return Ok(Some(output));
+        }
+    }
+
+    /// Waits for the commit of a rejection.
+    async fn reject_slowly(&self, login: &Login) {
+        match self.0.flaw {
+            Flaw::OpenWhereRejected => {
+                let begun = Begun(&self.0, true);
+                step().await;
+                core::mem::forget(begun);
+            }
+            Flaw::RowOfRejected => {
+                self.0.committed().logins.insert(login.row().into());
+                step().await;
+                self.0.committed().logins.remove(login.row());
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Store for Awaited {
     type Error = Failed;
 
@@ -397,19 +503,19 @@ impl Logins for Awaited {
         login: &Login,
     ) -> Result<Option<O::Output>, Error<Failed>> {
         step().await;
-        while self.0.flaw == Flaw::TwoCommits && login.ending() == Ending::Commit {
-            let found = self.0.load_blocking(subject).map_err(Error::Store)?;
-            let decision = request.decide(subject, found)?;
-            if let Some(write) = decision.write() {
-                let swap = self.0.compare_and_swap_blocking(write.clone());
-                if swap.map_err(Error::Store)? == Swap::Conflict {
-                    continue;
-                }
+        match (self.0.flaw, login.ending()) {
+            (Flaw::TwoCommits | Flaw::RowCommittedFirst, Ending::Commit) => {
+                return self.commit_twice(subject, &request, login).await;
             }
-            step().await;
-            let output = decision.committed()?;
-            self.0.committed().logins.insert(login.row().into());
-            return Ok(Some(output));
+            (Flaw::TakenBack, Ending::Leave) => {
+                let before = self.0.committed().clone();
+                let login = Login::new(login.row(), Ending::Commit);
+                self.0.log_in_blocking(subject, request, &login)?;
+                step().await;
+                *self.0.committed() = before;
+                return Ok(None);
+            }
+            _ => {}
         }
         self.0.take_turn().map_err(Error::Store)?;
         let mut begun = Begun(&self.0, true);
@@ -417,9 +523,11 @@ impl Logins for Awaited {
         begun.1 = false;
         let transaction = self.0.transaction();
         step().await;
-        let ended = self
-            .0
-            .attempt(transaction, subject, &request, login, None)?;
+        let ended = self.0.attempt(transaction, subject, &request, login, None);
+        if matches!(ended, Err(Error::Rejected { .. })) {
+            self.reject_slowly(login).await;
+        }
+        let ended = ended?;
         step().await;
         // A commit takes longer than to leave.
         if login.ending() == Ending::Commit {
@@ -473,11 +581,13 @@ fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
     refused_for(Rule::Neither, checked(Flaw::RecordOutside));
     refused_for(Rule::Both, checked(Flaw::NoRow));
     refused_for(Rule::Both, checked(Flaw::NoRowAgain));
+    refused_for(Rule::Both, checked(Flaw::NoRowInRace));
 }
 
 #[test]
 fn a_row_that_is_committed_with_a_rejection_is_refused() {
     refused_for(Rule::Neither, checked(Flaw::RowBefore));
+    refused_for(Rule::Neither, awaited(Flaw::RowOfRejected));
 }
 
 #[test]
@@ -495,6 +605,16 @@ fn a_decision_that_is_not_made_anew_is_refused() {
 }
 
 #[test]
+fn a_login_that_fails_beside_another_user_s_is_refused() {
+    refused_for(Rule::Served, checked(Flaw::BusyForOthers));
+}
+
+#[test]
+fn a_login_that_is_left_by_taking_it_back_is_refused() {
+    refused_for(Rule::Neither, awaited(Flaw::TakenBack));
+}
+
+#[test]
 fn the_standard_suite_refuses_what_is_wrong_as_well() {
     let database = Database::new(Flaw::NoRow);
     refused_for(Rule::Both, own_transaction::check_blocking(|| &database));
@@ -507,6 +627,11 @@ fn a_violation_says_which_rule_after_what_and_what_was_seen() {
         said,
         "a login that was not committed has neither row; \
          but after Leave its record is not there, and its row is there"
+    );
+    let said = checked(Flaw::RecordOutside).unwrap_err().to_string();
+    assert!(
+        said.ends_with("its record is there, and its row is not there"),
+        "{said}"
     );
     let violation = checked(Flaw::NoAnswer).unwrap_err();
     assert_eq!(violation.rule(), Rule::Answers, "{violation}");
@@ -548,10 +673,13 @@ fn a_transaction_that_stays_open_is_refused() {
     refused_for(Rule::Served, checked(Flaw::OpenWherePanicked));
     refused_for(Rule::Served, checked(Flaw::OpenWhereEnded));
     refused_for(Rule::Served, awaited(Flaw::OpenWhereDropped));
+    refused_for(Rule::Served, awaited(Flaw::OpenWhereRejected));
     refused_for(Rule::Served, awaited(Flaw::LostWhereCommitted));
 }
 
 #[test]
 fn two_commits_with_an_await_in_between_are_refused() {
     refused_for(Rule::Both, awaited(Flaw::TwoCommits));
+    let said = awaited(Flaw::RowCommittedFirst).unwrap_err().to_string();
+    assert!(said.ends_with("its row is there, and no record"), "{said}");
 }
