@@ -97,6 +97,162 @@ fn the_session_of_a_temporary_password_dies_with_it() {
 }
 
 #[test]
+fn the_session_of_a_temporary_password_lives_as_long_as_its_client_says() {
+    let world = World::new();
+    let begun = ["tom", "tim"].map(|name| {
+        let named =
+            json!({ "UserPoolId": OPTIONAL.id, "Username": name, "TemporaryPassword": "Temporary-1" });
+        world.done("AdminCreateUser", &named);
+        let challenge = world.done("InitiateAuth", &by_password(OPTIONAL, name, "Temporary-1"));
+        json!({
+            "ClientId": OPTIONAL.client, "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": challenge["Session"],
+            "ChallengeResponses": { "USERNAME": name, "NEW_PASSWORD": "Permanent-1" },
+        })
+    });
+    let [in_time, late] = begun;
+    world.wait(179);
+    world.done("RespondToAuthChallenge", &in_time);
+    world.wait(1);
+    assert_eq!(
+        world.refused("RespondToAuthChallenge", &late),
+        "NotAuthorizedException"
+    );
+}
+
+#[test]
+fn a_disabled_user_chooses_no_new_password() {
+    let world = World::new();
+    let named =
+        json!({ "UserPoolId": OPTIONAL.id, "Username": "tom", "TemporaryPassword": "Temporary-1" });
+    world.done("AdminCreateUser", &named);
+    let sign_in = by_password(OPTIONAL, "tom", "Temporary-1");
+    let challenge = world.done("InitiateAuth", &sign_in);
+    let respond = json!({
+        "ClientId": OPTIONAL.client, "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": challenge["Session"],
+        "ChallengeResponses": { "USERNAME": "tom", "NEW_PASSWORD": "Permanent-1" },
+    });
+    let tom = json!({ "UserPoolId": OPTIONAL.id, "Username": "tom" });
+    world.done("AdminDisableUser", &tom);
+    let refused = world.call("RespondToAuthChallenge", &respond);
+    assert_eq!(refused.body["message"], "User is disabled.");
+    world.done("AdminEnableUser", &tom);
+    let again = world.done("InitiateAuth", &sign_in);
+    assert_eq!(again["ChallengeName"], "NEW_PASSWORD_REQUIRED");
+}
+
+#[test]
+fn a_password_has_the_length_that_its_pool_asks_for_however_it_is_given() {
+    let world = World::new();
+    let token = world.access_token(OPTIONAL);
+    let named = |name: &str| json!({ "UserPoolId": OPTIONAL.id, "Username": name });
+    let refused_and_taken = |operation: &str, members: Value, pointer: &str| {
+        for (password, is_taken) in [("Seven-7", false), ("Eight--8", true)] {
+            let mut request = members.clone();
+            *request.pointer_mut(pointer).expect("a member") = password.into();
+            if is_taken {
+                world.done(operation, &request);
+            } else {
+                let refused = world.refused(operation, &request);
+                assert_eq!(refused, "InvalidPasswordException", "{operation}");
+            }
+        }
+    };
+    let change =
+        json!({ "AccessToken": token, "PreviousPassword": PASSWORD, "ProposedPassword": "" });
+    refused_and_taken("ChangePassword", change, "/ProposedPassword");
+    let forgot = json!({
+        "ClientId": OPTIONAL.client, "Username": OPTIONAL.user, "ConfirmationCode": "123456", "Password": "",
+    });
+    refused_and_taken("ConfirmForgotPassword", forgot, "/Password");
+    let mut set = named(OPTIONAL.user);
+    set["Password"] = "".into();
+    refused_and_taken("AdminSetUserPassword", set, "/Password");
+    let sign_up = json!({ "ClientId": OPTIONAL.client, "Username": "anna", "Password": "" });
+    refused_and_taken("SignUp", sign_up, "/Password");
+    let mut create = named("tom");
+    create["TemporaryPassword"] = "".into();
+    refused_and_taken("AdminCreateUser", create, "/TemporaryPassword");
+    let challenge = world.done("InitiateAuth", &by_password(OPTIONAL, "tom", "Eight--8"));
+    let respond = json!({
+        "ClientId": OPTIONAL.client, "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": challenge["Session"],
+        "ChallengeResponses": { "USERNAME": "tom", "NEW_PASSWORD": "" },
+    });
+    let password = "/ChallengeResponses/NEW_PASSWORD";
+    refused_and_taken("RespondToAuthChallenge", respond, password);
+}
+
+#[test]
+fn a_password_that_an_administrator_sets_is_temporary_unless_it_is_said_to_stay() {
+    let world = World::new();
+    let mut set = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user, "Password": "Another-Horse-2" });
+    let sign_in = by_password(OPTIONAL, OPTIONAL.user, "Another-Horse-2");
+    for permanent in [Value::Null, false.into()] {
+        set["Permanent"] = permanent;
+        world.done("AdminSetUserPassword", &set);
+        let challenge = world.done("InitiateAuth", &sign_in);
+        assert_eq!(challenge["ChallengeName"], "NEW_PASSWORD_REQUIRED");
+    }
+    set["Permanent"] = true.into();
+    world.done("AdminSetUserPassword", &set);
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    text(&signed_in, "/AuthenticationResult/AccessToken");
+}
+
+#[test]
+fn who_is_disabled_or_not_confirmed_gets_no_other_password_by_a_code() {
+    let world = World::new();
+    let sign_up = json!({ "ClientId": OPTIONAL.client, "Username": "anna", "Password": PASSWORD });
+    world.done("SignUp", &sign_up);
+    let named =
+        json!({ "UserPoolId": OPTIONAL.id, "Username": "tom", "TemporaryPassword": PASSWORD });
+    world.done("AdminCreateUser", &named);
+    let otto = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
+    world.done("AdminDisableUser", &otto);
+    for name in ["anna", "tom", OPTIONAL.user] {
+        let forgot = json!({ "ClientId": OPTIONAL.client, "Username": name });
+        let confirm = json!({
+            "ClientId": OPTIONAL.client, "Username": name, "ConfirmationCode": "123456",
+            "Password": "Another-Horse-2",
+        });
+        let reset = json!({ "UserPoolId": OPTIONAL.id, "Username": name });
+        for (operation, request) in [
+            ("ForgotPassword", &forgot),
+            ("ConfirmForgotPassword", &confirm),
+            ("AdminResetUserPassword", &reset),
+        ] {
+            let refused = world.refused(operation, request);
+            assert_eq!(refused, "NotAuthorizedException", "{operation} of {name}");
+        }
+    }
+    let anna = by_password(OPTIONAL, "anna", PASSWORD);
+    assert_eq!(
+        world.refused("InitiateAuth", &anna),
+        "UserNotConfirmedException"
+    );
+    let tom = world.done("InitiateAuth", &by_password(OPTIONAL, "tom", PASSWORD));
+    assert_eq!(tom["ChallengeName"], "NEW_PASSWORD_REQUIRED");
+    world.done("AdminEnableUser", &otto);
+    world.access_token(OPTIONAL);
+}
+
+#[test]
+fn a_disabled_user_is_not_confirmed() {
+    let world = World::new();
+    let sign_up = json!({ "ClientId": OPTIONAL.client, "Username": "anna", "Password": PASSWORD });
+    world.done("SignUp", &sign_up);
+    let named = json!({ "UserPoolId": OPTIONAL.id, "Username": "anna" });
+    world.done("AdminDisableUser", &named);
+    let by_code =
+        json!({ "ClientId": OPTIONAL.client, "Username": "anna", "ConfirmationCode": "123456" });
+    for (operation, request) in [("ConfirmSignUp", &by_code), ("AdminConfirmSignUp", &named)] {
+        let refused = world.call(operation, request);
+        assert_eq!(refused.body["message"], "User is disabled.", "{operation}");
+    }
+    let told = world.done("AdminGetUser", &named);
+    assert_eq!(told["UserStatus"], "UNCONFIRMED");
+}
+
+#[test]
 fn a_reset_password_lets_nobody_in_until_there_is_another() {
     let world = World::new();
     let token = json!({ "AccessToken": world.access_token(OPTIONAL) });
@@ -192,6 +348,84 @@ fn who_does_not_exist_is_named_only_to_clients_that_may_know() {
 }
 
 #[test]
+fn an_administrator_is_told_that_there_is_nobody_although_the_client_hides_it() {
+    let world = World::new();
+    let create = json!({
+        "UserPoolId": OPTIONAL.id, "ClientName": "hiding", "PreventUserExistenceErrors": "ENABLED",
+        "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+    });
+    let hiding = world.done("CreateUserPoolClient", &create)["UserPoolClient"].clone();
+    let begin = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": hiding["ClientId"], "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
+        "AuthParameters": { "USERNAME": "nobody", "PASSWORD": PASSWORD },
+    });
+    assert_eq!(
+        world.refused("AdminInitiateAuth", &begin),
+        "UserNotFoundException"
+    );
+}
+
+#[test]
+fn a_client_that_hides_users_takes_nobody_for_a_wrong_code() {
+    let world = World::new();
+    let hiding = client(&world, &json!({ "PreventUserExistenceErrors": "ENABLED" }));
+    let asked = |client: &Value, user: &str, operation: &str| {
+        let request = json!({
+            "ClientId": client, "Username": user, "ConfirmationCode": "654321", "Password": "Another-Horse-2",
+        });
+        let mut answered = world.call(operation, &request).body;
+        answered["operation"] = operation.into();
+        answered
+    };
+    let wrong = asked(&hiding["ClientId"], OPTIONAL.user, "ConfirmForgotPassword");
+    assert_eq!(wrong["__type"], "CodeMismatchException");
+    let unknown = asked(&hiding["ClientId"], "nobody", "ConfirmForgotPassword");
+    assert_eq!(wrong, unknown);
+    for operation in ["ConfirmSignUp", "ForgotPassword", "ResendConfirmationCode"] {
+        let hidden = asked(&hiding["ClientId"], "nobody", operation);
+        assert_eq!(hidden["__type"], "CodeMismatchException", "{operation}");
+        let told = asked(&json!(OPTIONAL.client), "nobody", operation);
+        assert_eq!(told["__type"], "UserNotFoundException", "{operation}");
+    }
+}
+
+#[test]
+fn a_client_with_a_secret_is_asked_for_its_hash_before_anybody_is_signed_in() {
+    let world = World::new();
+    let client = client(&world, &json!({ "GenerateSecret": true }));
+    let id = text(&client, "/ClientId");
+    let secret = text(&client, "/ClientSecret");
+    let refused_without = |operation: &str, mut request: Value, pointer: &str, hash: &str| {
+        let refused = world.refused(operation, &request);
+        assert_eq!(refused, "NotAuthorizedException", "{operation}");
+        let (within, member) = pointer.rsplit_once('/').expect("a pointer");
+        let members = request.pointer_mut(within).expect("members");
+        members[member] = hash.into();
+        world.done(operation, &request)
+    };
+    let hash = secret_hash(&secret, "anna", &id);
+    let sign_up = json!({ "ClientId": id, "Username": "anna", "Password": PASSWORD });
+    refused_without("SignUp", sign_up, "/SecretHash", &hash);
+    let confirm = json!({ "ClientId": id, "Username": "anna", "ConfirmationCode": "123456" });
+    refused_without("ConfirmSignUp", confirm, "/SecretHash", &hash);
+
+    let named =
+        json!({ "UserPoolId": OPTIONAL.id, "Username": "tom", "TemporaryPassword": "Temporary-1" });
+    world.done("AdminCreateUser", &named);
+    let hash = secret_hash(&secret, "tom", &id);
+    let mut sign_in = by_password(OPTIONAL, "tom", "Temporary-1");
+    sign_in["ClientId"] = id.clone().into();
+    let pointer = "/AuthParameters/SECRET_HASH";
+    let challenge = refused_without("InitiateAuth", sign_in, pointer, &hash);
+    let respond = json!({
+        "ClientId": id, "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": challenge["Session"],
+        "ChallengeResponses": { "USERNAME": "tom", "NEW_PASSWORD": "Permanent-1" },
+    });
+    let pointer = "/ChallengeResponses/SECRET_HASH";
+    refused_without("RespondToAuthChallenge", respond, pointer, &hash);
+}
+
+#[test]
 fn a_client_with_a_secret_is_asked_for_its_hash_at_each_step() {
     let world = World::new();
     let phone = world.enrol(OPTIONAL);
@@ -268,6 +502,31 @@ fn who_changes_a_password_knows_the_one_before() {
 }
 
 #[test]
+fn of_ten_who_change_one_password_at_once_one_does() {
+    let world = World::new();
+    let token = world.access_token(OPTIONAL);
+    let change = |number: u32| {
+        json!({
+            "AccessToken": token, "PreviousPassword": PASSWORD, "ProposedPassword": format!("Another-Horse-{number}"),
+        })
+    };
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..10)
+            .map(|number| (number, &world, &change))
+            .map(|(number, world, change)| {
+                scope.spawn(move || world.call("ChangePassword", &change(number)).status)
+            })
+            .collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().expect("no panic"))
+            .collect()
+    });
+    let changed = statuses.iter().filter(|status| **status == 200);
+    assert_eq!(changed.count(), 1, "{statuses:?}");
+}
+
+#[test]
 fn what_one_client_was_given_another_does_not_use() {
     let world = World::new();
     let other = client(&world, &json!({}));
@@ -334,6 +593,17 @@ fn a_client_may_use_the_flows_it_was_given_and_no_other() {
     sign_in["AuthFlow"] = "ADMIN_USER_PASSWORD_AUTH".into();
     assert_eq!(
         world.refused("InitiateAuth", &sign_in),
+        "InvalidParameterException"
+    );
+}
+
+#[test]
+fn the_flow_of_users_is_no_administrators() {
+    let world = World::new();
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["UserPoolId"] = OPTIONAL.id.into();
+    assert_eq!(
+        world.refused("AdminInitiateAuth", &sign_in),
         "InvalidParameterException"
     );
 }
