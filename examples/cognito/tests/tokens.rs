@@ -71,6 +71,102 @@ fn an_access_token_expires() {
 }
 
 #[test]
+fn access_and_id_tokens_live_as_long_as_their_client_says() {
+    let world = World::new();
+    let client = client(
+        &world,
+        &json!({
+            "AccessTokenValidity": 5, "IdTokenValidity": 10, "RefreshTokenValidity": 15,
+            "TokenValidityUnits": { "AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes" },
+        }),
+    );
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["ClientId"] = client.into();
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    assert_eq!(signed_in["AuthenticationResult"]["ExpiresIn"], 300);
+    for (token, seconds) in [
+        ("AccessToken", 300),
+        ("IdToken", 600),
+        ("RefreshToken", 900),
+    ] {
+        let [_, payload, _] = parts(&text(&signed_in, &format!("/AuthenticationResult/{token}")));
+        let claims = json_of(&payload);
+        let [issued, expires] = ["iat", "exp"].map(|claim| claims[claim].as_u64());
+        assert_eq!(issued, Some(world.now()), "{token}");
+        assert_eq!(expires, Some(world.now() + seconds), "{token}");
+    }
+}
+
+#[test]
+fn an_administrator_signs_a_user_out_everywhere() {
+    let world = World::new();
+    let before = world.sign_in(OPTIONAL);
+    let named = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
+    world.done("AdminUserGlobalSignOut", &named);
+    let access = json!({ "AccessToken": before["AuthenticationResult"]["AccessToken"] });
+    assert_eq!(world.refused("GetUser", &access), "NotAuthorizedException");
+    let refresh = text(&before, "/AuthenticationResult/RefreshToken");
+    let get = json!({ "ClientId": OPTIONAL.client, "RefreshToken": refresh });
+    for (operation, request) in [
+        ("InitiateAuth", &refreshing(&refresh)),
+        ("GetTokensFromRefreshToken", &get),
+    ] {
+        let refused = world.refused(operation, request);
+        assert_eq!(refused, "NotAuthorizedException", "{operation}");
+    }
+    let after = json!({ "AccessToken": world.access_token(OPTIONAL) });
+    world.done("GetUser", &after);
+}
+
+#[test]
+fn a_client_without_the_flow_refreshes_nothing_by_it() {
+    let world = World::new();
+    let client = client(&world, &json!({}));
+    let token = refresh_token_of(&world, &client);
+    let settings = json!({
+        "UserPoolId": OPTIONAL.id, "ClientId": client, "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+    });
+    world.done("UpdateUserPoolClient", &settings);
+    let mut refresh = refreshing(&token);
+    refresh["ClientId"] = client.into();
+    assert_eq!(
+        world.refused("InitiateAuth", &refresh),
+        "InvalidParameterException"
+    );
+}
+
+#[test]
+fn a_refresh_is_hashed_with_the_name_of_its_user_or_the_sub_and_nothing_else() {
+    let world = World::new();
+    let create = json!({
+        "UserPoolId": OPTIONAL.id, "ClientName": "made", "GenerateSecret": true,
+        "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    });
+    let made = world.done("CreateUserPoolClient", &create)["UserPoolClient"].clone();
+    let [id, secret] = ["/ClientId", "/ClientSecret"].map(|member| text(&made, member));
+    let hash = |name: &str| secret_hash(&secret, name, &id);
+    let mut sign_in = by_password(OPTIONAL, OPTIONAL.user, PASSWORD);
+    sign_in["ClientId"] = id.clone().into();
+    sign_in["AuthParameters"]["SECRET_HASH"] = hash(OPTIONAL.user).into();
+    let signed_in = world.done("InitiateAuth", &sign_in);
+    let access = text(&signed_in, "/AuthenticationResult/AccessToken");
+    let sub = text(&json_of(&parts(&access)[1]), "/sub");
+    let mut refresh = refreshing(&text(&signed_in, "/AuthenticationResult/RefreshToken"));
+    refresh["ClientId"] = id.clone().into();
+    for name in [OPTIONAL.user, &sub] {
+        refresh["AuthParameters"]["SECRET_HASH"] = hash(name).into();
+        world.done("InitiateAuth", &refresh);
+    }
+    for other in [hash("somebody"), String::new()] {
+        refresh["AuthParameters"]["SECRET_HASH"] = other.into();
+        assert_eq!(
+            world.refused("InitiateAuth", &refresh),
+            "NotAuthorizedException"
+        );
+    }
+}
+
+#[test]
 fn a_global_sign_out_revokes_what_was_issued_before_and_nothing_after() {
     let world = World::new();
     let before = world.sign_in(OPTIONAL);
@@ -371,6 +467,23 @@ fn a_token_that_was_rotated_out_stays_so_when_its_client_rotates_no_more() {
 }
 
 #[test]
+fn a_token_that_was_rotated_out_stays_so_for_as_long_as_it_would_live() {
+    let world = World::new();
+    let rotation = json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": 10 });
+    let client = client(&world, &json!({ "RefreshTokenRotation": rotation }));
+    let [old, other] = [(); 2].map(|()| refresh_token_of(&world, &client));
+    let get = |token: &str| json!({ "ClientId": client, "RefreshToken": token });
+    world.done("GetTokensFromRefreshToken", &get(&old));
+    world.wait(11);
+    // Another rotation forgets what has ended.
+    world.done("GetTokensFromRefreshToken", &get(&other));
+    assert_eq!(
+        world.refused("GetTokensFromRefreshToken", &get(&old)),
+        "RefreshTokenReuseException"
+    );
+}
+
+#[test]
 fn an_access_token_lives_for_a_day_at_most() {
     let world = World::new();
     for (validity, unit) in [(2, "days"), (25, "hours"), (86_401, "seconds")] {
@@ -509,6 +622,24 @@ fn what_is_revoked_stays_so_for_as_long_as_it_would_live() {
     world.done("RevokeToken", &revoke);
     let access = json!({ "AccessToken": signed_in["AuthenticationResult"]["AccessToken"] });
     assert_eq!(world.refused("GetUser", &access), "NotAuthorizedException");
+}
+
+#[test]
+fn a_refresh_token_that_was_revoked_stays_so_for_as_long_as_it_would_live() {
+    let world = World::new();
+    let [revoked, other] = [(); 2].map(|()| {
+        let signed_in = world.sign_in(OPTIONAL);
+        text(&signed_in, "/AuthenticationResult/RefreshToken")
+    });
+    let revoke = |token: &str| json!({ "ClientId": OPTIONAL.client, "Token": token });
+    world.done("RevokeToken", &revoke(&revoked));
+    // Every access token of that time has run out, and another revocation forgets what has ended.
+    world.wait(2 * 86_400);
+    world.done("RevokeToken", &revoke(&other));
+    assert_eq!(
+        world.refused("InitiateAuth", &refreshing(&revoked)),
+        "NotAuthorizedException"
+    );
 }
 
 #[test]
