@@ -223,6 +223,43 @@ fn who_shows_no_session_of_a_user_is_not_told_of_its_standing() {
 }
 
 #[test]
+fn the_session_of_somebody_else_tells_nothing_of_a_users_standing() {
+    let world = World::new();
+    world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let sign_up = json!({ "ClientId": OPTIONAL.client, "Username": "anna", "Password": PASSWORD });
+    world.done("SignUp", &sign_up);
+    let anna = Pool {
+        user: "anna",
+        ..OPTIONAL
+    };
+    let answered = world.respond(anna, &session, "123456");
+    assert_eq!(
+        answered.body["message"],
+        "Invalid session for the user, session is expired or invalid."
+    );
+}
+
+#[test]
+fn an_administrator_answers_in_the_pool_of_the_client() {
+    let world = World::new();
+    let secret = world.enrol(OPTIONAL);
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
+    let respond = |pool: Pool| {
+        json!({
+            "UserPoolId": pool.id, "ClientId": OPTIONAL.client, "ChallengeName": "SOFTWARE_TOKEN_MFA",
+            "Session": session,
+            "ChallengeResponses": { "USERNAME": OPTIONAL.user, "SOFTWARE_TOKEN_MFA_CODE": world.code(&secret) },
+        })
+    };
+    assert_eq!(
+        world.refused("AdminRespondToAuthChallenge", &respond(REQUIRED)),
+        "ResourceNotFoundException"
+    );
+    world.done("AdminRespondToAuthChallenge", &respond(OPTIONAL));
+}
+
+#[test]
 fn a_required_pool_keeps_its_tokens_on() {
     let world = World::new();
     let secret = world.enrol(OPTIONAL);

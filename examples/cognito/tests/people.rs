@@ -117,6 +117,69 @@ fn attributes_are_changed_by_their_user_and_by_an_administrator() {
 }
 
 #[test]
+fn a_telephone_number_is_verified_by_an_administrator_and_not_by_its_user() {
+    let world = World::new();
+    let token = world.access_token(OPTIONAL);
+    let verified = || {
+        let user = world.done("GetUser", &json!({ "AccessToken": token }));
+        attribute(&user, "phone_number_verified")
+    };
+    let update = |name: &str, value: &str| {
+        let attributes = json!([{ "Name": name, "Value": value }]);
+        json!({ "AccessToken": token, "UserAttributes": attributes })
+    };
+    world.done("UpdateUserAttributes", &update("phone_number", "+491"));
+    assert_eq!(
+        world.refused(
+            "UpdateUserAttributes",
+            &update("phone_number_verified", "true")
+        ),
+        "NotAuthorizedException"
+    );
+    let by_admin = json!({
+        "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user,
+        "UserAttributes": [{ "Name": "phone_number_verified", "Value": "true" }],
+    });
+    world.done("AdminUpdateUserAttributes", &by_admin);
+    world.done("UpdateUserAttributes", &update("phone_number", "+491"));
+    assert_eq!(verified().as_deref(), Some("true"), "it is the same number");
+    world.done("UpdateUserAttributes", &update("phone_number", "+492"));
+    assert_eq!(verified().as_deref(), Some("false"));
+}
+
+#[test]
+fn nobody_of_another_pool_is_found_by_name_sub_or_address() {
+    let world = World::new();
+    let [(one, own), (other, elsewhere)] = [(); 2].map(|()| {
+        let id = pool(&world, json!({ "AliasAttributes": ["email"] }));
+        (client(&world, &id), id)
+    });
+    let address = "anna@example.org";
+    let of_anna = sign_up(&one, "anna", &[("email", address)]);
+    let sub = text(&world.done("SignUp", &of_anna), "/UserSub");
+    world.done("ConfirmSignUp", &confirm(&one, "anna"));
+    for name in ["anna", &sub, address] {
+        token(&world, &one, name);
+        assert_eq!(
+            world.refused("InitiateAuth", &named(&other, name)),
+            "UserNotFoundException",
+            "{name}"
+        );
+        for (pool, status) in [(&own, 200), (&elsewhere, 400)] {
+            let asked = json!({ "UserPoolId": pool, "Username": name });
+            assert_eq!(world.call("AdminGetUser", &asked).status, status, "{name}");
+        }
+    }
+    world.done("SignUp", &sign_up(&other, "berta", &[("email", address)]));
+    world.done("ConfirmSignUp", &confirm(&other, "berta"));
+    for (client, name) in [(&one, "anna"), (&other, "berta")] {
+        let token = token(&world, client, address);
+        let user = world.done("GetUser", &json!({ "AccessToken": token }));
+        assert_eq!(user["Username"], name);
+    }
+}
+
+#[test]
 fn a_user_who_is_deleted_is_gone_and_its_second_factor_is_nobodys() {
     let world = World::new();
     let token = world.access_token(OPTIONAL);
@@ -402,6 +465,27 @@ fn an_address_is_the_name_where_the_pool_has_no_other() {
 }
 
 #[test]
+fn an_address_that_is_a_users_only_name_is_taken_by_nobody() {
+    let world = World::new();
+    let id = pool(
+        &world,
+        json!({ "UsernameAttributes": ["email", "phone_number"] }),
+    );
+    let client = client(&world, &id);
+    world.done("SignUp", &sign_up(&client, "anna@example.org", &[]));
+    world.done("ConfirmSignUp", &confirm(&client, "anna@example.org"));
+    let taking = json!({
+        "UserPoolId": id, "Username": "+491", "ForceAliasCreation": true,
+        "UserAttributes": [{ "Name": "email", "Value": "anna@example.org" }],
+    });
+    assert_eq!(
+        world.refused("AdminCreateUser", &taking),
+        "AliasExistsException"
+    );
+    token(&world, &client, "anna@example.org");
+}
+
+#[test]
 fn a_temporary_password_that_is_sent_again_is_of_the_address_too() {
     let world = World::new();
     let id = pool(&world, json!({ "UsernameAttributes": ["email"] }));
@@ -463,6 +547,47 @@ fn what_an_update_of_a_pool_does_not_name_is_as_in_a_new_one() {
         "InvalidParameterException",
         "nobody could sign in"
     );
+}
+
+#[test]
+fn an_update_of_a_pool_keeps_the_names_of_its_users() {
+    let world = World::new();
+    for (member, names) in [
+        ("AliasAttributes", json!(["email", "preferred_username"])),
+        ("UsernameAttributes", json!(["phone_number"])),
+    ] {
+        let mut settings = json!({});
+        settings[member] = names.clone();
+        let id = json!({ "UserPoolId": pool(&world, settings) });
+        world.done("UpdateUserPool", &id);
+        let told = world.done("DescribeUserPool", &id);
+        assert_eq!(told["UserPool"][member], names);
+    }
+}
+
+#[test]
+fn an_update_of_a_client_keeps_its_secret() {
+    let world = World::new();
+    let create = json!({ "UserPoolId": OPTIONAL.id, "ClientName": "made", "GenerateSecret": true });
+    let made = world.done("CreateUserPoolClient", &create)["UserPoolClient"].clone();
+    let secret = text(&made, "/ClientSecret");
+    let named = json!({ "UserPoolId": OPTIONAL.id, "ClientId": made["ClientId"] });
+    let updated = world.done("UpdateUserPoolClient", &named);
+    assert_eq!(updated["UserPoolClient"]["ClientSecret"], secret);
+    let described = world.done("DescribeUserPoolClient", &named);
+    assert_eq!(described["UserPoolClient"]["ClientSecret"], secret);
+}
+
+#[test]
+fn a_client_gives_its_sessions_three_to_fifteen_minutes() {
+    let world = World::new();
+    let with = |minutes: u32| {
+        let create = json!({
+            "UserPoolId": OPTIONAL.id, "ClientName": "made", "AuthSessionValidity": minutes,
+        });
+        world.call("CreateUserPoolClient", &create).status
+    };
+    assert_eq!([2, 3, 15, 16].map(with), [400, 200, 200, 400]);
 }
 
 #[test]
