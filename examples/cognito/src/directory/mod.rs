@@ -141,3 +141,36 @@ pub enum OpenError {
     #[error("the file cannot be read: {0}")]
     Unreadable(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_changed_is_on_the_disk_before_it_is_answered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = Directory::open(Some(&folder.path().join("pools.db"))).expect("it opens");
+        let connection = directory.0.lock().expect("no panic");
+        let synchronous = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let synchronous = connection.pragma_query_value(None, "synchronous", synchronous);
+        assert_eq!(synchronous.expect("a number"), 2, "which is FULL");
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pools.db");
+        for format in [FORMAT - 1, FORMAT, FORMAT + 1] {
+            let connection = Connection::open(&file).expect("a file");
+            connection.execute_batch(TABLES).expect("tables");
+            let put = "INSERT OR REPLACE INTO cognito_key VALUES ('format', ?1)";
+            connection.execute(put, [vec![format]]).expect("a row");
+            let opened = Directory::open(Some(&file));
+            if format == FORMAT {
+                assert!(opened.is_ok());
+            } else {
+                assert!(matches!(opened, Err(OpenError::Format)), "{format}");
+            }
+        }
+    }
+}
