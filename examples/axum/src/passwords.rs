@@ -91,3 +91,43 @@ fn hash(password: &str) -> Result<String, Problem> {
     let hash = Argon2::default().hash_password(password.as_bytes());
     Ok(hash.map_err(Problem::broken)?.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use core::future::poll_fn;
+    use core::task::Poll;
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_hashed_where_there_is_no_such_user_as_well() {
+        let passwords = Passwords::new().unwrap();
+        let cores = passwords.at_once.available_permits().try_into().unwrap();
+        let kept = hash("four plain words of mine").unwrap();
+        for kept in [Some(kept.as_str()), None] {
+            let busy = passwords.at_once.acquire_many(cores).await.unwrap();
+            let mut judged = pin!(passwords.is_right("nobody".to_owned(), kept));
+            let waits = poll_fn(|context| Poll::Ready(judged.as_mut().poll(context).is_pending()));
+            assert!(waits.await, "for its turn to be hashed");
+            drop(busy);
+            assert!(!judged.await.unwrap());
+        }
+        let cost = |hash: &str| PasswordHash::new(hash).unwrap().params;
+        assert_eq!(cost(&passwords.nobody), cost(&kept));
+    }
+
+    #[tokio::test]
+    async fn a_password_has_fifteen_characters_and_1024_bytes_at_most() {
+        let passwords = Passwords::new().unwrap();
+        for (password, is_taken) in [
+            ("é".repeat(14), false),
+            ("é".repeat(15), true),
+            ("a".repeat(1024), true),
+            ("a".repeat(1025), false),
+        ] {
+            let length = password.len();
+            assert_eq!(passwords.hash(password).await.is_ok(), is_taken, "{length}");
+        }
+    }
+}

@@ -136,3 +136,36 @@ fn encoded(record: &Record) -> Result<String> {
 fn backend(error: sqlx::Error) -> session_store::Error {
     Error::Backend(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use softtoken::UnixTime;
+
+    use super::*;
+    use crate::app::App;
+
+    #[tokio::test]
+    async fn a_session_that_has_ended_is_neither_loaded_nor_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = || Some(UnixTime::from_secs(1_700_000_000));
+        let app = App::open(folder.path(), false, clock).await.unwrap();
+        let sessions = app.sessions();
+        let mut record = Record {
+            id: Id::default(),
+            data: Default::default(),
+            expiry_date: OffsetDateTime::now_utc() + core::time::Duration::from_hours(1),
+        };
+        sessions.create(&mut record).await.unwrap();
+        assert!(sessions.load(&record.id).await.unwrap().is_some());
+        sessions.delete(&record.id).await.unwrap();
+        sessions.save(&record).await.unwrap();
+        assert!(
+            sessions.load(&record.id).await.unwrap().is_none(),
+            "a request that was under way brings nothing back"
+        );
+        sessions.create(&mut record).await.unwrap();
+        record.expiry_date = OffsetDateTime::UNIX_EPOCH;
+        sessions.save(&record).await.unwrap();
+        assert!(sessions.load(&record.id).await.unwrap().is_none());
+    }
+}

@@ -618,7 +618,21 @@ async fn every_answer_says_what_a_browser_may_do_and_holds_nothing_inline() {
             policy.contains("default-src 'none'") && !policy.contains("unsafe"),
             "{path}"
         );
-        assert_eq!(root.headers["cache-control"], "no-store", "{path}");
+        for closed in [
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(closed), "{path}: {closed}");
+        }
+        for (header, value) in [
+            ("cache-control", "no-store"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("referrer-policy", "same-origin"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(root.headers[header], value, "{path}");
+        }
         for inline in [
             "<style",
             " style=",
@@ -663,6 +677,141 @@ async fn an_address_has_one_account() {
     let fields = [("email", "alice@example.com"), ("password", "too short")];
     browser.post(&world, "/sign-up", &fields).await;
     assert!(browser.says("at least 15 characters"));
+}
+
+#[tokio::test]
+async fn over_tls_every_cookie_is_for_tls_and_this_host_alone() {
+    for is_secure in [true, false] {
+        let world = World::served(is_secure).await;
+        let (mut root, phone) = world.administrator().await;
+        assert_eq!(
+            root.headers.contains_key("strict-transport-security"),
+            is_secure
+        );
+        root.post(&world, "/sign-out", &[]).await;
+        world.next_code();
+        root.password(&world, "root@example.com").await;
+        let mut set: Vec<_> = root.headers.get_all("set-cookie").iter().cloned().collect();
+        let code = phone.code(&world);
+        let fields = [("code", code.as_str()), ("remember", "yes")];
+        root.post(&world, "/sign-in/code", &fields).await;
+        set.extend(root.headers.get_all("set-cookie").iter().cloned());
+        let prefix = if is_secure { "__Host-" } else { "" };
+        for name in ["session", "browser"] {
+            let begin = format!("{prefix}{name}=");
+            let cookie = set.iter().filter_map(|cookie| cookie.to_str().ok());
+            let cookie = cookie
+                .filter(|cookie| cookie.starts_with(&begin))
+                .next_back();
+            let cookie = cookie.expect(name);
+            assert!(
+                cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+                "{cookie}"
+            );
+            assert!(
+                cookie.contains("Path=/") && !cookie.contains("Domain"),
+                "{cookie}"
+            );
+            assert_eq!(cookie.contains("Secure"), is_secure, "{cookie}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_written_down_for_nobody_as_for_somebody() {
+    let world = World::new().await;
+    world.administrator().await;
+    for email in ["root@example.com", "nobody@example.com"] {
+        let fields = [("email", email), ("password", "wrong")];
+        Browser::default().post(&world, "/sign-in", &fields).await;
+    }
+    let users = "SELECT user FROM events WHERE name = 'wrong_password' ORDER BY id";
+    let users: Vec<String> = sqlx::query_scalar(users)
+        .fetch_all(world.app.pool())
+        .await
+        .unwrap();
+    assert_eq!(users, [world.id("root@example.com").await, String::new()]);
+}
+
+#[tokio::test]
+async fn a_user_is_told_by_mail_what_somebody_else_may_have_done() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    let (mut alice, _) = world.enrolled("alice@example.com").await;
+    alice.recovery_codes(&world).await;
+    let fields = [("old", PASSWORD), ("new", "another password, long enough")];
+    alice.post(&world, "/account/password", &fields).await;
+    let id = world.id("alice@example.com").await;
+    for help in ["temporary-code", "reset"] {
+        root.post(&world, &format!("/admin/users/{id}/{help}"), &[])
+            .await;
+    }
+    assert_eq!(
+        world.mail("alice@example.com").await,
+        [
+            "An authenticator was set up for your account",
+            "You have new recovery codes",
+            "Your password was changed",
+            "An administrator has helped you to sign in",
+            "An administrator has helped you to sign in",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_right_password_changes_the_id_of_the_session() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.user("bob@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    let mut seen = Vec::new();
+    // To a page for the code, to another one, and to a login by the password alone.
+    for email in ["alice@example.com", "alice@example.com", "bob@example.com"] {
+        browser.password(&world, email).await;
+        seen.push(browser.cookies["session"].clone());
+    }
+    let code = phone.code(&world);
+    let fields = [
+        ("email", "alice@example.com"),
+        ("password", PASSWORD),
+        ("code", &code),
+    ];
+    browser.post(&world, "/sign-in", &fields).await;
+    assert_eq!(browser.location(), "/account");
+    seen.push(browser.cookies["session"].clone());
+    for (number, id) in seen.iter().enumerate() {
+        assert!(!seen[..number].contains(id), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_sees_nobody_elses_events() {
+    let world = World::new().await;
+    world.administrator().await;
+    world.enrolled("alice@example.com").await;
+    let mut bob = world.user("bob@example.com").await;
+    bob.get(&world, "/account/activity").await;
+    assert!(bob.says("Signed in by password"));
+    assert!(!bob.says("An authenticator was set up"));
+    assert!(!bob.says("alice@example.com") && !bob.says("root@example.com"));
+}
+
+#[tokio::test]
+async fn an_administrator_changes_the_role_of_others_and_not_their_own() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    world.enrolled("alice@example.com").await;
+    for (email, is_changed) in [("alice@example.com", true), ("root@example.com", false)] {
+        let path = format!("/admin/users/{}/administrator", world.id(email).await);
+        let to = if is_changed { "true" } else { "false" };
+        root.post(&world, &path, &[("is_administrator", to)]).await;
+        let is_done = root.location().ends_with("?notice=role");
+        assert_eq!(is_done, is_changed, "{email}");
+    }
+    root.get(&world, "/admin").await;
+    assert_eq!(root.status, StatusCode::OK);
 }
 
 #[tokio::test]

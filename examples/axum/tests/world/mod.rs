@@ -27,19 +27,21 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let clock = std::time::SystemTime::now();
-        let clock = UnixTime::from(clock).as_secs();
-        Self::at(
-            tempfile::tempdir().unwrap(),
-            Arc::new(AtomicU64::new(clock)),
-        )
-        .await
+        Self::served(false).await
     }
 
-    async fn at(folder: tempfile::TempDir, clock: Arc<AtomicU64>) -> Self {
+    /// Starts a server that is reached by TLS, if so.
+    pub(crate) async fn served(is_secure: bool) -> Self {
+        let clock = std::time::SystemTime::now();
+        let clock = UnixTime::from(clock).as_secs();
+        let clock = Arc::new(AtomicU64::new(clock));
+        Self::at(tempfile::tempdir().unwrap(), clock, is_secure).await
+    }
+
+    async fn at(folder: tempfile::TempDir, clock: Arc<AtomicU64>, is_secure: bool) -> Self {
         let now = Arc::clone(&clock);
         let now = move || Some(UnixTime::from_secs(now.load(SeqCst)));
-        let app = App::open(folder.path(), false, now).await.unwrap();
+        let app = App::open(folder.path(), is_secure, now).await.unwrap();
         Self {
             router: server(app.clone()),
             app,
@@ -50,7 +52,7 @@ impl World {
 
     /// Starts the server anew, on what it has kept.
     pub(crate) async fn restarted(self) -> Self {
-        Self::at(self.folder, self.clock).await
+        Self::at(self.folder, self.clock, false).await
     }
 
     pub(crate) fn wait(&self, seconds: u64) {
