@@ -79,6 +79,12 @@ enum Flaw {
     OpenWhereRejected,
     /// The row of a rejection is committed, and taken back.
     RowOfRejected,
+    /// The row is committed with a rejection that counts.
+    RowOfGuess,
+    /// The record of every login after a user's first is forgotten.
+    NoRecordAgain,
+    /// A rejection that counts nothing writes the record anew.
+    RejectionWrites,
 }
 
 #[derive(Clone, Default)]
@@ -241,6 +247,7 @@ impl Database {
                 }
                 Flaw::BlindLogin => transaction.tables.swap(write, !decision.is_rejection()),
                 Flaw::BlindGuess => transaction.tables.swap(write, decision.is_rejection()),
+                Flaw::NoRecordAgain if !is_first && !decision.is_rejection() => Swap::Stored,
                 _ => transaction.tables.swap(write, false),
             };
             if swap == Swap::Conflict {
@@ -251,6 +258,14 @@ impl Database {
             }
         }
         if decision.is_rejection() {
+            let counts = decision.write().is_some();
+            if self.flaw == Flaw::RowOfGuess && counts {
+                transaction.tables.logins.insert(login.row().into());
+            }
+            if self.flaw == Flaw::RejectionWrites && !counts {
+                let held = transaction.tables.records.get_mut(subject).unwrap();
+                held.revision = held.revision.next().unwrap();
+            }
             return self.reject(transaction, decision);
         }
         if self.flaw == Flaw::RowOutside {
@@ -563,6 +578,98 @@ fn refused_for(rule: Rule, checked: Result<(), Violation>) {
     assert_eq!(violation.rule(), rule, "{violation}");
 }
 
+/// Is right but for one login, by its number in the suite.
+struct OnceWrong {
+    database: Database,
+    logins: AtomicU32,
+    number: u32,
+    wrong: Wrong,
+}
+
+/// How that login ends, which changes nothing.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    Failed,
+    Left,
+}
+
+impl BlockingStore for OnceWrong {
+    type Error = Failed;
+
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Failed> {
+        self.database.load_blocking(subject)
+    }
+
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Failed> {
+        self.database.compare_and_swap_blocking(write)
+    }
+}
+
+impl BlockingLogins for OnceWrong {
+    fn log_in_blocking<O: Operation>(
+        &self,
+        subject: &str,
+        request: Request<O>,
+        login: &Login,
+    ) -> Result<Option<O::Output>, Error<Failed>> {
+        if self.logins.fetch_add(1, Ordering::Relaxed) + 1 != self.number {
+            return self.database.log_in_blocking(subject, request, login);
+        }
+        match self.wrong {
+            Wrong::Failed => Err(Error::Store(Failed("once"))),
+            Wrong::Left => Ok(None),
+        }
+    }
+
+    fn has_row_blocking(&self, row: &str) -> Result<bool, Failed> {
+        self.database.has_row_blocking(row)
+    }
+}
+
+/// Each check of the suite has a login of its own that has to end well.
+#[test]
+fn one_login_that_fails_or_is_left_is_refused_wherever_it_is() {
+    // Six ways to end: the login, its code again, another one. Two rejections and another one, twice.
+    // Eight users at once. One code at four clients, another login; four guesses, another login.
+    let ended = |way: u32| [3 * way + 1, 3 * way + 2, 3 * way + 3];
+    let [commit, leave, twice, fail, roll_back, panic] = [0, 1, 2, 3, 4, 5].map(ended);
+    let (failed, left) = (Wrong::Failed, Wrong::Left);
+    let mut wrong = vec![
+        (commit[0], failed, Rule::Answers),
+        (commit[0], left, Rule::Answers),
+        (commit[1], failed, Rule::Both),
+        (commit[1], left, Rule::Both),
+        (leave[0], failed, Rule::Answers),
+        (19, failed, Rule::Answers),
+        (19, left, Rule::Counted),
+        (20, failed, Rule::Answers),
+        (20, left, Rule::Counted),
+        (38, failed, Rule::Answers),
+        (38, left, Rule::Counted),
+    ];
+    for way in [twice, fail, roll_back, panic] {
+        wrong.push((way[0], left, Rule::Answers));
+    }
+    for way in [leave, twice, fail, roll_back, panic] {
+        wrong.extend([failed, left].map(|wrong| (way[1], wrong, Rule::Served)));
+    }
+    let others = [commit, leave, twice, fail, roll_back, panic].map(|way| way[2]);
+    for number in others.into_iter().chain([21, 24, 25, 37, 42]) {
+        wrong.extend([failed, left].map(|wrong| (number, wrong, Rule::Served)));
+    }
+    for (number, wrong, rule) in wrong {
+        let database = OnceWrong {
+            database: Database::new(Flaw::None),
+            logins: AtomicU32::new(0),
+            number,
+            wrong,
+        };
+        let checked = Suite::new().rounds(1).check_blocking(|| &database);
+        let violation = checked.expect_err("one login was wrong");
+        assert_eq!(violation.rule(), rule, "{wrong:?} {number}: {violation}");
+    }
+}
+
 #[test]
 fn logins_that_are_committed_with_their_records_pass() -> Result<(), Violation> {
     checked(Flaw::None)?;
@@ -582,11 +689,13 @@ fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
     refused_for(Rule::Both, checked(Flaw::NoRow));
     refused_for(Rule::Both, checked(Flaw::NoRowAgain));
     refused_for(Rule::Both, checked(Flaw::NoRowInRace));
+    refused_for(Rule::Both, checked(Flaw::NoRecordAgain));
 }
 
 #[test]
 fn a_row_that_is_committed_with_a_rejection_is_refused() {
     refused_for(Rule::Neither, checked(Flaw::RowBefore));
+    refused_for(Rule::Neither, checked(Flaw::RowOfGuess));
     refused_for(Rule::Neither, awaited(Flaw::RowOfRejected));
 }
 
@@ -602,6 +711,7 @@ fn a_decision_that_is_not_made_anew_is_refused() {
     refused_for(Rule::DecidedAnew, checked(Flaw::BlindLogin));
     refused_for(Rule::DecidedAnew, checked(Flaw::BlindGuess));
     refused_for(Rule::Neither, checked(Flaw::RowOfOvertaken));
+    refused_for(Rule::DecidedAnew, checked(Flaw::RejectionWrites));
 }
 
 #[test]

@@ -490,7 +490,45 @@ fn changing_a_record_is_refused() {
     fn until_zero(record: &[u8]) -> Vec<u8> {
         record.split(|byte| *byte == 0).next().unwrap().into()
     }
-    for change in [text, short, trimmed, until_zero] {
+    fn number(record: &[u8]) -> Vec<u8> {
+        let text = core::str::from_utf8(record).unwrap_or_default();
+        let number = text.parse::<u64>();
+        number.map_or_else(|_| record.into(), |number| number.to_string().into())
+    }
+    fn null(record: &[u8]) -> Vec<u8> {
+        if record == b"null" {
+            Vec::new()
+        } else {
+            record.into()
+        }
+    }
+    fn one_line_end(record: &[u8]) -> Vec<u8> {
+        replaced(record, "\r\n", "\n")
+    }
+    fn unescaped(record: &[u8]) -> Vec<u8> {
+        replaced(record, "\\%", "%")
+    }
+    fn hexadecimal(record: &[u8]) -> Vec<u8> {
+        replaced(record, "\\x00", "\0")
+    }
+    /// Changes a record that is text.
+    fn replaced(record: &[u8], from: &str, to: &str) -> Vec<u8> {
+        match core::str::from_utf8(record) {
+            Ok(text) => text.replace(from, to).into(),
+            Err(_) => record.into(),
+        }
+    }
+    for change in [
+        text,
+        short,
+        trimmed,
+        until_zero,
+        number,
+        null,
+        one_line_end,
+        unescaped,
+        hexadecimal,
+    ] {
         let table = Table::default();
         let wrong = store(
             |subject| table.get(subject),
@@ -873,6 +911,22 @@ fn a_handle_that_sees_the_rows_of_when_it_was_opened_is_refused() {
 }
 
 #[test]
+fn a_handle_that_sees_so_many_subjects_and_no_more_is_refused() {
+    let table = Table::default();
+    let opened = AtomicU64::new(0);
+    refused_for(Rule::Latest, || {
+        let table = &table;
+        let is_old = opened.fetch_add(1, Ordering::SeqCst) == 2;
+        wrong_for(
+            table,
+            "-one of many 300",
+            move |_, row| row.filter(|_| !is_old),
+            |subject, write| table.apply(subject, write),
+        )
+    });
+}
+
+#[test]
 fn a_handle_that_lags_behind_the_others_writes_is_refused() {
     let table = Table::default();
     let before = Table::default();
@@ -1005,6 +1059,24 @@ fn not_storing_an_empty_record_is_refused() {
         },
     );
     refused_for(Rule::Durable, || &wrong);
+}
+
+#[test]
+fn creating_a_row_over_one_that_was_written_again_is_refused() {
+    let table = Table::default();
+    let wrong = wrong_for(
+        &table,
+        "-expected",
+        |_, row| row,
+        |subject, write| {
+            let is_first = table.revision(subject) == Some(Revision::FIRST);
+            if write.expected().is_none() && !is_first {
+                return table.overwrite(subject, write.snapshot());
+            }
+            table.apply(subject, write)
+        },
+    );
+    refused_for(Rule::Expectation, || &wrong);
 }
 
 #[test]
