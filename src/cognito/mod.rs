@@ -138,11 +138,6 @@
 //! # let user = server.user(&server.pool, "alice")?;
 //! let challenge = server.password_was_right(&server.pool, "webclient", &user, "d3b07387")?;
 //! let told = core::str::from_utf8(&challenge.body)?.to_owned();
-#![expect(
-    clippy::exhaustive_enums,
-    clippy::exhaustive_structs,
-    reason = "the service's model grows; this module is not API-stable, and says so"
-)]
 //! assert!(told.contains(r#""ChallengeName":"MFA_SETUP""#));
 //!
 //! // The client sets up a token with that session, unless the password changes meanwhile.
@@ -151,6 +146,11 @@
 //! # Ok(())
 //! # }
 //! ```
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the service's model grows; this module is not API-stable, and says so"
+)]
 
 mod call;
 mod constraints;
