@@ -120,6 +120,21 @@ fn the_session_of_a_temporary_password_lives_as_long_as_its_client_says() {
 }
 
 #[test]
+fn a_disabled_user_is_asked_for_nothing_else() {
+    let world = World::new();
+    world.enrol(OPTIONAL);
+    let named =
+        json!({ "UserPoolId": OPTIONAL.id, "Username": "tom", "TemporaryPassword": PASSWORD });
+    world.done("AdminCreateUser", &named);
+    for name in [OPTIONAL.user, "tom"] {
+        let named = json!({ "UserPoolId": OPTIONAL.id, "Username": name });
+        world.done("AdminDisableUser", &named);
+        let refused = world.call("InitiateAuth", &by_password(OPTIONAL, name, PASSWORD));
+        assert_eq!(refused.body["message"], "User is disabled.", "{name}");
+    }
+}
+
+#[test]
 fn a_disabled_user_chooses_no_new_password() {
     let world = World::new();
     let named =

@@ -241,6 +241,24 @@ fn the_session_of_somebody_else_tells_nothing_of_a_users_standing() {
 }
 
 #[test]
+fn who_is_disabled_sets_up_no_token_within_a_sign_in() {
+    let world = World::new();
+    let session = world.sign_in(REQUIRED)["Session"].clone();
+    let named = json!({ "UserPoolId": REQUIRED.id, "Username": REQUIRED.user });
+    world.done("AdminDisableUser", &named);
+    for (operation, request) in [
+        ("AssociateSoftwareToken", json!({ "Session": session })),
+        (
+            "VerifySoftwareToken",
+            json!({ "Session": session, "UserCode": "123456" }),
+        ),
+    ] {
+        let refused = world.call(operation, &request);
+        assert_eq!(refused.body["message"], "User is disabled.", "{operation}");
+    }
+}
+
+#[test]
 fn an_administrator_answers_in_the_pool_of_the_client() {
     let world = World::new();
     let secret = world.enrol(OPTIONAL);

@@ -119,6 +119,23 @@ fn an_administrator_signs_a_user_out_everywhere() {
 }
 
 #[test]
+fn who_has_to_choose_another_password_refreshes_nothing() {
+    let world = World::new();
+    let signed_in = world.sign_in(OPTIONAL);
+    let token = text(&signed_in, "/AuthenticationResult/RefreshToken");
+    let named = json!({ "UserPoolId": OPTIONAL.id, "Username": OPTIONAL.user });
+    world.done("AdminResetUserPassword", &named);
+    let get = json!({ "ClientId": OPTIONAL.client, "RefreshToken": token });
+    for (operation, request) in [
+        ("InitiateAuth", &refreshing(&token)),
+        ("GetTokensFromRefreshToken", &get),
+    ] {
+        let refused = world.refused(operation, request);
+        assert_eq!(refused, "PasswordResetRequiredException", "{operation}");
+    }
+}
+
+#[test]
 fn a_client_without_the_flow_refreshes_nothing_by_it() {
     let world = World::new();
     let client = client(&world, &json!({}));
