@@ -759,6 +759,42 @@ async fn a_user_is_told_by_mail_what_somebody_else_may_have_done() {
 }
 
 #[tokio::test]
+async fn a_login_of_an_older_password_opens_nothing_although_its_session_is_there() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    // As by a request that was under way when the password was changed elsewhere.
+    sqlx::query("UPDATE users SET password_version = password_version + 1")
+        .execute(world.app.pool())
+        .await
+        .unwrap();
+    alice.get(&world, "/account").await;
+    assert_eq!(alice.location(), "/sign-in?next=/account");
+}
+
+#[tokio::test]
+async fn a_new_password_deletes_the_sessions_of_other_browsers() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    Browser::default()
+        .password(&world, "alice@example.com")
+        .await;
+    let id = world.id("alice@example.com").await;
+    let sessions = async || -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE user = ?");
+        let count = count.bind(&id).fetch_one(world.app.pool());
+        count.await.unwrap()
+    };
+    assert_eq!(sessions().await, 2);
+    let fields = [("old", PASSWORD), ("new", "another password, long enough")];
+    alice.post(&world, "/account/password", &fields).await;
+    assert_eq!(sessions().await, 1);
+    alice.get(&world, "/account").await;
+    assert_eq!(alice.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_right_password_changes_the_id_of_the_session() {
     let world = World::new().await;
     world.administrator().await;
