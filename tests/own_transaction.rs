@@ -5,7 +5,7 @@
 use core::error::Error as StdError;
 use core::fmt;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
@@ -85,6 +85,10 @@ enum Flaw {
     NoRecordAgain,
     /// A rejection that counts nothing writes the record anew.
     RejectionWrites,
+    /// The login after a rejection whose client hung up fails.
+    FailsAfterRejected,
+    /// Since a client has hung up, the row of a login that is left is written at its end.
+    RowOfLeftLater,
 }
 
 #[derive(Clone, Default)]
@@ -132,6 +136,10 @@ struct Database {
     lost: AtomicU32,
     /// The subjects of the logins that are under way.
     under_way: Mutex<Vec<String>>,
+    /// Whether a client has hung up.
+    was_hung_up: AtomicBool,
+    /// Whether the next login fails.
+    fails_next: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -154,6 +162,8 @@ impl Database {
             ended: Condvar::new(),
             lost: AtomicU32::new(0),
             under_way: Mutex::default(),
+            was_hung_up: AtomicBool::new(false),
+            fails_next: AtomicBool::new(false),
         }
     }
 
@@ -380,6 +390,15 @@ impl Drop for Begun<'_> {
     }
 }
 
+/// Is a login that was not answered yet.
+struct Unanswered<'d>(&'d Database);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.was_hung_up.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Is a connection whose commit was not answered yet.
 struct Committing<'d>(&'d Database);
 
@@ -488,6 +507,11 @@ impl Awaited {
                 step().await;
                 core::mem::forget(begun);
             }
+            Flaw::FailsAfterRejected => {
+                self.0.fails_next.store(true, Ordering::Relaxed);
+                step().await;
+                self.0.fails_next.store(false, Ordering::Relaxed);
+            }
             Flaw::RowOfRejected => {
                 self.0.committed().logins.insert(login.row().into());
                 step().await;
@@ -517,7 +541,11 @@ impl Logins for Awaited {
         request: Request<O>,
         login: &Login,
     ) -> Result<Option<O::Output>, Error<Failed>> {
+        let unanswered = Unanswered(&self.0);
         step().await;
+        if self.0.fails_next.swap(false, Ordering::Relaxed) {
+            return Err(Error::Store(Failed("the connection of before")));
+        }
         match (self.0.flaw, login.ending()) {
             (Flaw::TwoCommits | Flaw::RowCommittedFirst, Ending::Commit) => {
                 return self.commit_twice(subject, &request, login).await;
@@ -542,7 +570,13 @@ impl Logins for Awaited {
         if matches!(ended, Err(Error::Rejected { .. })) {
             self.reject_slowly(login).await;
         }
-        let ended = ended?;
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                core::mem::forget(unanswered);
+                return Err(error);
+            }
+        };
         step().await;
         // A commit takes longer than to leave.
         if login.ending() == Ending::Commit {
@@ -550,6 +584,13 @@ impl Logins for Awaited {
             let committing = Committing(&self.0);
             step().await;
             core::mem::forget(committing);
+        }
+        core::mem::forget(unanswered);
+        if self.0.flaw == Flaw::RowOfLeftLater
+            && login.ending() == Ending::Leave
+            && self.0.was_hung_up.load(Ordering::Relaxed)
+        {
+            self.0.committed().logins.insert(login.row().into());
         }
         match ended {
             Attempt::Ended(ended) => Ok(ended),
@@ -721,6 +762,7 @@ fn a_login_that_fails_beside_another_user_s_is_refused() {
 
 #[test]
 fn a_login_that_is_left_by_taking_it_back_is_refused() {
+    refused_for(Rule::Neither, awaited(Flaw::RowOfLeftLater));
     refused_for(Rule::Neither, awaited(Flaw::TakenBack));
 }
 
@@ -784,6 +826,7 @@ fn a_transaction_that_stays_open_is_refused() {
     refused_for(Rule::Served, checked(Flaw::OpenWhereEnded));
     refused_for(Rule::Served, awaited(Flaw::OpenWhereDropped));
     refused_for(Rule::Served, awaited(Flaw::OpenWhereRejected));
+    refused_for(Rule::Served, awaited(Flaw::FailsAfterRejected));
     refused_for(Rule::Served, awaited(Flaw::LostWhereCommitted));
 }
 
