@@ -161,3 +161,44 @@ impl BlockingStore for EtcdStore {
         thread::sleep(time);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Instant;
+
+    use super::{BlockingStore as _, Duration, ErrorKind, EtcdStore, Timeout, unsent};
+
+    #[test]
+    fn only_what_was_not_sent_is_sent_again() {
+        let io = |kind: ErrorKind| ureq::Error::Io(io::Error::from(kind));
+        for error in [
+            io(ErrorKind::ConnectionRefused),
+            ureq::Error::Timeout(Timeout::Resolve),
+            ureq::Error::Timeout(Timeout::Connect),
+            ureq::Error::HostNotFound,
+        ] {
+            assert!(unsent(&error), "{error}");
+        }
+        for error in [
+            io(ErrorKind::ConnectionReset),
+            io(ErrorKind::BrokenPipe),
+            io(ErrorKind::UnexpectedEof),
+            io(ErrorKind::TimedOut),
+            ureq::Error::Timeout(Timeout::Global),
+            ureq::Error::Timeout(Timeout::RecvResponse),
+            ureq::Error::StatusCode(503),
+        ] {
+            assert!(!unsent(&error), "{error}");
+        }
+    }
+
+    #[test]
+    fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
+        let store = EtcdStore::new(["http://127.0.0.1:1"]).expect("an endpoint");
+        let (begun, time) = (Instant::now(), Duration::from_millis(50));
+        store.pause_blocking(time);
+        // A thread sleeps for as long at least, however busy the machine is.
+        assert!(begun.elapsed() >= time);
+    }
+}

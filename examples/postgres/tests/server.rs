@@ -81,6 +81,26 @@ fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn no_statement_waits_for_ever_and_none_is_stricter_than_it_has_to_be() -> Outcome {
+    let engine = Engine::start();
+    engine.runtime.block_on(async {
+        let other = "ALTER ROLE postgres SET statement_timeout = 0;
+            ALTER ROLE postgres SET default_transaction_isolation = 'serializable'";
+        engine.store(1).client().await?.batch_execute(other).await?;
+        let client = engine.store(1).client().await?;
+        for (setting, expected) in [
+            ("SHOW statement_timeout", "10s"),
+            ("SHOW default_transaction_isolation", "read committed"),
+        ] {
+            let row = client.query_one(setting, &[]).await?;
+            assert_eq!(row.get::<_, &str>(0), expected, "{setting}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn the_program_enrols_and_signs_in() -> Outcome {
     let engine = Engine::start();
     let program = Command::new(env!("CARGO_BIN_EXE_softtoken-postgres"))

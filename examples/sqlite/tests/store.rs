@@ -1,7 +1,9 @@
 //! The file keeps what a store must.
 
 use core::error::Error;
+use core::time::Duration;
 use std::process::Command;
+use std::time::Instant;
 
 use softtoken::association::Events;
 use softtoken::store::{Write, conformance};
@@ -40,6 +42,17 @@ fn a_revision_that_was_never_written_is_an_error_and_no_row_to_begin_anew() -> O
 
     rusqlite::Connection::open(&file)?.execute("UPDATE softtoken SET revision = -1", [])?;
     assert!(store.load_blocking("alice").is_err());
+    Ok(())
+}
+
+#[test]
+fn who_has_lost_a_race_waits_as_long_as_it_is_told() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = SqliteStore::open(folder.path().join("records.sqlite3"))?;
+    let (begun, time) = (Instant::now(), Duration::from_millis(50));
+    store.pause_blocking(time);
+    // A thread sleeps for as long at least, however busy the machine is.
+    assert!(begun.elapsed() >= time);
     Ok(())
 }
 

@@ -146,4 +146,36 @@ mod tests {
             assert!(matches!(failed(kind), DieselStoreError::Database(_)));
         }
     }
+
+    #[test]
+    fn who_was_in_the_way_is_known_by_what_the_database_says() {
+        let said = |kind, message: &str| {
+            let said = Box::new(String::from(message));
+            DieselStoreError::from(Error::DatabaseError(kind, said))
+        };
+        for (kind, message, is_outrun) in [
+            (DatabaseErrorKind::SerializationFailure, "said", true),
+            (DatabaseErrorKind::Unknown, "deadlock detected", true),
+            (
+                DatabaseErrorKind::Unknown,
+                "canceling statement due to lock timeout",
+                false,
+            ),
+            (DatabaseErrorKind::Unknown, "database is locked", false),
+            (
+                DatabaseErrorKind::Unknown,
+                "database table is locked",
+                false,
+            ),
+        ] {
+            let error = said(kind, message);
+            assert!(matches!(error, DieselStoreError::Conflict(_)), "{error:?}");
+            assert_eq!(error.is_outrun(), is_outrun, "{message}");
+            let error = error.undone();
+            assert!(matches!(error, DieselStoreError::Conflict(_)), "{error:?}");
+        }
+        let lost = said(DatabaseErrorKind::Unknown, "the disk is full");
+        assert!(!lost.is_outrun());
+        assert!(matches!(lost.undone(), DieselStoreError::Undone(_)));
+    }
 }

@@ -3,6 +3,9 @@
 #![cfg(all(feature = "async-sqlite", feature = "async-postgres"))]
 
 use core::error::Error;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 use std::thread;
@@ -677,6 +680,43 @@ fn a_commit_whose_standby_is_gone_is_given_up_and_uses_no_pool_up() -> Outcome {
         assert_eq!(refused.rejection(), Some(Rejection::Reused), "{refused:?}");
         Ok(())
     })
+}
+
+#[test]
+fn commits_wait_for_the_disk_although_the_pool_says_otherwise() -> Outcome {
+    const SYNCHRONOUS: &str = "SELECT synchronous AS number FROM pragma_synchronous";
+    // One connection, so that what is set is what the store finds.
+    let engine = sqlite(1);
+    let store = &engine.store;
+    let login = Login::new();
+    engine.runtime.block_on(async {
+        let relax = async || {
+            let mut connection = store.pool().get().await.expect("a connection");
+            let lax = "PRAGMA synchronous = NORMAL";
+            connection.batch_execute(lax).await.expect("it is set");
+        };
+        relax().await;
+        login.import().run(store, "alice").await?;
+        assert_eq!(number(store, SYNCHRONOUS).await, 2, "which is FULL");
+
+        relax().await;
+        let mut accepted = store.begin("bob", login.import()).await?;
+        assert_eq!(accepted.transaction().try_number(SYNCHRONOUS).await?, 2);
+        accepted.rollback().await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
+    let engine = sqlite(1);
+    let store = &engine.store;
+    engine.runtime.block_on(async {
+        let mut pause = pin!(store.pause(Duration::from_hours(1)));
+        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        store.pause(Duration::ZERO).await;
+    });
 }
 
 #[test]

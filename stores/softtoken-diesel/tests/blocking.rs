@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::panic::catch_unwind;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Instant;
 
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, SimpleConnection, TransactionManager as _,
@@ -679,6 +680,17 @@ fn a_standby_is_refused() -> Outcome {
     }
     let swapped = login.import().run_blocking(&store, "bob");
     assert_eq!(swapped.expect_err("it lags").name(), "store");
+    Ok(())
+}
+
+#[test]
+fn who_has_lost_a_race_waits_as_long_as_it_is_told() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 1, SQLITE_SETTINGS);
+    let (begun, time) = (Instant::now(), Duration::from_millis(50));
+    store.pause_blocking(time);
+    // A thread sleeps for as long at least, however busy the machine is.
+    assert!(begun.elapsed() >= time);
     Ok(())
 }
 

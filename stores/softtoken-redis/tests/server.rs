@@ -1,6 +1,9 @@
 //! What holds of the store, on a server of its own.
 
 use core::error::Error;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::process::Command;
 use std::thread;
@@ -11,6 +14,7 @@ use softtoken::store::{Swap, Write, conformance};
 use softtoken::{BlockingStore as _, Revision, Store as _};
 use softtoken_faults::{endure, free_port};
 use softtoken_redis::{RedisStore, RedisStoreError};
+use tokio::time::timeout;
 
 mod engine;
 
@@ -174,6 +178,66 @@ fn what_no_store_has_written_is_an_error() -> Outcome {
         assert!(loaded.is_err(), "{fields:?}");
     }
     Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_server_that_stands_still_is_given_up() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.store();
+    let signal = |name: &str| {
+        let server = engine.server.id().to_string();
+        Command::new("kill").args([name, &server]).status()
+    };
+    assert!(signal("-STOP")?.success());
+    let waited = engine.runtime.block_on(async {
+        // Far longer than the store has patience.
+        timeout(Duration::from_secs(60), store.load("alice")).await
+    });
+    assert!(signal("-CONT")?.success());
+    let loaded = waited?;
+    assert!(
+        matches!(loaded, Err(RedisStoreError::Database(_))),
+        "{loaded:?}"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn no_record_runs_out() -> Outcome {
+    let engine = Engine::start();
+    let store = engine.blocking();
+    let mut expected = None;
+    for record in ["first", "second"] {
+        let write = Write::new(
+            "alice",
+            expected,
+            record.as_bytes().to_vec(),
+            Events::default(),
+        );
+        let write = write.ok_or("there is a next one")?;
+        expected = Some(write.next());
+        assert_eq!(store.compare_and_swap_blocking(write)?, Swap::Stored);
+        let left: i64 = cmd("PTTL")
+            .arg("softtoken:alice")
+            .query(&mut engine.bare())?;
+        assert_eq!(left, -1, "which is for ever");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
+    let engine = Engine::start();
+    let store = engine.store();
+    engine.runtime.block_on(async {
+        let mut pause = pin!(store.pause(Duration::from_hours(1)));
+        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        store.pause(Duration::ZERO).await;
+    });
 }
 
 #[test]

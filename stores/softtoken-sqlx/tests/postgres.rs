@@ -392,6 +392,25 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
     })
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_statement_of_which_nobody_knows_how_it_ended_is_no_conflict() {
+    let engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    engine.runtime.block_on(async {
+        for code in ["40003", "40000", "57014", "08006"] {
+            let mut accepted = application::accepted(&application).await;
+            let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
+            let raise = sqlx::raw_sql(sqlx::AssertSqlSafe(raise));
+            let raised = raise.execute(accepted.transaction()).await;
+            let raised = SqlxStoreError::from(raised.expect_err("it raises"));
+            assert!(matches!(raised, SqlxStoreError::Database(_)), "{raised:?}");
+        }
+    });
+}
+
 /// A server that has both packages makes the table once, and by turns.
 #[test]
 fn the_table_and_its_lock_are_those_of_the_package_for_diesel() {

@@ -1,6 +1,11 @@
 //! Runs the store on SQLite files.
 #![cfg(feature = "sqlite")]
 
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+
 use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
@@ -108,28 +113,35 @@ fn a_login_and_its_row_are_committed_together_or_not_at_all() -> Outcome {
 
 #[test]
 fn a_database_that_forgets_what_it_acknowledged_is_refused() -> Outcome {
-    let engine = Engine::new();
-    let lax = engine
-        .options
-        .clone()
-        .synchronous(SqliteSynchronous::Normal);
-    let store = SqliteStore::new(engine.pool(lax));
-    engine.runtime.block_on(async {
-        store.migrate().await?;
-        for _ in 0..2 {
-            let refused = store.load("alice").await.expect_err("it is lax");
+    let lax: [fn(SqliteConnectOptions) -> SqliteConnectOptions; 4] = [
+        |options| options.synchronous(SqliteSynchronous::Normal),
+        |options| options.synchronous(SqliteSynchronous::Off),
+        |options| options.journal_mode(SqliteJournalMode::Off),
+        |options| options.journal_mode(SqliteJournalMode::Memory),
+    ];
+    for lax in lax {
+        let engine = Engine::new();
+        let options = lax(engine.options.clone());
+        let store = SqliteStore::new(engine.pool(options.clone()));
+        engine.runtime.block_on(async {
+            store.migrate().await?;
+            for _ in 0..2 {
+                let refused = store.load("alice").await.expect_err("it is lax");
+                let is_setting = matches!(refused, SqlxStoreError::Setting(_));
+                assert!(is_setting, "{refused} {options:?}");
+            }
+            let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+            let first = first.ok_or("there is a first")?;
+            let refused = store.compare_and_swap(first).await.expect_err("it is lax");
             assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
-        }
-        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
-        let first = first.ok_or("there is a first")?;
-        let refused = store.compare_and_swap(first).await.expect_err("it is lax");
-        assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
-        let otherwise = store.clone().durable_otherwise();
-        assert!(otherwise.load("alice").await?.is_none());
-        let refused = store.load("alice").await.expect_err("it is lax still");
-        assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
-        Ok(())
-    })
+            let otherwise = store.clone().durable_otherwise();
+            assert!(otherwise.load("alice").await?.is_none());
+            let refused = store.load("alice").await.expect_err("it is lax still");
+            assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
+            Ok::<_, Box<dyn core::error::Error>>(())
+        })?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -154,6 +166,18 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
         }
         Ok(())
     })
+}
+
+#[test]
+fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
+    let engine = Engine::new();
+    let store = engine.store();
+    engine.runtime.block_on(async {
+        let mut pause = pin!(store.pause(Duration::from_hours(1)));
+        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        store.pause(Duration::ZERO).await;
+    });
 }
 
 #[test]
@@ -276,6 +300,37 @@ fn a_nested_transaction_that_is_left_open_is_not_what_is_committed() -> Outcome 
         let undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
         assert!(undone);
         application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_login_that_a_constraint_refuses_at_its_commit_is_known_to_be_undone() -> Outcome {
+    let engine = Engine::new();
+    let application = engine.application();
+    engine.runtime.block_on(async {
+        let mut accepted = application::accepted(&application).await;
+        let forbidden = sqlx::query("INSERT INTO notes VALUES ('nobody')");
+        forbidden.execute(accepted.transaction()).await?;
+        let refused = accepted.commit().await.expect_err("there is no such user");
+        let is_refused = matches!(refused, softtoken::Error::Store(SqlxStoreError::Refused(_)));
+        assert!(is_refused, "{refused:?}");
+        application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_database_that_lets_nothing_be_written_is_a_standby() -> Outcome {
+    let engine = Engine::new();
+    let writable = engine.store();
+    let store = SqliteStore::new(engine.pool(engine.options.clone().read_only(true)));
+    engine.runtime.block_on(async {
+        assert!(writable.load("alice").await?.is_none());
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let first = first.ok_or("there is a first")?;
+        let refused = store.compare_and_swap(first).await.expect_err("read-only");
+        assert!(matches!(refused, SqlxStoreError::Standby), "{refused:?}");
         Ok(())
     })
 }
