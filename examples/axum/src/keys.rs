@@ -72,22 +72,22 @@ mod tests {
     fn keys_are_for_the_server_alone() {
         use std::os::unix::fs::PermissionsExt as _;
 
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("example.keys");
-        Keys::open(&file).unwrap();
-        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        Keys::open(&file).expect("they are made");
+        let mode = fs::metadata(&file).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
     fn a_damaged_file_of_keys_is_neither_taken_nor_made_anew() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("example.keys");
         for length in [0, 95, 97] {
-            fs::write(&file, vec![7; length]).unwrap();
+            fs::write(&file, vec![7; length]).expect("it is written");
             let refused = Keys::open(&file).expect_err("it is damaged");
             assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
-            assert_eq!(fs::read(&file).unwrap().len(), length);
+            assert_eq!(fs::read(&file).expect("it is there").len(), length);
         }
     }
 }

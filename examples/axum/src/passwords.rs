@@ -102,24 +102,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_hashed_where_there_is_no_such_user_as_well() {
-        let passwords = Passwords::new().unwrap();
-        let cores = passwords.at_once.available_permits().try_into().unwrap();
-        let kept = hash("four plain words of mine").unwrap();
+        let passwords = Passwords::new().expect("there is randomness");
+        let cores = passwords
+            .at_once
+            .available_permits()
+            .try_into()
+            .expect("few");
+        let kept = hash("four plain words of mine").expect("it is hashed");
         for kept in [Some(kept.as_str()), None] {
-            let busy = passwords.at_once.acquire_many(cores).await.unwrap();
+            let busy = passwords.at_once.acquire_many(cores).await.expect("all");
             let mut judged = pin!(passwords.is_right("nobody".to_owned(), kept));
             let waits = poll_fn(|context| Poll::Ready(judged.as_mut().poll(context).is_pending()));
             assert!(waits.await, "for its turn to be hashed");
             drop(busy);
-            assert!(!judged.await.unwrap());
+            assert!(!judged.await.expect("it is judged"));
         }
-        let cost = |hash: &str| PasswordHash::new(hash).unwrap().params;
+        let cost = |hash: &str| PasswordHash::new(hash).expect("a hash").params;
         assert_eq!(cost(&passwords.nobody), cost(&kept));
     }
 
     #[tokio::test]
     async fn a_password_has_fifteen_characters_and_1024_bytes_at_most() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new().expect("there is randomness");
         for (password, is_taken) in [
             ("é".repeat(14), false),
             ("é".repeat(15), true),

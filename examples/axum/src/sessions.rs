@@ -146,26 +146,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_session_that_has_ended_is_neither_loaded_nor_saved() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let clock = || Some(UnixTime::from_secs(1_700_000_000));
-        let app = App::open(folder.path(), false, clock).await.unwrap();
+        let app = App::open(folder.path(), false, clock)
+            .await
+            .expect("it opens");
         let sessions = app.sessions();
+        let loaded = async |id: &Id| sessions.load(id).await.expect("an answer");
         let mut record = Record {
             id: Id::default(),
-            data: Default::default(),
+            data: std::collections::HashMap::default(),
             expiry_date: OffsetDateTime::now_utc() + core::time::Duration::from_hours(1),
         };
-        sessions.create(&mut record).await.unwrap();
-        assert!(sessions.load(&record.id).await.unwrap().is_some());
-        sessions.delete(&record.id).await.unwrap();
-        sessions.save(&record).await.unwrap();
+        sessions.create(&mut record).await.expect("a row");
+        assert!(loaded(&record.id).await.is_some());
+        sessions.delete(&record.id).await.expect("it is gone");
+        sessions.save(&record).await.expect("it does nothing");
         assert!(
-            sessions.load(&record.id).await.unwrap().is_none(),
+            loaded(&record.id).await.is_none(),
             "a request that was under way brings nothing back"
         );
-        sessions.create(&mut record).await.unwrap();
+        sessions.create(&mut record).await.expect("a row");
         record.expiry_date = OffsetDateTime::UNIX_EPOCH;
-        sessions.save(&record).await.unwrap();
-        assert!(sessions.load(&record.id).await.unwrap().is_none());
+        sessions.save(&record).await.expect("it is changed");
+        assert!(loaded(&record.id).await.is_none());
     }
 }

@@ -699,10 +699,8 @@ async fn over_tls_every_cookie_is_for_tls_and_this_host_alone() {
         let prefix = if is_secure { "__Host-" } else { "" };
         for name in ["session", "browser"] {
             let begin = format!("{prefix}{name}=");
-            let cookie = set.iter().filter_map(|cookie| cookie.to_str().ok());
-            let cookie = cookie
-                .filter(|cookie| cookie.starts_with(&begin))
-                .next_back();
+            let mut cookies = set.iter().filter_map(|cookie| cookie.to_str().ok());
+            let cookie = cookies.rfind(|cookie| cookie.starts_with(&begin));
             let cookie = cookie.expect(name);
             assert!(
                 cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),

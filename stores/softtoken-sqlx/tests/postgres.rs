@@ -411,6 +411,25 @@ fn a_statement_of_which_nobody_knows_how_it_ended_is_no_conflict() {
     });
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_login_in_which_a_statement_has_failed_is_known_to_be_undone() -> Outcome {
+    let engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    engine.runtime.block_on(async {
+        let mut accepted = application::accepted(&application).await;
+        Postgres::write(&mut accepted, "twice").await?;
+        let twice = Postgres::write(&mut accepted, "twice").await;
+        twice.expect_err("it is there");
+        let undone = accepted.commit().await.expect_err("it was rolled back");
+        let is_undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
+        assert!(is_undone, "{undone:?}");
+        Ok(())
+    })
+}
+
 /// A server that has both packages makes the table once, and by turns.
 #[test]
 fn the_table_and_its_lock_are_those_of_the_package_for_diesel() {
