@@ -5,7 +5,7 @@
 use core::convert::Infallible;
 use core::time::Duration;
 
-use crate::world::{Device, World, admin};
+use crate::world::{Device, START, World, admin};
 use softtoken::association::{EventKind, ImportedToken, StatusReport};
 use softtoken::policy::{PolicyError, Throttle};
 use softtoken::store::Swap;
@@ -207,6 +207,128 @@ fn time_pays_from_the_first_failure_on_and_no_other_begins_it_anew() {
     assert!(!fails(&late));
     late.0.time.advance(DAY / 4);
     assert!(!fails(&late), "one is, twelve hours after the first");
+}
+
+#[test]
+fn a_failure_after_everything_was_paid_off_begins_the_twelve_hours_anew() {
+    let world = with(Throttle {
+        debt_limit: 2,
+        ..Throttle::STANDARD
+    });
+    let device = world.enrol("alice");
+    fail(&world, &device);
+    world.time.advance(3 * DAY / 4);
+    fail(&world, &device);
+    // Twelve hours after the first was paid off; seven after the second was made.
+    world.time.advance(7 * 60 * 60);
+    fail(&world, &device);
+    assert!(status(&world).locked, "two were made within twelve hours");
+}
+
+#[test]
+fn what_is_left_of_twelve_hours_counts_towards_the_next_ones() {
+    let world = with(Throttle {
+        debt_limit: 3,
+        ..Throttle::STANDARD
+    });
+    let device = world.enrol("alice");
+    fail(&world, &device);
+    fail(&world, &device);
+    world.time.advance(3 * DAY / 4);
+    fail(&world, &device);
+    world.time.advance(DAY / 4);
+    fail(&world, &device);
+    assert!(!status(&world).locked, "a day has paid off two of four");
+    fail_times(&world, &device, 1);
+    assert!(status(&world).locked);
+}
+
+#[test]
+fn a_success_does_not_begin_the_twelve_hours_anew() {
+    let world = with(Throttle {
+        debt_limit: 3,
+        ..Throttle::STANDARD
+    });
+    let device = world.enrol("alice");
+    fail_times(&world, &device, 2);
+    world.time.set(START + DAY / 4);
+    assert!(right(&world, &device).is_ok());
+    world.time.set(START + DAY / 2);
+    fail_times(&world, &device, 2);
+    assert!(!status(&world).locked, "one was paid off by each");
+    fail_times(&world, &device, 1);
+    assert!(status(&world).locked);
+}
+
+#[test]
+fn a_recovery_code_pays_off_everything_that_is_owed() {
+    let world = with(Throttle {
+        debt_limit: 3,
+        ..Throttle::STANDARD
+    });
+    let device = world.enrol("alice");
+    let issue = world.mfa.issue_recovery_codes(&admin());
+    let codes = issue.run_blocking(&world.store, "alice").unwrap();
+    fail_times(&world, &device, 3);
+    assert!(status(&world).locked);
+    let code = codes.iter().next().unwrap().clone();
+    assert_eq!(step_up(&world, code), Ok(None));
+    for failures in 1..3 {
+        fail(&world, &device);
+        assert!(!status(&world).locked, "{failures} of three");
+    }
+    fail(&world, &device);
+    assert!(status(&world).locked);
+}
+
+#[test]
+fn a_recovery_code_and_a_vouched_factor_tell_how_many_failures_came_before_them() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    let issue = world.mfa.issue_recovery_codes(&admin());
+    let codes = issue.run_blocking(&world.store, "alice").unwrap();
+    let code = codes.iter().next().unwrap().clone();
+    for factor in [Factor::from(code), vouched().into()] {
+        fail_times(&world, &device, 2);
+        world.events();
+        assert_eq!(step_up(&world, factor), Ok(None));
+        let told = world.events();
+        let Some(EventKind::SignedIn { failures, method }) = told.last() else {
+            panic!("somebody signed in: {told:?}");
+        };
+        assert_eq!(*failures, 2, "{method:?}");
+    }
+}
+
+#[test]
+fn a_code_of_another_length_is_told_before_the_throttle_is() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    fail_times(&world, &device, 3);
+    assert!(status(&world).throttled_until.is_some());
+    let long = Code::parse("12345678").unwrap();
+    let expected = Digits::Six;
+    assert_eq!(
+        step_up(&world, long),
+        Err(Rejection::CodeLength { expected })
+    );
+}
+
+#[test]
+fn a_status_calls_nothing_locked_where_nothing_is_in_force() {
+    let world = with(Throttle {
+        streak_limit: 3,
+        ..Throttle::STANDARD
+    });
+    let device = Device::of(&world.associate("alice"));
+    for _ in 0..4 {
+        world.time.advance(60);
+        let wrong = device.wrong_code(world.now());
+        let verify = world.mfa.verify(&world.password("alice"), wrong);
+        assert!(verify.run_blocking(&world.store, "alice").is_err());
+    }
+    let status = status(&world);
+    assert_eq!((status.failures, status.locked), (4, false));
 }
 
 #[test]

@@ -17,6 +17,19 @@ fn is_refused(builder: PolicyBuilder, error: PolicyError) {
 }
 
 #[test]
+fn a_wait_is_never_shorter_than_the_one_before() {
+    let throttle = Throttle::STANDARD;
+    let mut before = Duration::ZERO;
+    for failures in 0..=200 {
+        let wait = throttle.wait(failures);
+        assert!(wait >= before, "{failures}");
+        before = wait;
+    }
+    assert_eq!(before, throttle.cap);
+    assert_eq!(throttle.wait(u32::MAX), throttle.cap);
+}
+
+#[test]
 fn the_named_policies_differ_in_what_cognito_is_known_for() {
     let cognito = Policy::builder()
         .enable_on_verify(false)
