@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use crate::world::{Device, World, admin, context};
 use softtoken::association::{
-    Actor, AttemptKey, BrowserKeys, EventKind, ImportedToken, Issued, Method, Operation,
-    Preference, SessionFlaw,
+    Actor, Associate, AttemptKey, BrowserKeys, Check, Disassociate, EventKind, FinishSetup,
+    ForgetBrowsers, Import, ImportedToken, IssueRecoveryCodes, IssueTemporaryCode, Issued, Method,
+    Operation, Prefer, Preference, Remove, Rename, Reseal, Reset, Respond, Resynchronise,
+    SessionFlaw, SetEnabled, SignIn, SignInWith, Status, StepUp, Unlock, Verify,
 };
 use softtoken::mfa::Request;
 use softtoken::policy::Throttle;
@@ -142,6 +144,42 @@ fn every_actor_has_its_name_for_good() {
     let told = Life::lived("alice").told;
     let by_admin = told.iter().find(|event| event.operation == "reset");
     assert_eq!(by_admin.unwrap().actor.name(), "administrator");
+}
+
+#[test]
+fn every_operation_has_its_name_for_good() {
+    fn name<O: Operation>() -> &'static str {
+        O::NAME
+    }
+    let names = [
+        (name::<Associate>(), "associate"),
+        (name::<Check>(), "check"),
+        (name::<Disassociate>(), "disassociate"),
+        (name::<FinishSetup>(), "finish_setup"),
+        (name::<ForgetBrowsers>(), "forget_browsers"),
+        (name::<Import>(), "import"),
+        (name::<IssueRecoveryCodes>(), "issue_recovery_codes"),
+        (name::<IssueTemporaryCode>(), "issue_temporary_code"),
+        (name::<Prefer>(), "prefer"),
+        (name::<Remove>(), "remove"),
+        (name::<Rename>(), "rename"),
+        (name::<Reseal>(), "reseal"),
+        (name::<Reset>(), "reset"),
+        (name::<Respond>(), "respond"),
+        (name::<Resynchronise>(), "resynchronise"),
+        (name::<SetEnabled>(), "set_enabled"),
+        (name::<SignIn>(), "sign_in"),
+        (name::<SignInWith>(), "sign_in_with"),
+        (name::<Status>(), "status"),
+        (name::<StepUp>(), "step_up"),
+        (name::<Unlock>(), "unlock"),
+        (name::<Verify>(), "verify"),
+    ];
+    for (named, name) in names {
+        assert_eq!(named, name);
+    }
+    #[cfg(feature = "export")]
+    assert_eq!(name::<softtoken::association::Export>(), "export");
 }
 
 /// What a view has told.
@@ -439,6 +477,36 @@ fn an_event_names_its_operation_its_actor_and_its_token() {
     assert_eq!(told, expected);
 }
 
+/// What no life needs: a check, whose refusal is all that is told of it, and the last call of a flow.
+#[test]
+fn a_check_and_the_end_of_a_set_up_name_their_operation_and_their_actor() {
+    let world = World::new(Policy::STANDARD.required());
+    let heard = Heard::default();
+    let mfa = heard.view(&world.mfa);
+    let issued = mfa.associate(&world.setup("alice"));
+    let issued = issued.run_blocking(&world.store, "alice").unwrap();
+    let code = Device::of(&issued).code(world.now());
+    let verify = mfa.verify(issued.session().unwrap(), code);
+    let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
+    heard.take();
+    let finish = mfa.finish_setup(enrolled.session().unwrap());
+    let _ = finish.run_blocking(&world.store, "alice").unwrap();
+    let check = mfa.check(&world.password("alice"), Duration::from_secs(60));
+    assert!(check.run_blocking(&world.store, "alice").is_err());
+    let told = heard.take();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(_, event)| (event.operation, event.name(), event.actor.name()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("finish_setup", "signed_in", "session"),
+            ("check", "refused", "grant"),
+        ]
+    );
+}
+
 #[test]
 fn an_administrators_event_says_which_administrator() {
     let told = Life::lived("alice").told;
@@ -695,6 +763,59 @@ fn every_failure_from_the_fifth_in_a_row_on_says_that_the_password_is_probably_k
         [EventKind::SignedIn { method, failures }],
         "a success tells how many came before it"
     );
+}
+
+#[test]
+fn a_token_that_is_added_and_a_clock_that_is_set_tell_how_many_failures_came_before() {
+    let world = World::new(Policy::builder().max_tokens(2).build().unwrap());
+    let (device, grant) = world.enrolled("alice");
+    fail(&world, &device);
+    fail(&world, &device);
+    let associate = world.mfa.associate(&grant);
+    let issued = associate.run_blocking(&world.store, "alice").unwrap();
+    let code = Device::of(&issued).code(world.now());
+    let verify = world.mfa.verify(&grant, code);
+    assert_eq!(told(&world, verify), [EventKind::Added { failures: 2 }]);
+
+    world.time.advance(300);
+    fail(&world, &device);
+    let [code, next] = [7, 8].map(|steps| device.code_in(world.now(), steps));
+    let by = world.password("alice");
+    let resynchronise = world.mfa.resynchronise(&by, code, next);
+    let (drift, failures) = (8, 1);
+    assert_eq!(
+        told(&world, resynchronise),
+        [EventKind::Resynchronised { drift, failures }]
+    );
+}
+
+#[test]
+fn a_browser_is_told_of_at_the_time_when_it_was_remembered() {
+    let life = World::standard();
+    let heard = Heard::default();
+    let keys = BrowserKeys::from_bytes(1, &[8; 32]);
+    let mfa = heard.view(&life.mfa);
+    let mfa = mfa.with_browsers(keys, Duration::from_secs(DAY)).unwrap();
+    let device = life.enrol("alice");
+    life.time.advance(30);
+    let step_up = mfa.step_up(&life.password("alice"), device.code(life.now()));
+    let evidence = step_up.run_blocking(&life.store, "alice").unwrap();
+    life.time.advance(20);
+    heard.take();
+    assert!(mfa.remember(&evidence).unwrap().is_some());
+    let told = heard.take();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].1.at, life.now());
+}
+
+#[test]
+fn a_pending_secret_that_is_dropped_alone_is_told_of() {
+    let world = World::standard();
+    let _ = world.associate("alice");
+    let drops = world.mfa.disassociate(&world.password("alice"));
+    assert_eq!(told(&world, drops), [EventKind::Disassociated]);
+    let nothing = world.mfa.disassociate(&world.password("alice"));
+    assert_eq!(told(&world, nothing), [], "and nothing is, of nothing");
 }
 
 #[test]
