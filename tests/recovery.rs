@@ -390,6 +390,57 @@ fn a_temporary_code_clears_the_count_of_wrong_ones_and_lives_a_minute_to_seven_d
 }
 
 #[test]
+fn wrong_codes_beside_a_temporary_code_alone_are_counted_until_it_is_used() {
+    let world = World::standard();
+    world.enrol("alice");
+    let code = temporary_code(&world, HOUR);
+    world.events();
+    for wrong in 1..=5 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+        assert_eq!(suspicions(&world), usize::from(wrong == 5), "{wrong}");
+    }
+    assert!(recover(&world, &code).is_ok());
+    // Issued before the wrong ones, since to issue one clears the count as well.
+    let _ = codes(&world);
+    world.events();
+    let _ = recover(&world, &wrong_recovery_code());
+    assert_eq!(suspicions(&world), 0, "the right one has ended the run");
+}
+
+#[test]
+fn a_new_set_of_a_users_own_does_not_end_the_limit_on_wrong_recovery_codes() {
+    let policy = Policy::builder().recovery_limit(Some(3));
+    let world = World::new(policy.build().unwrap());
+    world.enrol("alice");
+    let _ = codes(&world);
+    for _ in 0..3 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    let new = codes(&world);
+    let answer = recover(&world, new.iter().next().unwrap());
+    assert_eq!(answer.unwrap_err(), Rejection::RecoveryLocked);
+}
+
+#[test]
+fn the_event_of_a_recovery_says_whether_the_code_was_a_temporary_one() {
+    let world = World::standard();
+    world.enrol("alice");
+    let of_set = codes(&world).iter().next().unwrap().clone();
+    let temporary = temporary_code(&world, HOUR);
+    for (code, is_temporary) in [(of_set, false), (temporary, true)] {
+        world.events();
+        let _ = recover(&world, &code).unwrap();
+        let told = world.events();
+        let Some(EventKind::RecoveryCodeUsed { left, temporary }) = told.first() else {
+            panic!("a recovery code was used: {told:?}");
+        };
+        assert_eq!((*left, *temporary), (9, is_temporary));
+    }
+}
+
+#[test]
 fn what_is_vouched_for_waits_for_no_lock_and_ends_it() {
     let world = World::standard();
     let device = world.enrol("alice");

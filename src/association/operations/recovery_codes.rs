@@ -137,3 +137,51 @@ impl Operation for IssueTemporaryCode {
         Ok(self.code.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::association::draft::Environment;
+    use crate::association::state::Record;
+    use crate::policy::Policy;
+    use crate::time::UnixTime;
+
+    /// Fills each draw with a byte of its own.
+    fn counting() -> impl Entropy {
+        let draws = core::sync::atomic::AtomicU8::new(0);
+        move |bytes: &mut [u8]| {
+            bytes.fill(1 + draws.fetch_add(1, core::sync::atomic::Ordering::SeqCst));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn codes_are_kept_under_the_salt_that_was_drawn_for_them() {
+        let (by, now) = (
+            Administrator::named("root"),
+            UnixTime::from_secs(1_700_000_000),
+        );
+        let environment = Environment::new("alice", &Policy::STANDARD, now);
+        let secret = crate::totp::Secret::from_bytes(&[7; 20]).expect("twenty bytes");
+        let token = crate::association::ImportedToken::proven(secret, crate::totp::Totp::STANDARD);
+        let import = crate::association::Import::new(&by, [token], &counting());
+        let import = import
+            .expect("it draws")
+            .apply(Record::default(), &environment);
+        let record = import.next.expect("a token is in force");
+
+        let issue = IssueRecoveryCodes::new(&by, &counting()).expect("it draws");
+        let record = issue.apply(record, &environment).next.expect("a new set");
+        // After ten codes.
+        assert_eq!(
+            record.recovery.set.as_ref().map(|set| set.salt),
+            Some([11; 16])
+        );
+
+        let hour = Duration::from_secs(3_600);
+        let issue = IssueTemporaryCode::new(&by, hour, &counting()).expect("it draws");
+        let record = issue.apply(record, &environment).next.expect("a code");
+        let kept = record.recovery.temporary.as_ref();
+        assert_eq!(kept.map(|code| code.salt), Some([2; 16]), "after the code");
+    }
+}
