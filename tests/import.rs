@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 use crate::world::{Device, START, World, admin};
-use softtoken::association::{EventKind, ImportError, ImportedToken, State, StatusReport};
+use softtoken::association::{
+    EventKind, ImportError, ImportedToken, Preference, State, StatusReport,
+};
 use softtoken::time::Step;
-use softtoken::totp::{KeyUri, Secret, Totp};
+use softtoken::totp::{Algorithm, Digits, KeyUri, Secret, Totp};
 use softtoken::{Administrator, Challenge, Code, Fault, Policy, Rejection, SignedIn, UnixTime};
 
 /// Sixteen characters, as the most popular libraries have issued them.
@@ -302,6 +304,95 @@ fn replacing_a_token_by_itself_does_not_lower_its_floor() {
     let again = again.replacing_everything();
     again.run_blocking(&world.store, "alice").unwrap();
     assert_eq!(sign_in_with(&world, code), Err(Rejection::Reused));
+}
+
+#[test]
+fn a_later_step_that_a_replacement_brings_is_its_floor() {
+    let world = World::standard();
+    import(&world, [proven(SHORT).last_step(earlier(&world))]).unwrap();
+    let last = Totp::STANDARD.step(world.now());
+    let again = world.mfa.import(&admin(), [proven(SHORT).last_step(last)]);
+    let again = again.replacing_everything();
+    again.run_blocking(&world.store, "alice").unwrap();
+    let code = phone(SHORT).code(world.now());
+    assert_eq!(sign_in_with(&world, code), Err(Rejection::Reused));
+}
+
+#[test]
+fn a_floor_is_not_lowered_by_a_replacement_of_another_code_length() {
+    let world = World::standard();
+    let last = earlier(&world);
+    import(&world, [proven(SHORT).last_step(last)]).unwrap();
+    let code = phone(SHORT).code(world.now());
+    assert_eq!(sign_in_with(&world, code), Ok(()));
+    let eight = Totp::new(Algorithm::Sha1, Digits::Eight, Totp::STANDARD.period()).unwrap();
+    let longer = ImportedToken::proven(secret(SHORT), eight).last_step(last);
+    let again = world.mfa.import(&admin(), [longer]).replacing_everything();
+    again.run_blocking(&world.store, "alice").unwrap();
+    let longer = Device::new(&secret(SHORT), eight).code(world.now());
+    assert_eq!(sign_in_with(&world, longer), Err(Rejection::Reused));
+}
+
+#[test]
+fn the_event_of_an_import_says_whether_it_waits_for_a_code_and_replaced_everything() {
+    let world = World::standard();
+    let told = |world: &World| {
+        let told = world.events();
+        match told[..] {
+            [
+                EventKind::Imported {
+                    pending, replacing, ..
+                },
+            ] => (pending, replacing),
+            _ => panic!("one token was imported: {told:?}"),
+        }
+    };
+    let pending = ImportedToken::pending(secret(SHORT), Totp::STANDARD);
+    import(&world, [pending]).unwrap();
+    assert_eq!(told(&world), (true, false));
+    import(&world, [proven(SHORT)]).unwrap();
+    assert_eq!(told(&world), (false, false));
+    let again = world.mfa.import(&admin(), [proven(SHORT)]);
+    let again = again.replacing_everything();
+    again.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(told(&world), (false, true));
+}
+
+#[test]
+fn the_name_of_a_pending_import_is_kept_as_far_as_names_are() {
+    let world = World::new(Policy::builder().name_bytes(5).build().unwrap());
+    let pending = ImportedToken::pending(secret(SHORT), Totp::STANDARD);
+    import(&world, [pending.named("telephone")]).unwrap();
+    let pending = status(&world).pending.unwrap();
+    assert_eq!(pending.name.as_deref(), Some("telep"));
+}
+
+#[test]
+fn more_tokens_than_any_policy_allows_are_too_many() {
+    let most = Policy::MAX_TOKENS;
+    let world = World::new(Policy::builder().max_tokens(most).build().unwrap());
+    let tokens = |count: usize| {
+        (0..count).map(|number| {
+            let bytes = [u8::try_from(number).unwrap(); 20];
+            ImportedToken::proven(Secret::from_bytes(&bytes).unwrap(), Totp::STANDARD)
+        })
+    };
+    let too_many = Err(Rejection::TooManyTokens);
+    assert_eq!(import(&world, tokens(most + 1)), too_many);
+    assert_eq!(import(&world, tokens(most + 2)), too_many);
+    assert_eq!(import(&world, tokens(most)), Ok(()));
+}
+
+#[test]
+fn replacing_everything_leaves_what_is_preferred() {
+    let world = World::standard();
+    import(&world, [proven(SHORT)]).unwrap();
+    let prefer = world.mfa.prefer(&admin(), Preference::Preferred);
+    prefer.run_blocking(&world.store, "alice").unwrap();
+    let again = world.mfa.import(&admin(), [proven(SHORT)]);
+    let again = again.replacing_everything();
+    again.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(status(&world).preference, Preference::Preferred);
 }
 
 #[test]
