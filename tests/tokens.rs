@@ -829,6 +829,53 @@ fn a_token_that_the_clock_is_behind_is_passed_over_and_refused_by_name_where_all
 }
 
 #[test]
+fn where_several_tokens_are_ahead_of_the_clock_the_latest_step_is_told() {
+    for latest in 0..2 {
+        let world = World::new(policy(2));
+        let devices = [add(&world, "phone").1, add(&world, "fob").1];
+        for (device, later) in devices.iter().zip([latest, 1 - latest]) {
+            world.time.set(START + 3600 + 600 * later);
+            assert!(shown(&world, device.code(world.now())).is_ok());
+        }
+        world.time.set(START);
+        world.events();
+        let code = devices[0].code(world.now());
+        assert_eq!(shown(&world, code), Err(Rejection::ClockBehind));
+        let last = Totp::STANDARD.step(UnixTime::from_secs(START + 4200));
+        assert_eq!(world.events(), [EventKind::ClockBehind { last }]);
+    }
+}
+
+#[test]
+fn of_several_tokens_whose_code_was_used_already_the_event_names_the_first() {
+    let (world, [first, _], [device, _]) = world_of_twins([0, 0]);
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = std::sync::Arc::clone(&told);
+    let mfa = world.mfa.with_audit(move |_, event| {
+        let token = event.token.as_ref().map(|token| token.id);
+        log.lock().unwrap().push((event.name(), token));
+    });
+    let code = device.code(world.now());
+    let step_up = mfa.step_up(&world.password("alice"), code);
+    let refused = step_up.run_blocking(&world.store, "alice").unwrap_err();
+    assert_eq!(refused.rejection(), Some(Rejection::Reused));
+    assert_eq!(*told.lock().unwrap(), [("reused_code", Some(first))]);
+}
+
+#[test]
+fn a_drift_is_learned_of_every_token_that_a_code_matches() {
+    let (world, _, [device, _]) = world_of_twins([-2, -2]);
+    let policy = Policy::builder().max_tokens(2).learn_drift(true);
+    let mut learns = World::new(policy.build().unwrap());
+    learns.store = world.store;
+    let code = device.code_in(learns.now(), 1);
+    assert!(shown(&learns, code).is_ok());
+    let drifts = report(&learns).tokens;
+    let drifts: Vec<i16> = drifts.iter().map(|token| token.drift).collect();
+    assert_eq!(drifts, [1, 1]);
+}
+
+#[test]
 fn of_those_with_the_right_length_all_are_behind() {
     let (world, _, [six, eight, _]) = world_of_lengths();
     world.time.advance(3600);

@@ -604,3 +604,24 @@ impl Judged {
         first.iter().chain(others).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_codes_that_two_tokens_match_are_no_reuse_of_a_third_ones() {
+        let accepted = Verdict::Accepted {
+            step: Step::new(8),
+            drift: 1,
+        };
+        let reused = Verdict::Reused { step: Step::new(8) };
+        let mut verdicts = Verdicts::default();
+        for (index, verdict) in [reused, accepted, accepted].into_iter().enumerate() {
+            verdicts.note(index, verdict);
+        }
+        verdicts.refuse_ambiguity();
+        assert!(verdicts.accepted.first.is_none());
+        assert_eq!((verdicts.reused, verdicts.judged), (None, 3));
+    }
+}
