@@ -628,7 +628,20 @@ fn the_waiver_takes_a_fresh_password_where_freshness_is_asked_for() {
 #[test]
 fn a_token_that_has_guarded_something_is_not_taken_by_the_password() {
     type Guard = fn(&World, &Device);
-    let guards: [(&str, Guard); 4] = [
+    let guards: [(&str, Guard); 7] = [
+        ("a recovery code", |world, _| {
+            let issue = world.mfa.issue_recovery_codes(&admin());
+            let codes = issue.run_blocking(&world.store, "alice").unwrap();
+            let _ = step_up(world, codes.iter().next().unwrap().clone()).unwrap();
+        }),
+        ("a vouched factor", |world, _| {
+            let _ = step_up(world, Vouched::factor(&["hwk"])).unwrap();
+        }),
+        ("a token that this one has replaced", |world, device| {
+            let _ = step_up(world, device.code(world.now())).unwrap();
+            let device = associate(world, &admin()).unwrap();
+            verify(world, &admin(), device.code(world.now())).unwrap();
+        }),
         ("respond", |world, device| {
             prefer(world, &admin(), Preference::Enabled).unwrap();
             let session = world.challenge("alice");
@@ -661,6 +674,53 @@ fn a_token_that_has_guarded_something_is_not_taken_by_the_password() {
         off.time.set(START + 60);
         assert!(!waives(&off), "{name}");
     }
+}
+
+#[test]
+fn a_login_proves_no_token_that_one_with_another_end_of_its_id_has_proved() {
+    let world = World::standard();
+    let login = |id: &str| world.password("alice").with_id(id);
+    let start = "0123456789abcdef".repeat(4);
+    let own = login(&format!("{start}1"));
+    let device = associate(&world, &own).unwrap();
+    verify(&world, &own, device.code(world.now())).unwrap();
+    assert!(proves(&world, &own));
+    for other in [&format!("{start}2"), &start, &start[..16]] {
+        assert!(!proves(&world, &login(other)), "{other}");
+    }
+}
+
+#[test]
+fn the_login_that_proved_a_token_grows_old_though_the_token_is_used() {
+    let world = World::standard();
+    let login = world.password("alice").with_id("login-1");
+    let device = associate(&world, &login).unwrap();
+    verify(&world, &login, device.code(world.now())).unwrap();
+    world.time.advance(10 * MINUTE);
+    assert_eq!(check(&world, &login, 10 * MINUTE), Ok(()));
+    let _ = step_up(&world, device.code(world.now())).unwrap();
+    world.time.advance(1);
+    let old = Err(Rejection::ReauthenticationRequired);
+    assert_eq!(check(&world, &login, 10 * MINUTE), old);
+}
+
+#[test]
+fn turning_off_again_by_an_old_possession_leaves_that_the_token_has_guarded() {
+    let policy = Policy::COGNITO.to_builder();
+    let within = Some(Duration::from_secs(15 * MINUTE));
+    let world = World::new(policy.reauthenticate_within(within).build().unwrap());
+    let (_, device, _) = add(&world);
+    world.time.advance(MINUTE);
+    let _ = step_up(&world, device.code(world.now())).unwrap();
+    let shown = world.now();
+    world.time.advance(16 * MINUTE);
+    // The password is fresh, and the code is not.
+    let stale = Grant::from_bare_times("alice", world.now(), shown);
+    let before = revision(&world);
+    assert_eq!(prefer(&world, &stale, Preference::Disabled), Ok(()));
+    assert_eq!(revision(&world), before, "it is a read");
+    let refused = associate(&world, &world.password("alice")).map(drop);
+    assert_eq!(refused, Err(Rejection::SecondFactorRequired));
 }
 
 /// An enabled token is not taken by a password under a view that asks nobody: a sign-in of another

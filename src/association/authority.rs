@@ -598,3 +598,37 @@ impl Possession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Step;
+    use crate::totp::Totp;
+
+    #[test]
+    fn a_login_is_known_by_every_bit_of_the_mark_that_it_left() {
+        let now = UnixTime::from_secs(1_700_000_000);
+        let login = Grant::first_factor("alice", now).with_id("login-1");
+        let secret = Secret::from_bytes(&[7; 20]).expect("twenty bytes");
+        let mut token = Token {
+            id: TokenId([1; 16]),
+            totp: Totp::STANDARD,
+            since: now,
+            proved_by: login.mark(&secret),
+            last_step: Step::new(0),
+            last_used: None,
+            drift: 0,
+            name: None,
+            unfinished: false,
+            secret,
+        };
+        assert!(login.proved(&token));
+        let mark = token.proved_by.expect("it has an id");
+        for bit in 0..128 {
+            let mut other = mark;
+            other[bit / 8] ^= 1 << (bit % 8);
+            token.proved_by = Some(other);
+            assert!(!login.proved(&token), "{bit}");
+        }
+    }
+}
