@@ -628,6 +628,20 @@ fn a_double_click_is_one_only_while_its_token_is_in_force_and_its_session_alive(
 }
 
 #[test]
+fn a_token_that_another_login_has_proven_is_no_double_click_of_a_session() {
+    let world = World::new(Policy::STANDARD.required());
+    let (device, session) = pending_in_a_flow(&world);
+    let other = associate(&world, &world.password("alice")).unwrap();
+    let code = other.code(world.now());
+    verify(&world, &world.password("alice"), code).unwrap();
+    let code = device.code(world.now());
+    assert_eq!(
+        verify(&world, &session, code),
+        Err(Rejection::InvalidSession)
+    );
+}
+
+#[test]
 fn a_login_that_has_begun_a_replacement_verifies_that_one() {
     let world = World::standard();
     let grant = world.password("alice").with_id("login-1");
@@ -1174,6 +1188,18 @@ fn a_name_is_kept_as_far_as_the_policy_keeps_it() {
     );
     replace(&grant, "", "");
     assert_eq!(name(&world), None, "an empty name is none");
+}
+
+#[test]
+fn a_name_is_kept_as_it_is_white_space_included() {
+    let world = World::standard();
+    let issued = world.mfa.associate(&world.password("alice"));
+    let issued = issued.named(" my phone\u{a0}");
+    let issued = issued.run_blocking(&world.store, "alice").unwrap();
+    let code = Device::of(&issued).code(world.now());
+    verify(&world, &world.password("alice"), code).unwrap();
+    let kept = report(&world).tokens[0].name.clone();
+    assert_eq!(kept.as_deref(), Some(" my phone\u{a0}"));
 }
 
 #[test]

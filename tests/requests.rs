@@ -738,6 +738,35 @@ fn a_step_up_by_a_phone_that_is_behind_is_repeated_for_as_long() {
 }
 
 #[test]
+fn a_step_up_by_a_phone_that_is_ahead_is_repeated_no_longer_than_its_code_is_good() {
+    let world = World::standard();
+    let device = world.enrol("alice");
+    world.time.advance(600);
+    let [code, next] = [5, 6].map(|steps| device.code_in(world.now(), steps));
+    let resynchronise = world
+        .mfa
+        .resynchronise(&world.password("alice"), code, next);
+    resynchronise.run_blocking(&world.store, "alice").unwrap();
+    world.time.advance(30);
+    let key = AttemptKey::generate(&OsEntropy).unwrap();
+    let code = device.code_in(world.now(), 6);
+    let grant = world.password("alice");
+    let step_up = || {
+        let step_up = world.mfa.step_up(&grant, code.clone());
+        step_up
+            .attempt(key.clone())
+            .run_blocking(&world.store, "alice")
+            .map_err(|error| error.rejection())
+    };
+    let first = step_up().unwrap();
+    // Around the present step as well, the code is right until the step after its own has ended.
+    world.time.advance(6 * 30 + 44);
+    assert_eq!(step_up().unwrap(), first);
+    world.time.advance(1);
+    assert_eq!(step_up(), Err(Some(Rejection::Mismatch)));
+}
+
+#[test]
 fn a_decision_commits_in_a_transaction_of_the_applications() {
     let world = World::standard();
     let device = world.enrol("alice");

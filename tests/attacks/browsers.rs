@@ -597,6 +597,27 @@ fn evidence_from_before_browsers_were_forgotten_remembers_none() {
     }
 }
 
+/// An attempt that is repeated is answered with the evidence of then. Made anew, it would carry the
+/// number of now.
+#[test]
+fn an_attempt_from_before_browsers_were_forgotten_is_not_answered_again() {
+    let world = world_of(Policy::STANDARD);
+    let alice = Remembered::new(&world, "alice");
+    let code = alice.device.code_in(world.now(), 1);
+    let key = softtoken::association::AttemptKey::from_bytes([9; 16]);
+    let attempt = || {
+        let step_up = world.mfa.step_up(&alice.grant, code.clone());
+        let answer = step_up.attempt(key.clone());
+        answer.run_blocking(&world.store, "alice")
+    };
+    let _ = attempt().unwrap();
+    let _ = attempt().expect("it is answered again");
+    let forget = world.mfa.forget_browsers(&admin());
+    forget.run_blocking(&world.store, "alice").unwrap();
+    let again = attempt().unwrap_err();
+    assert_eq!(again.rejection(), Some(softtoken::Rejection::Reused));
+}
+
 /// A browser token for `MFA_SETUP`: not remembered. Who has no token is to set one up.
 #[test]
 fn no_browser_is_spared_the_setup_of_a_token() {

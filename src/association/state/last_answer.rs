@@ -34,3 +34,31 @@ impl LastAnswer {
         (same && self.generation == generation && now < self.until).then_some(self.proof)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::association::outcome::Method;
+
+    #[test]
+    fn an_attempt_is_known_by_every_bit_of_its_hash() {
+        let now = UnixTime::from_secs(1_700_000_000);
+        let proof = Proof {
+            method: Method::SoftwareToken,
+            token: None,
+            step: None,
+            at: now,
+            first_factor: None,
+            end_other_logins: false,
+        };
+        let until = UnixTime::from_secs(1_700_000_001);
+        let hash = [7; 16];
+        let last = LastAnswer::to(Attempt(hash), 1, until, proof);
+        assert_eq!(last.answer(Attempt(hash), 1, now), Some(proof));
+        for bit in 0..128 {
+            let mut other = hash;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(last.answer(Attempt(other), 1, now), None, "{bit}");
+        }
+    }
+}
