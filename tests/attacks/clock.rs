@@ -542,6 +542,48 @@ fn bare_times_from_a_clock_that_went_back_prove_nothing_of_the_next_token() {
     check(&world.second_factor("alice")).expect("one shown later than that is good");
 }
 
+/// The same of a token that was imported and never used, and of one that went before another did.
+#[test]
+fn bare_times_from_a_clock_that_went_back_prove_nothing_however_the_token_went() {
+    let forward = 3600;
+    for removed_before in [false, true] {
+        let world = World::new(Policy::builder().max_tokens(2).build().unwrap());
+        let remove = |id| {
+            let remove = world.mfa.remove(&admin(), id);
+            remove.run_blocking(&world.store, "alice").unwrap();
+        };
+        let ids = || {
+            let status = world.mfa.status().run_blocking(&world.store, "alice");
+            let tokens = status.unwrap().tokens;
+            tokens.iter().map(|token| token.id).collect::<Vec<_>>()
+        };
+        let tokens = [1, 2].map(|number| {
+            let secret = Secret::from_bytes(&[number; 20]).unwrap();
+            ImportedToken::proven(secret, Totp::STANDARD)
+        });
+        let import = || {
+            let import = world.mfa.import(&admin(), tokens.clone());
+            import.run_blocking(&world.store, "alice").unwrap();
+        };
+        if removed_before {
+            import();
+            world.time.advance(forward);
+            remove(ids()[0]);
+        } else {
+            world.time.advance(forward);
+            import();
+        }
+        let stolen = world.second_factor("alice");
+        world.time.go_back(forward - 10);
+        ids().into_iter().for_each(remove);
+        let (_, owner) = world.enrolled("alice");
+        let right = replacement(&world, &owner).code(world.now());
+        world.time.advance(forward - 10);
+        let reason = Rejection::SecondFactorRequired;
+        authorises_nothing(&stolen, &world, "alice", &right, reason);
+    }
+}
+
 /// A secret under 128 bits: never made, read where another system has issued it, and then called
 /// weak; under 80: refused.
 #[test]

@@ -334,7 +334,10 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
+    use crate::association::state::Spent;
 
     #[test]
     fn a_time_that_is_no_further_ahead_than_clocks_may_be_apart_is_not_lowered() {
@@ -347,5 +350,30 @@ mod tests {
         record.lower_times(at(160), at(100));
         assert_eq!(record.grants_from, Some(at(160)));
         assert_eq!(record.off_from, Some(at(100)));
+    }
+
+    #[test]
+    fn every_time_that_only_grows_is_lowered_where_it_lies_ahead() {
+        let record = |seconds| {
+            let time = UnixTime::from_secs(seconds);
+            let nonce = [1; 16];
+            Record {
+                factors_from: Some(FactorsFrom {
+                    generation: 3,
+                    time,
+                }),
+                off_from: Some(time),
+                spent: SpentSessions(vec![Spent {
+                    nonce,
+                    expires: time,
+                }]),
+                grants_from: Some(time),
+                exported: Some(time),
+                ..Record::default()
+            }
+        };
+        let mut ahead = record(161);
+        ahead.lower_times(UnixTime::from_secs(160), UnixTime::from_secs(100));
+        assert_eq!(ahead, record(100));
     }
 }
