@@ -518,6 +518,23 @@ fn a_run_that_is_dropped_has_told_of_no_row_that_is_not_done() {
 }
 
 #[test]
+fn a_row_of_which_any_token_is_weak_is_counted_as_weak() {
+    let world = World::new(Policy::builder().max_tokens(2).build().unwrap());
+    let weak = || OldToken::legacy_base32("JBSWY3DPEHPK3PXP");
+    let table = [
+        OldRow::new("a").token(OldToken::base32(KEY)).token(weak()),
+        OldRow::new("b").token(weak()).token(OldToken::base32(KEY)),
+        OldRow::new("c").token(OldToken::base32(KEY)),
+    ];
+    let move_in = Rows::move_in(&world.mfa, &admin());
+    let report = move_in.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+    assert_eq!(
+        counts(&report.unwrap()),
+        [("moved_in", 1), ("moved_in_weak", 2)]
+    );
+}
+
+#[test]
 fn a_report_is_a_table_for_people() {
     let world = World::standard();
     let move_in = Rows::move_in(&world.mfa, &admin());

@@ -556,6 +556,31 @@ mod sealed {
         is_kept(&over(world(), Unreachable), RecordError::SealFailed);
     }
 
+    /// A seal whose key cannot be reached just now, under one label; under another it opens nothing.
+    struct UnreachableUnder(&'static [u8]);
+
+    impl Seal for UnreachableUnder {
+        fn seal(&self, _: Place<'_>, _: &dyn Entropy, _: &[u8]) -> Result<Vec<u8>, SealError> {
+            Err(SealError::Failed)
+        }
+
+        fn open(&self, place: Place<'_>, _: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+            if place.label() == self.0 {
+                Err(RecordError::SealFailed)
+            } else {
+                Err(RecordError::DoesNotOpen)
+            }
+        }
+    }
+
+    /// Else an outage that ends before the second label is tried would let a reset overwrite.
+    #[test]
+    fn a_record_whose_key_cannot_be_reached_is_tried_under_no_other_label() {
+        let mut world = over(world(), UnreachableUnder(b"production/softtoken"));
+        world.mfa = world.mfa.also_open_seal_label("staging/softtoken");
+        is_kept(&world, RecordError::SealFailed);
+    }
+
     #[test]
     fn what_cannot_be_sealed_is_not_put_in_the_clear_over_what_does_not_open() {
         let world = world();

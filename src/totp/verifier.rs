@@ -325,6 +325,22 @@ mod tests {
     }
 
     #[test]
+    fn no_pair_is_sought_further_than_120_steps_away() {
+        let secret = Secret::from_bytes(&[7; 20]).expect("twenty bytes");
+        let verifier = Verifier::new(&secret, Totp::STANDARD);
+        let now = Step::new(1_000);
+        let judge = |drift| {
+            let [first, second] =
+                [drift, drift + 1].map(|steps| verifier.code(now.saturating_offset(steps)));
+            verifier.verify_pair(&first, &second, now, u8::MAX, None)
+        };
+        let step = Step::new(1_121);
+        assert_eq!(judge(120), Verdict::Accepted { step, drift: 121 });
+        assert_eq!(judge(121), Verdict::Mismatch);
+        assert_eq!(judge(-121), Verdict::Mismatch);
+    }
+
+    #[test]
     fn the_first_step_there_is_can_match() {
         let step = Step::new(0);
         let fresh = judge(&[(1, false, 0), (0, false, 1)], 1);
