@@ -68,6 +68,7 @@ pub fn all() -> Vec<Act> {
         act("secrets", secrets),
         act("base32", base32),
         act("base32, read deep", base32_read_deep),
+        act("hexadecimal, read deep", hexadecimal_read_deep),
         act("codes", codes),
         act("verifiers", verifiers),
         act("verifier, made deep", verifier_made_deep),
@@ -161,6 +162,18 @@ fn base32(stage: &Stage) {
 fn base32_read_deep(stage: &Stage) {
     let text = stage.secret().expose_base32();
     drop(deep(|| Secret::from_base32(&text)));
+}
+
+fn hexadecimal_read_deep(stage: &Stage) {
+    let secret = stage.secret();
+    let mut text = Zeroizing::new(String::with_capacity(2 * secret.expose().len()));
+    for byte in secret.expose() {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).expect("four bits"));
+        }
+    }
+    assert!(Secret::from_hex(&text) == Ok(secret));
+    drop(deep(|| Secret::from_hex(&text)));
 }
 
 fn codes(stage: &Stage) {
