@@ -6,6 +6,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeLess};
 use zeroize::Zeroizing;
 
 use super::is_separator;
+use crate::reveal::reveal;
 
 /// Reads a text into `bytes`. Returns how many bytes the text stands for; those beyond the end of
 /// `bytes` are dropped. `None` if the text is not hexadecimal: then what is in `bytes` stands for
@@ -27,7 +28,7 @@ pub(super) fn decode(text: &str, bytes: &mut [u8]) -> Option<usize> {
             *byte = *held;
         }
     }
-    (bool::from(known) && digits.is_multiple_of(2)).then_some(digits / 2)
+    (reveal(known) && digits.is_multiple_of(2)).then_some(digits / 2)
 }
 
 /// Returns what a digit of either case stands for, and whether it stands for anything. If not, the

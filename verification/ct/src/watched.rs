@@ -21,7 +21,7 @@ use crate::{twins, world::step};
 /// Runs everything, and says whether nothing was reported but for the twins.
 #[must_use]
 pub fn all() -> bool {
-    let cases: [(&str, fn()); 13] = [
+    let cases: [(&str, fn()); 14] = [
         ("verifier, SHA-1", || verifier(Algorithm::Sha1)),
         ("verifier, SHA-256", || verifier(Algorithm::Sha256)),
         ("verifier, SHA-512", || verifier(Algorithm::Sha512)),
@@ -35,6 +35,7 @@ pub fn all() -> bool {
         ("id of a grant", grants),
         ("seal", seal),
         ("base32 of a secret", base32),
+        ("hexadecimal of a secret", hexadecimal),
     ];
     let twins: [(&str, fn()); 4] = [
         ("twin that compares until the first difference", || {
@@ -352,4 +353,19 @@ fn base32() {
         hide_bits(text.as_bytes(), 0x7f);
         assert!(Secret::from_base32(&text).is_err());
     }
+}
+
+fn hexadecimal() {
+    for length in [10, 20, 128] {
+        let bytes = world::bytes(1, length);
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for text in [text.clone(), text.to_uppercase()] {
+            hide_bits(text.as_bytes(), 0x7f);
+            let secret = Secret::from_hex(&text).expect("it was written so");
+            assert!(is_hidden(secret.expose()));
+        }
+    }
+    let refused = "3132333435363738393031323334353g".to_owned();
+    hide_bits(refused.as_bytes(), 0x7f);
+    assert!(Secret::from_hex(&refused).is_err());
 }
