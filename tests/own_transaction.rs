@@ -49,6 +49,8 @@ enum Flaw {
     BlindGuess,
     /// The row of every login after a user's first is forgotten.
     NoRowAgain,
+    /// The record of every login after a user's first is forgotten.
+    NoRecordAgain,
     /// The row of a login that lost its race is committed.
     RowOfOvertaken,
     /// No login is answered.
@@ -729,6 +731,7 @@ fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
     refused_for(Rule::Neither, checked(Flaw::RecordOutside));
     refused_for(Rule::Both, checked(Flaw::NoRow));
     refused_for(Rule::Both, checked(Flaw::NoRowAgain));
+    refused_for(Rule::Both, checked(Flaw::NoRecordAgain));
     refused_for(Rule::Both, checked(Flaw::NoRowInRace));
     refused_for(Rule::Both, checked(Flaw::NoRecordAgain));
 }

@@ -329,6 +329,21 @@ fn one_row_that_the_store_cannot_read_is_counted_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_is_no_subject_that_has_moved_in_before() {
+    let world = World::standard();
+    overwrite(&world.store, "bob", b"no record");
+    let table = old_rows()[..3].to_vec();
+    let move_in = Rows::move_in(&world.mfa, &admin());
+    let report = move_in.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| ());
+    let report = report.unwrap();
+    assert_eq!(
+        counts(&report),
+        [("moved_in", 2), ("record_unknown_format", 1)]
+    );
+    assert!(!report.is_clean());
+}
+
+#[test]
 fn a_store_that_fails_stops_the_run_and_it_goes_on_from_there_counting_each_row_once() {
     let world = World::standard();
     let table = old_rows()[..5].to_vec();

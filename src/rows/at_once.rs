@@ -26,3 +26,29 @@ pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
     .await;
     done.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says that it has to wait, so many times.
+    async fn wait(mut times: u32) -> u32 {
+        let waited = times;
+        poll_fn(|context| {
+            if times == 0 {
+                return Poll::Ready(waited);
+            }
+            times -= 1;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A future that is asked once more after its end panics.
+    #[test]
+    fn each_is_asked_to_its_end_and_no_further() {
+        let waits = [3, 0, 5, 1];
+        assert_eq!(pollster::block_on(all(waits.map(wait))), waits);
+    }
+}

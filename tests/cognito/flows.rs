@@ -10,7 +10,7 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use softtoken::association::{EventKind, SessionFlaw};
 use softtoken::cognito::{Call, Exchange, MfaSettings, Reply, Response, Scope};
-use softtoken::{Grant, Policy, Rejection, Requirement};
+use softtoken::{Context, Grant, Mfa, OsEntropy, Policy, Rejection, Requirement, SessionKeys};
 use std::sync::{Arc, Mutex};
 
 #[test]
@@ -122,6 +122,24 @@ fn what_is_refused_is_heard_by_the_audit_of_the_view_as_before() {
     };
     let line = ("alice".to_owned(), refused.name(), refused);
     assert_eq!(*heard.lock().unwrap(), [line]);
+}
+
+#[test]
+fn a_used_session_is_named_where_nobody_hears_the_events_too() {
+    let mut world = world(Requirement::Optional);
+    let clock = world.time.clone();
+    let mfa = Mfa::new(
+        world.mfa.policy().clone(),
+        move || Some(clock.now()),
+        OsEntropy,
+    );
+    let keys = SessionKeys::from_bytes(1, &[7; 32]);
+    world.mfa = mfa.with_sessions(keys, Context::new("world").unwrap());
+    let device = enrolled(&world);
+    let right = respond_by_code(&challenge(&world)["Session"], &code(&device, &world));
+    let _ = ok(&world, "RespondToAuthChallenge", &right);
+    let used = ("NotAuthorizedException".to_owned(), USED_SESSION.to_owned());
+    assert_eq!(refused(&world, "RespondToAuthChallenge", &right), used);
 }
 
 #[test]
