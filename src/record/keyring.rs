@@ -273,5 +273,6 @@ mod tests {
         }
         let bound = place.associated_data();
         assert_eq!(bound.capacity(), bound.len());
+        assert_eq!(bound_len(place), bound.len() + size_of::<u32>());
     }
 }
