@@ -83,8 +83,6 @@ enum Flaw {
     RowOfRejected,
     /// The row is committed with a rejection that counts.
     RowOfGuess,
-    /// The record of every login after a user's first is forgotten.
-    NoRecordAgain,
     /// A rejection that counts nothing writes the record anew.
     RejectionWrites,
     /// The login after a rejection whose client hung up fails.
@@ -733,7 +731,6 @@ fn a_row_or_a_record_that_is_written_outside_of_the_transaction_is_refused() {
     refused_for(Rule::Both, checked(Flaw::NoRowAgain));
     refused_for(Rule::Both, checked(Flaw::NoRecordAgain));
     refused_for(Rule::Both, checked(Flaw::NoRowInRace));
-    refused_for(Rule::Both, checked(Flaw::NoRecordAgain));
 }
 
 #[test]

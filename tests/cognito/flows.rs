@@ -128,11 +128,7 @@ fn what_is_refused_is_heard_by_the_audit_of_the_view_as_before() {
 fn a_used_session_is_named_where_nobody_hears_the_events_too() {
     let mut world = world(Requirement::Optional);
     let clock = world.time.clone();
-    let mfa = Mfa::new(
-        world.mfa.policy().clone(),
-        move || Some(clock.now()),
-        OsEntropy,
-    );
+    let mfa = Mfa::new(*world.mfa.policy(), move || Some(clock.now()), OsEntropy);
     let keys = SessionKeys::from_bytes(1, &[7; 32]);
     world.mfa = mfa.with_sessions(keys, Context::new("world").unwrap());
     let device = enrolled(&world);
