@@ -409,7 +409,7 @@ fn wrong_codes_beside_a_temporary_code_alone_are_counted_until_it_is_used() {
 }
 
 #[test]
-fn a_new_set_of_a_users_own_does_not_end_the_limit_on_wrong_recovery_codes() {
+fn a_new_set_does_not_end_the_limit_on_wrong_recovery_codes() {
     let policy = Policy::builder().recovery_limit(Some(3));
     let world = World::new(policy.build().unwrap());
     world.enrol("alice");
@@ -418,6 +418,24 @@ fn a_new_set_of_a_users_own_does_not_end_the_limit_on_wrong_recovery_codes() {
         let answer = recover(&world, &wrong_recovery_code());
         assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
     }
+    let new = codes(&world);
+    let answer = recover(&world, new.iter().next().unwrap());
+    assert_eq!(answer.unwrap_err(), Rejection::RecoveryLocked);
+}
+
+#[test]
+fn a_token_taken_off_and_set_up_anew_does_not_end_the_limit_on_wrong_recovery_codes() {
+    let policy = Policy::builder().recovery_limit(Some(3));
+    let world = World::new(policy.build().unwrap());
+    let (_, login) = world.enrolled("alice");
+    let _ = codes(&world);
+    for _ in 0..3 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    let disassociate = world.mfa.disassociate(&login);
+    disassociate.run_blocking(&world.store, "alice").unwrap();
+    world.enrol("alice");
     let new = codes(&world);
     let answer = recover(&world, new.iter().next().unwrap());
     assert_eq!(answer.unwrap_err(), Rejection::RecoveryLocked);

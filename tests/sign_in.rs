@@ -431,6 +431,8 @@ fn whatever_is_wrong_with_a_session_is_refused_alike_and_told_apart_by_the_event
     refused(&foreign, session, SessionFlaw::Forged);
     refused(&world.mfa, &bobs, SessionFlaw::OtherSubject);
     refused(&elsewhere, session, SessionFlaw::OtherContext);
+    // Of several flaws, the one that tells more of an attack.
+    refused(&elsewhere, &bobs, SessionFlaw::OtherSubject);
     refused(&world.mfa, &setup, SessionFlaw::OtherPurpose);
     let replaced = replaced.session().unwrap();
     refused(&world.mfa, replaced, SessionFlaw::OtherPending);
