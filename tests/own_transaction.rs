@@ -184,7 +184,7 @@ impl Database {
         }
         under_way.push(subject.into());
         drop(under_way);
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(10));
         Ok(Entered(Some((self, subject.into()))))
     }
 
@@ -399,6 +399,15 @@ impl Drop for Unanswered<'_> {
     }
 }
 
+/// Is a connection whose rejection was not answered yet.
+struct Rejecting<'d>(&'d Database);
+
+impl Drop for Rejecting<'_> {
+    fn drop(&mut self) {
+        self.0.fails_next.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Is a connection whose commit was not answered yet.
 struct Committing<'d>(&'d Database);
 
@@ -484,8 +493,9 @@ impl Awaited {
                 step().await;
             }
             if let Some(write) = decision.write() {
-                let swap = self.0.compare_and_swap_blocking(write.clone());
-                if swap.map_err(Error::Store)? == Swap::Conflict {
+                // At once, and no copy of the tables that would undo the rows of others.
+                let swap = self.0.committed().swap(write, false);
+                if swap == Swap::Conflict {
                     self.0.committed().logins.remove(login.row());
                     continue;
                 }
@@ -508,9 +518,9 @@ impl Awaited {
                 core::mem::forget(begun);
             }
             Flaw::FailsAfterRejected => {
-                self.0.fails_next.store(true, Ordering::Relaxed);
+                let rejecting = Rejecting(&self.0);
                 step().await;
-                self.0.fails_next.store(false, Ordering::Relaxed);
+                core::mem::forget(rejecting);
             }
             Flaw::RowOfRejected => {
                 self.0.committed().logins.insert(login.row().into());
@@ -756,7 +766,7 @@ fn a_decision_that_is_not_made_anew_is_refused() {
 }
 
 #[test]
-fn a_login_that_fails_beside_another_user_s_is_refused() {
+fn a_login_that_fails_beside_another_users_is_refused() {
     refused_for(Rule::Served, checked(Flaw::BusyForOthers));
 }
 

@@ -393,6 +393,7 @@ fn a_temporary_code_clears_the_count_of_wrong_ones_and_lives_a_minute_to_seven_d
 fn wrong_codes_beside_a_temporary_code_alone_are_counted_until_it_is_used() {
     let world = World::standard();
     world.enrol("alice");
+    // Issued before the wrong ones: to issue one clears the count as well.
     let code = temporary_code(&world, HOUR);
     world.events();
     for wrong in 1..=5 {
@@ -401,7 +402,6 @@ fn wrong_codes_beside_a_temporary_code_alone_are_counted_until_it_is_used() {
         assert_eq!(suspicions(&world), usize::from(wrong == 5), "{wrong}");
     }
     assert!(recover(&world, &code).is_ok());
-    // Issued before the wrong ones, since to issue one clears the count as well.
     let _ = codes(&world);
     world.events();
     let _ = recover(&world, &wrong_recovery_code());

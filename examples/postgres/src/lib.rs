@@ -198,22 +198,14 @@ impl Store for PostgresStore {
 
 #[cfg(test)]
 mod tests {
-    use core::future::poll_fn;
-    use core::pin::pin;
-    use core::task::Poll;
-
     use super::{
-        Duration, PostgresError, PostgresStore, SqlState, Store as _, TargetSessionAttrs, config,
-        found, has_lost,
+        PostgresError, PostgresStore, SqlState, TargetSessionAttrs, config, found, has_lost,
     };
 
     #[tokio::test]
     async fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
         let store = PostgresStore::new("postgres://localhost", 1).expect("nobody is asked");
-        let mut pause = pin!(store.pause(Duration::from_secs(3600)));
-        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
-        assert!(waits.await);
-        store.pause(Duration::ZERO).await;
+        softtoken_faults::pauses(&store).await;
     }
 
     #[test]

@@ -3,9 +3,6 @@
 #![cfg(all(feature = "async-sqlite", feature = "async-postgres"))]
 
 use core::error::Error;
-use core::future::poll_fn;
-use core::pin::pin;
-use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 use std::thread;
@@ -25,7 +22,7 @@ use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
 use softtoken_diesel::{
     Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselStoreError,
 };
-use softtoken_faults::{Blocked, Postgres, endure, endure_logins};
+use softtoken_faults::{Blocked, Postgres, endure, endure_logins, pauses};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -710,13 +707,7 @@ fn commits_wait_for_the_disk_although_the_pool_says_otherwise() -> Outcome {
 #[test]
 fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
     let engine = sqlite(1);
-    let store = &engine.store;
-    engine.runtime.block_on(async {
-        let mut pause = pin!(store.pause(Duration::from_hours(1)));
-        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
-        assert!(waits.await);
-        store.pause(Duration::ZERO).await;
-    });
+    engine.runtime.block_on(pauses(&engine.store));
 }
 
 #[test]

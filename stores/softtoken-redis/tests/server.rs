@@ -1,9 +1,6 @@
 //! What holds of the store, on a server of its own.
 
 use core::error::Error;
-use core::future::poll_fn;
-use core::pin::pin;
-use core::task::Poll;
 use core::time::Duration;
 use std::process::Command;
 use std::thread;
@@ -12,7 +9,7 @@ use redis::cmd;
 use softtoken::association::Events;
 use softtoken::store::{Swap, Write, conformance};
 use softtoken::{BlockingStore as _, Revision, Store as _};
-use softtoken_faults::{endure, free_port};
+use softtoken_faults::{endure, free_port, pauses};
 use softtoken_redis::{RedisStore, RedisStoreError};
 use tokio::time::timeout;
 
@@ -231,13 +228,7 @@ fn no_record_runs_out() -> Outcome {
 #[ignore = "needs Redis: apt-get install redis-server"]
 fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
     let engine = Engine::start();
-    let store = engine.store();
-    engine.runtime.block_on(async {
-        let mut pause = pin!(store.pause(Duration::from_hours(1)));
-        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
-        assert!(waits.await);
-        store.pause(Duration::ZERO).await;
-    });
+    engine.runtime.block_on(pauses(&engine.store()));
 }
 
 #[test]

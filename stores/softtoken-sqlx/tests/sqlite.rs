@@ -1,11 +1,6 @@
 //! Runs the store on SQLite files.
 #![cfg(feature = "sqlite")]
 
-use core::future::poll_fn;
-use core::pin::pin;
-use core::task::Poll;
-use core::time::Duration;
-
 use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
@@ -171,13 +166,9 @@ fn a_revision_that_was_never_written_is_an_error_and_no_absent_row() -> Outcome 
 #[test]
 fn who_has_lost_a_race_waits_as_long_as_it_is_told() {
     let engine = Engine::new();
-    let store = engine.store();
-    engine.runtime.block_on(async {
-        let mut pause = pin!(store.pause(Duration::from_hours(1)));
-        let waits = poll_fn(|context| Poll::Ready(pause.as_mut().poll(context).is_pending()));
-        assert!(waits.await);
-        store.pause(Duration::ZERO).await;
-    });
+    engine
+        .runtime
+        .block_on(softtoken_faults::pauses(&engine.store()));
 }
 
 #[test]

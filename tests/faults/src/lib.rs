@@ -8,7 +8,7 @@
 //! bare statements of the same engine. What endures is any
 //! [`BlockingStore`](softtoken::BlockingStore), and [`Blocked`] makes one of an async store;
 //! [`bench()`] takes any [`Store`](softtoken::Store), and [`Blocking`] makes one of a store that
-//! blocks.
+//! blocks. [`pauses`] and [`pauses_blocking`] hold a store to its wait after a lost race.
 
 mod bench;
 mod blocked;
@@ -17,6 +17,7 @@ mod history;
 mod load;
 mod logins;
 mod mariadb;
+mod pause;
 mod postgres;
 mod remote;
 mod server;
@@ -29,6 +30,7 @@ pub use history::Tally;
 pub use load::endure;
 pub use logins::{LoginTally, endure_logins};
 pub use mariadb::MariaDb;
+pub use pause::{pauses, pauses_blocking};
 pub use postgres::{Postgres, postgres_program, postgres_user};
 pub use remote::{endure_in_a_file, endure_logins_in_a_file};
 pub use server::{Server, free_port};
