@@ -1,11 +1,12 @@
 //! Shows that the row of a login and its second factor are stored together, or not at all.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
 use std::sync::Arc;
 
 use actix_web::App;
 use actix_web::http::{Method, StatusCode};
-use actix_web::test::{TestRequest, init_service, try_read_body_json};
+use actix_web::test::{TestRequest, init_service, read_body};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use softtoken::{Context, Mfa, OsEntropy, Policy, SessionKeys, UnixTime};
 use softtoken_actix_example::Api;
 
 struct Server {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     database: SqliteConnection,
     now: Arc<AtomicU64>,
     api: Api,
@@ -35,7 +36,7 @@ impl Server {
         let api = Api::open(file, mfa).expect("a database");
         let database = SqliteConnection::establish(file).expect("the same database");
         Self {
-            _folder: folder,
+            folder,
             database,
             now,
             api,
@@ -49,10 +50,10 @@ impl Server {
         phone.code(Totp::STANDARD.step(now)).expose().to_string()
     }
 
-    /// Makes the database refuse such a statement on logins, from now on.
-    fn refuse(&mut self, statement: &str) {
+    /// Makes the database refuse such a statement on a table, from now on.
+    fn refuse(&mut self, statement: &str, table: &str) {
         let trigger = format!(
-            "CREATE TRIGGER refused BEFORE {statement} ON logins
+            "CREATE TRIGGER refused BEFORE {statement} ON {table}
              BEGIN SELECT RAISE(ABORT, 'refused'); END"
         );
         self.database.batch_execute(&trigger).expect("a trigger");
@@ -64,7 +65,7 @@ impl Server {
     }
 }
 
-/// Sends JSON to an application. Returns status and body.
+/// Sends JSON to an application. Returns status and body, which is text where it is no JSON.
 macro_rules! send {
     ($app:ident, $method:ident $path:literal, $login:expr, $body:tt) => {{
         let request = TestRequest::with_uri($path)
@@ -73,7 +74,9 @@ macro_rules! send {
             .set_json(json!($body));
         let answer = request.send_request(&$app).await;
         let status = answer.status();
-        let body: Value = try_read_body_json(answer).await.unwrap_or_default();
+        let body = read_body(answer).await;
+        let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+        let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         (status, body)
     }};
 }
@@ -92,9 +95,10 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
 
     // The phone is in force with the renewed grant of the login, or not at all.
     let code = server.code(secret);
-    server.refuse("UPDATE");
-    let (failed, _) = send!(app, PUT "/second-factor", login, { "code": code });
+    server.refuse("UPDATE", "logins");
+    let (failed, body) = send!(app, PUT "/second-factor", login, { "code": code });
     assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body, json!("the server failed"));
     let (_, begun) = send!(app, POST "/login", "", user);
     assert!(begun["login"].is_string(), "nothing is in force");
     server.relent();
@@ -105,11 +109,40 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let (_, begun) = send!(app, POST "/login", "", user);
     let step = begun["step"].as_str().expect("a code is asked for");
     let answer = json!({ "step": step, "code": server.code(secret) });
-    server.refuse("INSERT");
-    let (failed, body) = send!(app, POST "/login/code", "", answer);
-    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(body, Value::Null, "no login");
-    server.relent();
+    // Neither the row of a login that is refused nor the record of a code is a wrong code.
+    for (statement, table) in [("INSERT", "logins"), ("UPDATE", "softtoken")] {
+        server.refuse(statement, table);
+        let (failed, body) = send!(app, POST "/login/code", "", answer);
+        assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR, "{table}");
+        // No login, and nothing of what the database said.
+        assert_eq!(body, json!("the server failed"), "{table}");
+        server.relent();
+    }
     let (signed_in, _) = send!(app, POST "/login/code", "", answer);
     assert_eq!(signed_in, StatusCode::OK);
+}
+
+/// Shows that who reads the database has nobody's login.
+#[actix_web::test]
+async fn of_a_token_and_a_password_the_database_holds_hashes_alone() {
+    let server = Server::new();
+    let api = server.api.clone();
+    let app = init_service(App::new().configure(|config| api.routes(config))).await;
+    let user = json!({ "user": "alice", "password": "correct horse" });
+    send!(app, POST "/sign-up", "", user);
+    let (_, begun) = send!(app, POST "/login", "", user);
+    let login = begun["login"].as_str().expect("a login");
+
+    let mut stored = Vec::new();
+    for file in fs::read_dir(server.folder.path()).expect("a folder") {
+        stored.extend(fs::read(file.expect("a file").path()).expect("its bytes"));
+    }
+    let holds = |text: &str| {
+        stored
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("alice"), "the user is found");
+    assert!(!holds(login), "the token is not");
+    assert!(!holds("correct horse"), "the password is not");
 }

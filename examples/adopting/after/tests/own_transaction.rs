@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use softtoken::UnixTime;
 use softtoken::totp::{Secret, Totp, Verifier};
 use softtoken_adopting_after::app;
-use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use tower::ServiceExt as _;
 
 struct Server {
     _folder: tempfile::TempDir,
-    database: SqlitePool,
+    database: SqliteConnection,
     now: Arc<AtomicU64>,
     router: Router,
 }
@@ -30,13 +30,14 @@ impl Server {
         let file = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true);
-        let database = SqlitePool::connect_with(file).await.expect("a database");
+        let pool = SqlitePool::connect_with(file.clone());
+        let pool = pool.await.expect("a database");
         let now = Arc::new(AtomicU64::new(1_800_000_000));
         let clock = Arc::clone(&now);
         let clock = Arc::new(move || clock.load(Ordering::SeqCst));
-        let router = app(database.clone(), clock, &[7; 32])
-            .await
-            .expect("a server");
+        let router = app(pool, clock, &[7; 32]).await.expect("a server");
+        let database = SqliteConnection::connect_with(&file).await;
+        let database = database.expect("the same database");
         Self {
             _folder: folder,
             database,
@@ -52,26 +53,26 @@ impl Server {
         phone.code(Totp::STANDARD.step(now)).expose().to_string()
     }
 
-    /// Makes the database refuse such a statement on logins, from now on.
-    async fn refuse(&self, statement: &str) {
+    /// Makes the database refuse such a statement on a table, from now on.
+    async fn refuse(&mut self, statement: &str, table: &str) {
         self.change(&format!(
-            "CREATE TRIGGER refused BEFORE {statement} ON logins
+            "CREATE TRIGGER refused BEFORE {statement} ON {table}
              BEGIN SELECT RAISE(ABORT, 'refused'); END"
         ))
         .await;
     }
 
-    async fn relent(&self) {
+    async fn relent(&mut self) {
         self.change("DROP TRIGGER refused").await;
     }
 
-    async fn change(&self, sql: &str) {
+    async fn change(&mut self, sql: &str) {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        let changed = sqlx::raw_sql(sql).execute(&self.database).await;
+        let changed = sqlx::raw_sql(sql).execute(&mut self.database).await;
         changed.expect("SQL");
     }
 
-    /// Sends JSON. Returns status and body.
+    /// Sends JSON. Returns status and body, which is text where it is no JSON.
     async fn send(&self, to: (&str, &str), login: &str, body: &Value) -> (StatusCode, Value) {
         let (method, path) = to;
         let request = Request::builder()
@@ -86,14 +87,15 @@ impl Server {
         let body = body.collect().await.expect("a body").to_bytes();
         (
             parts.status,
-            serde_json::from_slice(&body).unwrap_or_default(),
+            serde_json::from_slice(&body)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned())),
         )
     }
 }
 
 #[tokio::test]
 async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
-    let server = Server::new().await;
+    let mut server = Server::new().await;
     let user = json!({ "user": "alice", "password": "correct horse" });
     let (signing_in, verifying) = (("POST", "/login"), ("PUT", "/second-factor"));
     server.send(("POST", "/sign-up"), "", &user).await;
@@ -105,9 +107,10 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
 
     // The phone is in force with the renewed grant of the login, or not at all.
     let code = json!({ "code": server.code(secret) });
-    server.refuse("UPDATE").await;
-    let (failed, _) = server.send(verifying, login, &code).await;
+    server.refuse("UPDATE", "logins").await;
+    let (failed, body) = server.send(verifying, login, &code).await;
     assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body, json!(""));
     let (_, begun) = server.send(signing_in, "", &user).await;
     assert!(begun["login"].is_string(), "nothing is in force");
     server.relent().await;
@@ -118,12 +121,16 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let (_, begun) = server.send(signing_in, "", &user).await;
     let step = begun["step"].as_str().expect("a code is asked for");
     let answer = json!({ "step": step, "code": server.code(secret) });
-    server.refuse("INSERT").await;
     let respond = ("POST", "/login/code");
-    let (failed, body) = server.send(respond, "", &answer).await;
-    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(body, Value::Null, "no login");
-    server.relent().await;
+    // Neither the row of a login that is refused nor the record of a code is a wrong code.
+    for (statement, table) in [("INSERT", "logins"), ("UPDATE", "softtoken")] {
+        server.refuse(statement, table).await;
+        let (failed, body) = server.send(respond, "", &answer).await;
+        assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR, "{table}");
+        // No login, and nothing of what the database said.
+        assert_eq!(body, json!(""), "{table}");
+        server.relent().await;
+    }
     let (signed_in, _) = server.send(respond, "", &answer).await;
     assert_eq!(signed_in, StatusCode::OK);
 }

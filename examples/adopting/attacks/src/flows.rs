@@ -53,6 +53,9 @@ fn a_name_signs_up_once_and_logs_in_by_its_password_alone() {
             json!({ "user": "alice", "password": "wrong horse" }),
             json!({ "user": "alice", "password": "" }),
             json!({ "user": "bob", "password": "correct horse" }),
+            // What a server may hash where there is no such user opens nothing.
+            json!({ "user": "bob", "password": "nobody" }),
+            json!({ "user": "bob", "password": "" }),
         ] {
             let answer = scene.send("POST", "/login", None, &wrong);
             assert_eq!(refusal(&answer), (401, None, "unauthorized"), "{which:?}");
@@ -83,6 +86,29 @@ fn a_phone_is_asked_for_its_code_from_its_first_code_on() {
         let answer = scene.answer(&half, &scene.code(&phone));
         assert_eq!(answer.status, 200, "{which:?}");
         assert!(scene.opens(&Login::of(&answer)), "{which:?}");
+    }
+}
+
+#[test]
+fn what_ends_or_renews_the_logins_of_a_user_leaves_those_of_another_alone() {
+    for which in SERVERS {
+        let scene = Scene::new(which);
+        let bob = json!({ "user": "bob", "password": "battery staple" });
+        let signed_up = scene.send("POST", "/sign-up", None, &bob);
+        assert_eq!(signed_up.status, 200, "{which:?}");
+        let login_of_bob = Login::of(&scene.send("POST", "/login", None, &bob));
+
+        // Both a first code and a recovery code end the other logins of their user.
+        let (_, _, codes) = enrol(&scene);
+        scene.sign_in(&codes[0]);
+        let me = scene.send("GET", "/me", Some(&login_of_bob), &Value::Null);
+        assert_eq!(
+            (me.status, me.body),
+            (200, json!({ "user": "bob" })),
+            "{which:?}"
+        );
+        let begun = scene.send("POST", "/login", None, &bob);
+        assert!(begun.body["login"].is_string(), "{which:?}: {begun:?}");
     }
 }
 
