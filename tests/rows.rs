@@ -381,6 +381,57 @@ fn a_store_that_fails_stops_the_run_and_it_goes_on_from_there_counting_each_row_
 }
 
 #[test]
+fn a_row_that_the_store_is_not_asked_for_is_no_answer_of_the_store() {
+    let world = World::standard();
+    let malformed = |subject| OldRow::new(subject).token(OldToken::hexadecimal("313"));
+    let mut table = old_rows()[..4].to_vec();
+    table.insert(3, malformed("carla"));
+    table.insert(2, malformed("bobby"));
+    table.sort_by(|one, other| one.subject().cmp(other.subject()));
+    let subjects: Vec<_> = table.iter().map(|row| row.subject().to_owned()).collect();
+    assert_eq!(
+        subjects,
+        ["alice", "bob", "bobby", "carla", "carol", "dave"]
+    );
+    for at_once in [1, 4] {
+        let rows = Rows::move_in(&world.mfa, &admin())
+            .dry_run()
+            .at_once(at_once);
+        let run = |down: &[&'static str]| {
+            let mut store = Faulty::new(&world.store);
+            store.unanswered = down.iter().copied().collect();
+            let mut told = Vec::new();
+            let rows = rows.clone();
+            let ended =
+                rows.run_blocking(&store, pages(&table, OldRow::subject), |row, verdict| {
+                    told.push((row.to_owned(), verdict.name()));
+                });
+            (ended, told)
+        };
+        let (stopped, told) = run(&["bob", "carol", "dave"]);
+        let stopped = stopped.unwrap_err();
+        assert!(matches!(stopped.cause, Cause::Store(Down)));
+        assert_eq!(stopped.after.as_deref(), Some("alice"));
+        assert_eq!(told, [("alice".into(), "moved_in")]);
+        assert_eq!(stopped.report.rows(), 1);
+
+        // Once the store answers, all are told of in their order.
+        for (down, last) in [
+            (&["bob", "carol"][..], "moved_in"),
+            (&["bob", "dave"], "store"),
+        ] {
+            let (report, told) = run(down);
+            let named = |subject: &str| told.iter().find(|(row, _)| row == subject).unwrap().1;
+            let order: Vec<_> = told.iter().map(|(row, _)| row.clone()).collect();
+            assert_eq!(order, subjects);
+            assert_eq!(report.unwrap().rows(), 6);
+            assert_eq!((named("bob"), named("dave")), ("store", last));
+            assert_eq!(named("bobby"), named("carla"));
+        }
+    }
+}
+
+#[test]
 fn a_run_that_is_interrupted_anywhere_is_started_anew_without_harm() {
     for interrupted_at in 1..=4 {
         let world = World::standard();

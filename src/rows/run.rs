@@ -100,7 +100,8 @@ impl<W: Work> Rows<W> {
     }
 
     /// Stops where the store does not answer for so many rows one after another; 3 unless said
-    /// otherwise.
+    /// otherwise. A row that is refused as it is listed, for which the store is not asked, stands
+    /// between them for nothing.
     pub fn stop_after(mut self, store_errors: usize) -> Self {
         self.stop_after = store_errors.max(1);
         self
@@ -165,7 +166,8 @@ impl<W: Work> Rows<W> {
         let mut settled = Settled {
             report: Report::default(),
             after: self.after.clone(),
-            unanswered: Vec::new(),
+            waiting: Vec::new(),
+            unanswered: 0,
         };
         let mut last = self.after.clone();
         loop {
@@ -174,7 +176,7 @@ impl<W: Work> Rows<W> {
                 Err(error) => return Err(settled.stopped(Cause::Pages(error))),
             };
             let Some(end) = page.last() else {
-                settled.settle_unanswered(&mut told);
+                settled.settle_waiting(&mut told);
                 return Ok(settled.report);
             };
             if last.as_deref() == Some(W::subject(end)) {
@@ -187,10 +189,11 @@ impl<W: Work> Rows<W> {
                     self.one(store, row, before == Some(W::subject(row)))
                 });
                 let verdicts = all(verdicts).await;
-                for (row, verdict) in rows.iter().zip(verdicts) {
-                    settled.add(W::subject(row), verdict, &mut told);
-                    if settled.unanswered.len() >= self.stop_after {
-                        let (_, error) = settled.unanswered.swap_remove(0);
+                for (row, judged) in rows.iter().zip(verdicts) {
+                    settled.add(W::subject(row), judged, &mut told);
+                    if settled.unanswered >= self.stop_after
+                        && let Some(error) = settled.first_error()
+                    {
                         return Err(settled.stopped(Cause::Store(error)));
                     }
                 }
@@ -219,19 +222,30 @@ impl<W: Work> Rows<W> {
         store: &S,
         row: &W::Row,
         is_listed_twice: bool,
-    ) -> Verdict<S::Error> {
+    ) -> Judged<S::Error> {
         if is_listed_twice {
-            return Verdict::Refused(Refusal::ListedTwice);
+            return Judged::Unasked(Refusal::ListedTwice);
         }
         let subject = W::subject(row);
         let request = self.work.request(row).and_then(|(request, changed)| {
             request.check(subject)?;
             Ok((request, changed))
         });
-        let (request, changed) = match request {
-            Ok(request) => request,
-            Err(refusal) => return Verdict::Refused(refusal),
-        };
+        match request {
+            Ok((request, changed)) => {
+                Judged::Asked(self.ask(store, subject, request, changed).await)
+            }
+            Err(refusal) => Judged::Unasked(refusal),
+        }
+    }
+
+    async fn ask<S: Store + ?Sized>(
+        &self,
+        store: &S,
+        subject: &str,
+        request: Request<W::Operation>,
+        changed: &'static str,
+    ) -> Verdict<S::Error> {
         let answer = if self.is_dry || W::LOOKS_FIRST {
             let found = match store.load(subject).await {
                 Ok(found) => found,
@@ -260,34 +274,58 @@ impl<W: Work> Rows<W> {
     }
 }
 
+/// Says how a row was judged.
+enum Judged<E> {
+    /// The row was refused as it is listed: this says nothing of the store.
+    Unasked(Refusal),
+    Asked(Verdict<E>),
+}
+
 /// Holds what has become of the rows so far.
 struct Settled<E> {
     report: Report,
     after: Option<String>,
-    /// Holds the rows that the store did not answer for, until it answers for another one.
-    unanswered: Vec<(String, E)>,
+    /// Holds the rows from the first one that the store did not answer for, until the store answers
+    /// for another one.
+    waiting: Vec<(String, Verdict<E>)>,
+    /// Counts those that wait for which the store was asked.
+    unanswered: usize,
 }
 
 impl<E> Settled<E> {
-    fn add(
-        &mut self,
-        subject: &str,
-        verdict: Verdict<E>,
-        told: &mut impl FnMut(&str, &Verdict<E>),
-    ) {
-        match verdict {
-            Verdict::Store(error) => self.unanswered.push((subject.to_owned(), error)),
-            verdict => {
-                self.settle_unanswered(told);
-                self.settle(subject, &verdict, told);
+    fn add(&mut self, subject: &str, judged: Judged<E>, told: &mut impl FnMut(&str, &Verdict<E>)) {
+        let (verdict, waits) = match judged {
+            Judged::Asked(verdict @ Verdict::Store(_)) => {
+                self.unanswered += 1;
+                (verdict, true)
             }
+            Judged::Asked(verdict) => (verdict, false),
+            Judged::Unasked(refusal) => (Verdict::Refused(refusal), self.unanswered > 0),
+        };
+        if waits {
+            self.waiting.push((subject.to_owned(), verdict));
+        } else {
+            self.settle_waiting(told);
+            self.settle(subject, &verdict, told);
         }
     }
 
-    fn settle_unanswered(&mut self, told: &mut impl FnMut(&str, &Verdict<E>)) {
-        for (subject, error) in core::mem::take(&mut self.unanswered) {
-            self.settle(&subject, &Verdict::Store(error), told);
+    fn settle_waiting(&mut self, told: &mut impl FnMut(&str, &Verdict<E>)) {
+        self.unanswered = 0;
+        for (subject, verdict) in core::mem::take(&mut self.waiting) {
+            self.settle(&subject, &verdict, told);
         }
+    }
+
+    /// Returns the error of the first row that waits, of which none is settled any more.
+    fn first_error(&mut self) -> Option<E> {
+        let waiting = core::mem::take(&mut self.waiting).into_iter();
+        waiting
+            .map(|(_, verdict)| verdict)
+            .find_map(|verdict| match verdict {
+                Verdict::Store(error) => Some(error),
+                _ => None,
+            })
     }
 
     fn settle(
@@ -329,8 +367,8 @@ pub struct Stopped<S, P> {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause<S, P> {
-    /// The store did not answer for several rows one after another; the error is that of the first
-    /// one.
+    /// The store did not answer for several rows one after another, of those that it was asked for;
+    /// the error is that of the first one.
     #[error("the store failed")]
     Store(#[source] S),
     /// The next page could not be read.

@@ -19,8 +19,8 @@ pub enum Verdict<E> {
     Unchanged(&'static str),
     /// The row was refused. Nothing was written.
     Refused(Refusal),
-    /// The store did not answer for this row, and did for another one after it. Whether the row was
-    /// written is not known.
+    /// The store did not answer for this row, and the run went on: the store answered for another
+    /// row after it, or the table ended. Whether the row was written is not known.
     Store(E),
 }
 
