@@ -56,6 +56,10 @@ pub enum Fault {
     /// read.
     #[error("a subject has 1 to 256 bytes")]
     Subject,
+    /// The request has drawn a secret or codes, and was used for another subject before. Nothing
+    /// was read: make a request for each subject.
+    #[error("what this request has drawn is another subject's")]
+    OtherSubject,
     /// The list of tokens to import cannot be imported as it stands. Nothing was read.
     #[error(transparent)]
     Import(ImportError),
@@ -85,6 +89,7 @@ impl Fault {
             Self::Contended => "contended",
             Self::RevisionsExhausted => "revisions_exhausted",
             Self::Subject => "subject",
+            Self::OtherSubject => "other_subject",
             Self::Import(_) => "import",
             Self::TemporaryCodeLifetime => "temporary_code_lifetime",
         }

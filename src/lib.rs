@@ -165,6 +165,7 @@ pub mod totp;
 
 mod ascii;
 pub mod entropy;
+mod one_subject;
 mod reveal;
 mod revision;
 mod scrub;

@@ -16,6 +16,7 @@ use crate::association::{
 };
 use crate::entropy::{Entropy, NoEntropy};
 use crate::error::{Error, Fault, OpenError};
+use crate::one_subject::OneSubject;
 use crate::policy::{Policy, PolicyError};
 use crate::record::{self, AtRest, Place, Seal};
 use crate::revision::Revision;
@@ -543,6 +544,7 @@ impl Mfa {
         Request {
             mfa: self.clone(),
             operation: operation.map_err(Into::into),
+            subject: OneSubject::default(),
             expect_enrolled: false,
             at_least: None,
         }
@@ -595,8 +597,8 @@ impl Mfa {
     /// - [`Mismatch`](Rejection::Mismatch): the code is wrong, and counted. Nobody is signed in.
     /// - [`Reused`](Rejection::Reused), [`CodeLength`](Rejection::CodeLength): the code was not
     ///   counted.
-    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked): the code was neither
-    ///   judged nor counted.
+    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked),
+    ///   [`RecoveryLocked`](Rejection::RecoveryLocked): the code was neither judged nor counted.
     /// - [`ClockBehind`](Rejection::ClockBehind): nothing was judged.
     ///
     /// # Examples
@@ -635,8 +637,8 @@ impl Mfa {
     /// - [`Mismatch`](Rejection::Mismatch): the code is wrong, and counted; the session lives on.
     /// - [`Reused`](Rejection::Reused), [`CodeLength`](Rejection::CodeLength): the code was not
     ///   counted.
-    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked): the code was neither
-    ///   judged nor counted.
+    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked),
+    ///   [`RecoveryLocked`](Rejection::RecoveryLocked): the code was neither judged nor counted.
     /// - [`ClockBehind`](Rejection::ClockBehind): nothing was judged.
     ///
     /// # Examples
@@ -675,7 +677,8 @@ impl Mfa {
     /// # Errors
     ///
     /// [`InvalidSession`](Rejection::InvalidSession): the session was forged, has expired,
-    /// succeeded before, or the token is no longer in force. Nobody is signed in.
+    /// succeeded before, the token is no longer in force, or browsers were forgotten since its
+    /// code. Nobody is signed in.
     ///
     /// # Examples
     ///
@@ -717,8 +720,8 @@ impl Mfa {
     /// - [`Mismatch`](Rejection::Mismatch): the code is wrong, and counted.
     /// - [`Reused`](Rejection::Reused), [`CodeLength`](Rejection::CodeLength): the code was not
     ///   counted.
-    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked): the code was neither
-    ///   judged nor counted.
+    /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked),
+    ///   [`RecoveryLocked`](Rejection::RecoveryLocked): the code was neither judged nor counted.
     /// - [`ClockBehind`](Rejection::ClockBehind): nothing was judged.
     ///
     /// # Examples
@@ -827,8 +830,10 @@ impl Mfa {
     ///   [`InvalidSession`](Rejection::InvalidSession): the authority does not suffice.
     /// - [`NotAssociated`](Rejection::NotAssociated), [`Expired`](Rejection::Expired): nothing
     ///   waits, or it has waited too long. No code was judged.
-    /// - [`AlreadyVerified`](Rejection::AlreadyVerified): the same authority has verified the token
-    ///   already, as by a double click. Nothing was judged; go on.
+    /// - [`AlreadyVerified`](Rejection::AlreadyVerified): the same authority has verified a token
+    ///   already, as by a double click, and no other secret waits. Nothing was judged: show which
+    ///   tokens are in force, since the code may be that of a QR code which a newer one has
+    ///   replaced.
     /// - [`Mismatch`](Rejection::Mismatch): the code is wrong, and counted; the secret still waits.
     /// - [`CodeLength`](Rejection::CodeLength): the code was not counted.
     /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked): the code was neither
@@ -1446,6 +1451,7 @@ pub struct Request<O> {
     mfa: Mfa,
     /// A failed draw is reported when the request is run.
     operation: Result<O, Fault>,
+    subject: OneSubject,
     expect_enrolled: bool,
     at_least: Option<Revision>,
 }
@@ -1553,9 +1559,13 @@ impl<O: Operation> Request<O> {
     ///
     /// A rejection's write must not share your transaction's fate: see [`Decision::is_rejection`].
     ///
+    /// A request may decide as often as it takes, for one subject: a secret, or codes, that it has
+    /// drawn are that subject's.
+    ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no decision. Nothing is to be written.
+    /// [`Fault`]: there is no decision. Nothing is to be written. [`Fault::OtherSubject`] where the
+    /// request has drawn a secret or codes, and has decided for another subject.
     #[inline]
     pub fn decide(
         &self,
@@ -1651,6 +1661,9 @@ impl<O: Operation> Request<O> {
         }
         if operation.needs_seal() && self.mfa.view.shared.at_rest.seal.is_none() {
             return Err(Fault::NoSeal);
+        }
+        if operation.is_one_subjects() && !self.subject.is(subject) {
+            return Err(Fault::OtherSubject);
         }
         Ok(operation)
     }

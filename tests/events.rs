@@ -90,6 +90,7 @@ fn names() -> Vec<(EventKind, &'static str)> {
         ),
         (EventKind::AnsweredAgain, "answered_again"),
         (EventKind::Disassociated, "disassociated"),
+        (EventKind::PendingRemoved, "pending_removed"),
         (
             EventKind::Reset {
                 unreadable: false,
@@ -383,6 +384,9 @@ impl Life {
 
     fn is_administered(&mut self) {
         self.ask(self.mfa.reset(&admin())).unwrap();
+        let issued = self.ask(self.mfa.associate(&admin()).named("pad")).unwrap();
+        let _ = self.issued(&issued);
+        self.ask(self.mfa.disassociate(&admin())).unwrap();
         let secret = Secret::from_bytes(&[7; 20]).unwrap();
         self.keep(&secret.expose_base32());
         let token = ImportedToken::proven(secret, Totp::STANDARD).named("moved");
@@ -469,6 +473,8 @@ fn an_event_names_its_operation_its_actor_and_its_token() {
         ("remove", "removed", "grant", "slate"),
         ("disassociate", "disassociated", "grant", "-"),
         ("reset", "reset", "administrator", "-"),
+        ("associate", "associated", "administrator", "pad"),
+        ("disassociate", "pending_removed", "administrator", "-"),
         ("import", "imported", "administrator", "moved"),
     ];
     if cfg!(feature = "export") {
@@ -516,7 +522,14 @@ fn an_administrators_event_says_which_administrator() {
     });
     let mut administered: Vec<_> = administered.collect();
     administered.retain(|(operation, _)| *operation != "export");
-    let by_root = ["issue_temporary_code", "unlock", "reset", "import"];
+    let by_root = [
+        "issue_temporary_code",
+        "unlock",
+        "reset",
+        "associate",
+        "disassociate",
+        "import",
+    ];
     assert_eq!(administered, by_root.map(|operation| (operation, "root")));
 }
 
@@ -813,7 +826,7 @@ fn a_pending_secret_that_is_dropped_alone_is_told_of() {
     let world = World::standard();
     let _ = world.associate("alice");
     let drops = world.mfa.disassociate(&world.password("alice"));
-    assert_eq!(told(&world, drops), [EventKind::Disassociated]);
+    assert_eq!(told(&world, drops), [EventKind::PendingRemoved]);
     let nothing = world.mfa.disassociate(&world.password("alice"));
     assert_eq!(told(&world, nothing), [], "and nothing is, of nothing");
 }

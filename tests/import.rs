@@ -251,7 +251,16 @@ fn a_migration_that_runs_twice_brings_nothing_back() {
     assert_eq!(answer.rejection(), Some(Rejection::VerifiedBefore));
 
     let again = replacing().even_if_verified_before();
+    world.events();
     again.run_blocking(&world.store, "alice").unwrap();
+    let imported = |replacing| EventKind::Imported {
+        pending: false,
+        weak: true,
+        replacing,
+    };
+    assert_eq!(world.events(), [imported(false)], "nothing was in force");
+    replacing().run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(world.events(), [imported(true)]);
     assert!(status(&world).is_verified());
 }
 

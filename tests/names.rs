@@ -108,6 +108,7 @@ fn every_fault_has_its_name_for_good() {
         (Fault::SealFailed, "seal_failed"),
         (Fault::RolledBack, "rolled_back"),
         (Fault::OtherRevision, "other_revision"),
+        (Fault::OtherSubject, "other_subject"),
         (Fault::Contended, "contended"),
         (Fault::RevisionsExhausted, "revisions_exhausted"),
         (Fault::Subject, "subject"),

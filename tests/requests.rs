@@ -995,3 +995,35 @@ fn what_is_decided_without_an_answer_is_told_to_nobody() {
     drop(sign_in.decide("alice", world.row("alice")).unwrap());
     assert_eq!(world.events(), []);
 }
+
+/// Two subjects with one secret would have each other's codes.
+#[test]
+fn what_was_drawn_for_one_subject_is_decided_for_no_other() {
+    fn holds<O: Operation>(world: &World, request: &Request<O>) {
+        let decides = |subject: &str| {
+            let found = world.store.load_blocking(subject).unwrap();
+            request.decide(subject, found).map(drop)
+        };
+        assert_eq!(decides("alice"), Ok(()), "{}", O::NAME);
+        for other in ["bob", "alic", "alicf", "carol"] {
+            assert_eq!(decides(other), Err(Fault::OtherSubject), "{}", O::NAME);
+        }
+        assert_eq!(decides("alice"), Ok(()), "as often as it takes");
+    }
+    let world = World::standard();
+    for subject in ["alice", "bob"] {
+        let _ = world.enrol(subject);
+    }
+    let by = admin();
+    holds(&world, &world.mfa.associate(&by));
+    holds(&world, &world.mfa.issue_recovery_codes(&by));
+    let hour = Duration::from_secs(60 * 60);
+    holds(&world, &world.mfa.issue_temporary_code(&by, hour));
+
+    // What has drawn nothing of the kind is anybody's.
+    let status = world.mfa.status();
+    for subject in ["alice", "bob"] {
+        let found = world.store.load_blocking(subject).unwrap();
+        assert!(status.decide(subject, found).is_ok());
+    }
+}

@@ -219,9 +219,9 @@ impl<'a> Draft<'a> {
         }))
     }
 
-    /// Returns when a session that is issued now ends.
-    pub(super) fn session_end(&self) -> UnixTime {
-        self.now().saturating_add(self.policy().session_lifetime())
+    /// Returns when a session that is issued at this time ends.
+    pub(super) fn session_end(&self, issued: UnixTime) -> UnixTime {
+        issued.saturating_add(self.policy().session_lifetime())
     }
 
     /// Returns the token by which this view has remembered the browser that shows this text, while

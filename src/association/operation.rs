@@ -60,6 +60,12 @@ pub trait Operation: sealed::Sealed + Send + Sync + 'static {
         false
     }
 
+    /// Returns whether the operation has drawn what is one subject's: a secret, or codes.
+    #[doc(hidden)]
+    fn is_one_subjects(&self) -> bool {
+        false
+    }
+
     /// Returns the revision at which the operation overwrites a record that does not open.
     #[doc(hidden)]
     fn overwrites_unreadable(&self) -> Option<Revision> {
@@ -90,7 +96,8 @@ pub trait Operation: sealed::Sealed + Send + Sync + 'static {
     }
 
     /// Decides on a record. The function is pure: the same record, operation and environment give
-    /// the same transition.
+    /// the same transition. What has drawn a secret or codes has drawn them for one subject: apply
+    /// it to no other's record, or both have the same.
     fn apply(&self, mut record: Record, environment: &Environment<'_>) -> Transition<Self::Output> {
         let Applied {
             changed,

@@ -107,8 +107,8 @@
 //!    looks at the first factor alone.
 //! 2. [`Policy::COGNITO`](crate::Policy::COGNITO) waives possession of the only token, where no
 //!    sign-in has asked for it since it was last turned off: the new token replaces the old one.
-//! 3. `AlreadyVerified` for the grant or the session that has just verified the token: a double
-//!    click.
+//! 3. `AlreadyVerified` for the grant or the session that has just verified a token, whatever the
+//!    code: a double click, or a code of a QR code that a newer one has replaced.
 //! 4. Turned on under [`Policy::COGNITO`](crate::Policy::COGNITO), for which the first factor is
 //!    enough.
 //! 5. `MfaRequired` where the policy requires a second factor; for `remove`, where the token is the
@@ -308,7 +308,7 @@
 //! | `RecoveryLocked` | 403 | "Recovery codes are locked. Use your phone, or ask support." | the same form again, with a code |
 //! | `InvalidSession` | 401 | "That took too long. Sign in again." | the password again |
 //! | `Expired` | 410 | "That took too long. Set up again." | `associate` again |
-//! | `AlreadyVerified` | 409 | the page of a success: a double click | go on |
+//! | `AlreadyVerified` | 409 | the settings page, with the phones in force: a double click, or an outdated QR code | go on |
 //! | `NotAssociated` | 409 | the settings page, loaded anew | start over |
 //! | `NoSuchToken` | 404 | the settings page, loaded anew | start over |
 //! | `TooManyTokens` | 409 | "Replace or remove a phone first." | `replacing`, or `remove` |

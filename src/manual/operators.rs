@@ -15,8 +15,9 @@
 //!   the lifetime that you gave to browsers, seal keys after every record was
 //!   [resealed](#a-seal-key-is-rotated).
 //! - When a key is stolen, rotate and retire at once. The holder of a session key passes for a user
-//!   whose password was right: as a user without a token that holder can set one up, and as any
-//!   other try codes under the throttle. A browser key waives the question for a code to a thief
+//!   whose password was right: as a user without a token that holder can set one up, as a user who
+//!   set one up in the last minutes complete that sign-in, and as any other try codes under the
+//!   throttle. A browser key waives the question for a code to a thief
 //!   who has the password too. A seal key opens the secrets of every row that the same thief has
 //!   read, so these users have to set up new ones.
 //! - Back seal keys up apart from the database, and try the backup.
@@ -263,8 +264,10 @@
 //!
 //! The rows are those of the time of the backup, and nothing in them says so:
 //!
-//! 1. Keep sign-ins shut for two minutes after the database is back. Codes that were spent since
-//!    the backup are then no longer valid.
+//! 1. Keep sign-ins shut after the database is back, until the codes that were spent since the
+//!    backup are no longer valid: two minutes under the standard window and period, and as many
+//!    periods more as the largest drift that a [`status`](crate::Mfa::status) tells of. Or
+//!    [`reset`](crate::Mfa::reset) the users with a drift.
 //! 2. Read the events since the backup in the audit table, which another database must hold.
 //!    [`reset`](crate::Mfa::reset) the users with `replaced`, `removed`, `disassociated` or
 //!    `reset`, whose old tokens are in force again. Have those with `recovery_code_used` or

@@ -354,7 +354,7 @@
 //! - An error of the driver is `Err`, every one of them, and no value of it holds the record:
 //!   errors are logged.
 //! - No log of statements shows parameters: `record` may hold secrets in the clear.
-//! - You have planned the day after a backup is put back: codes that were spent since are accepted
-//!   once more while they are valid, so wait for two minutes before you open; tokens that were
-//!   replaced since are in force again, and recovery codes that were used are unused, so
-//!   [`reset`](crate::Mfa::reset) the users of whom you know it.
+//! - You have planned the [day after a backup is put
+//!   back](super::operators#a-backup-is-put-back): codes that were spent since are accepted once
+//!   more while they are valid, tokens that were replaced since are in force again, and recovery
+//!   codes that were used are unused.

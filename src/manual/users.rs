@@ -38,7 +38,9 @@
 //!         (Some(Rejection::Expired), _) => {
 //!             "This QR code is no longer good. Start the set-up again.".into()
 //!         }
-//!         (Some(Rejection::AlreadyVerified), _) => "Your phone is set up.".into(),
+//!         (Some(Rejection::AlreadyVerified), _) => {
+//!             "A phone was set up a moment ago. Is it this one? Look at your settings.".into()
+//!         }
 //!         (Some(Rejection::NotAssociated | Rejection::NoSuchToken), _) => {
 //!             "This phone is not set up any more. Load the page again.".into()
 //!         }

@@ -303,12 +303,14 @@ impl PolicyBuilder {
             .map_or(Ok(Policy(self)), |(_, error)| Err(error))
     }
 
-    /// Returns whether one token's own codes, each used as soon as it is right, leave room among
-    /// the sessions that a record remembers as spent.
+    /// Returns whether the codes of one token with these parameters, each used as soon as it is
+    /// right, leave room among the sessions that a record remembers as spent.
     ///
     /// Accepted steps only rise, and a drift opens a second window: what is accepted within one
     /// session's lifetime goes through the first window, the steps of the lifetime itself, and the
-    /// second window.
+    /// second window. An imported token of a shorter period has more codes, and so has one whose
+    /// clock is moved on purpose: both wait, as [`Throttled`](crate::Rejection::Throttled), until
+    /// sessions expire.
     fn own_codes_fit(&self) -> bool {
         let lifetime = self.session_lifetime.as_secs() / self.totp.period().as_secs();
         let most = lifetime + 1 + 2 * self.window_steps();

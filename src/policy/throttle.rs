@@ -19,8 +19,8 @@ use super::seconds;
     reason = "it is made by updating a constant"
 )]
 pub struct Throttle {
-    /// Sets how many failures in a row cost no wait, 1 to 10. Default: 3, which leaves room for two
-    /// typing errors and a code that expired while it was typed.
+    /// Sets how many attempts in a row are judged without a wait, 1 to 10: so many failures cost
+    /// the first wait. Default: 3, which leaves room for two typing errors before the right code.
     pub free: u32,
     /// Sets the first wait, at least 1 second; each further failure in a row doubles it. Default: 5
     /// seconds.

@@ -618,6 +618,47 @@ fn an_attempt_from_before_browsers_were_forgotten_is_not_answered_again() {
     assert_eq!(again.rejection(), Some(softtoken::Rejection::Reused));
 }
 
+/// A set-up that is finished gives the evidence of its code. Made anew, it would carry the number of
+/// now.
+#[test]
+fn a_set_up_from_before_browsers_were_forgotten_is_not_finished() {
+    type Forgets = fn(&World, &Grant);
+    let forgets: [(&str, Forgets); 3] = [
+        ("forgotten", |world, grant| {
+            let forget = world.mfa.forget_browsers(grant);
+            forget.run_blocking(&world.store, "alice").unwrap();
+        }),
+        ("turned off and on", |world, _| {
+            let mfa = world.mfa.with_policy(Policy::STANDARD).unwrap();
+            for enabled in [false, true] {
+                let set = mfa.set_enabled(&admin(), enabled);
+                set.run_blocking(&world.store, "alice").unwrap();
+            }
+        }),
+        ("recovered", |world, grant| {
+            let codes = recovery_codes(world, grant);
+            step_up(world, grant, codes[0].clone()).unwrap();
+        }),
+    ];
+    for (name, forgets) in forgets {
+        let world = world_of(Policy::STANDARD.required());
+        let setup = world.setup("alice");
+        let associate = world.mfa.associate(&setup);
+        let issued = associate.run_blocking(&world.store, "alice").unwrap();
+        let code = Device::of(&issued).code(world.now());
+        let verify = world.mfa.verify(issued.session().unwrap(), code);
+        let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
+        forgets(&world, &Grant::from(enrolled.evidence()));
+        let attack = || {
+            let finish = world.mfa.finish_setup(enrolled.session().unwrap());
+            finish.run_blocking(&world.store, "alice")
+        };
+        let refused = untouched(&world, "alice", attack);
+        assert_eq!(refused, Rejection::InvalidSession, "{name}");
+        assert_eq!(flaw(&world), SessionFlaw::Spent, "{name}");
+    }
+}
+
 /// A browser token for `MFA_SETUP`: not remembered. Who has no token is to set one up.
 #[test]
 fn no_browser_is_spared_the_setup_of_a_token() {

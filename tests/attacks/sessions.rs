@@ -750,6 +750,44 @@ fn a_session_is_what_was_signed_whole_for_that_purpose_in_that_version() {
         .expect("what is made by hand is a session");
 }
 
+/// A session that is forged, by one who has a session key: it is dated anew, and the proof behind
+/// it is not.
+#[test]
+fn a_session_key_finishes_no_set_up_of_long_ago() {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    for (age, is_finished) in [(179, true), (180, false), (YEAR, false)] {
+        let world = World::new(Policy::STANDARD.required());
+        let setup = world.setup("alice");
+        let associate = world.mfa.associate(&setup);
+        let issued = associate.run_blocking(&world.store, "alice").unwrap();
+        let code = Device::of(&issued).code(world.now());
+        let verify = world.mfa.verify(issued.session().unwrap(), code);
+        let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
+        // The evidence of `verify` has signed Alice in: nothing else finishes her set-up.
+        let step = enrolled.evidence().step().unwrap();
+
+        world.time.advance(age);
+        let token = u128::from_str_radix(&issued.token().to_string(), 16).unwrap();
+        let carried = [&token.to_be_bytes()[..], &step.get().to_be_bytes()];
+        let forged = Says {
+            kind: 3,
+            carried: carried.concat(),
+            ..Says::challenge(&world)
+        };
+        let forged = world.mfa.open(&forged.signed()).unwrap();
+        let finish = || finish(&world, "alice", &forged);
+        if is_finished {
+            let _ = finish().expect("what is made by hand is a session");
+        } else {
+            assert_eq!(
+                untouched(&world, "alice", finish),
+                Rejection::InvalidSession
+            );
+            assert_eq!(flaw(&world), SessionFlaw::Expired, "{age}");
+        }
+    }
+}
+
 /// Rule C10: what a session is made of, by keys, a nonce and a time that are known.
 #[test]
 fn the_texts_of_sessions_are_known() {
@@ -1026,8 +1064,9 @@ fn a_set_up_is_finished_after_a_secret_was_issued_or_a_code_was_shown() {
     let world = World::new(Policy::STANDARD.required());
     let (grant, session) = set_up(&world, "alice");
     let _ = replacement(&world, &grant);
-    let codes = recovery_codes(&world, &grant);
-    respond(&world, "alice", &world.challenge("alice"), codes[0].clone()).unwrap();
+    let _ = recovery_codes(&world, &grant);
+    let vouched = Vouched::factor(&["hwk"]);
+    respond(&world, "alice", &world.challenge("alice"), vouched).unwrap();
     let _ = finish(&world, "alice", &session).unwrap();
     let again = || finish(&world, "alice", &session);
     assert_eq!(untouched(&world, "alice", again), Rejection::InvalidSession);

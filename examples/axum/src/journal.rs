@@ -234,6 +234,7 @@ impl Entry {
             "browser_accepted" => "A remembered browser was not asked for a code".into(),
             "browsers_forgotten" => "All remembered browsers were forgotten".into(),
             "disassociated" => "The second factor was turned off".into(),
+            "pending_removed" => "Setting up an authenticator was given up".into(),
             "reset" => "The second factor was reset".into(),
             "unlocked" => "Codes were unlocked".into(),
             "resynchronised" => named("The clock was found to be off: of the authenticator"),

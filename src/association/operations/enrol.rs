@@ -156,6 +156,10 @@ impl Operation for Associate {
         self.authority.is_session()
     }
 
+    fn is_one_subjects(&self) -> bool {
+        true
+    }
+
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Issued, Refusal> {
         let who = self.authority.recognise(draft, Some(PurposeKind::Setup))?;
         // No second factor opens what is switched off, so none is asked for.
@@ -404,7 +408,13 @@ impl Verify {
         let session = match (proof.token, proof.step) {
             (Some(token), Some(step)) => {
                 let purpose = Purpose::SetupDone(token, step);
-                next_session(draft, who, self.session, purpose, draft.session_end())?
+                next_session(
+                    draft,
+                    who,
+                    self.session,
+                    purpose,
+                    draft.session_end(proof.at),
+                )?
             }
             _ => None,
         };

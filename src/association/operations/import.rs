@@ -315,6 +315,7 @@ impl Operation for Import {
         self.is_allowed(draft)?;
         let now = draft.now();
         let is_proven = self.is_proven();
+        let was_verified = draft.record().is_verified();
         if is_proven {
             let tokens = self.tokens.iter().map(|(id, token)| Token {
                 id: *id,
@@ -350,7 +351,7 @@ impl Operation for Import {
             let kind = EventKind::Imported {
                 pending: !is_proven,
                 weak: token.secret.is_weak(),
-                replacing: self.replacing,
+                replacing: was_verified,
             };
             draft.event_about(kind, Some(named));
         }

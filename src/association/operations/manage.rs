@@ -292,13 +292,12 @@ impl Operation for Disassociate {
         let now = draft.now();
         if draft.record().is_verified() {
             draft.change().change_in_force(|_| true, None, now);
+            draft.event(EventKind::Disassociated);
         } else if draft.record().pending.is_some() {
             // What nobody has proven was never in force: the generation stands.
             draft.change().pending = None;
-        } else {
-            return Ok(());
+            draft.event(EventKind::PendingRemoved);
         }
-        draft.event(EventKind::Disassociated);
         Ok(())
     }
 }

@@ -53,6 +53,10 @@ impl Operation for IssueRecoveryCodes {
         self.authority.is_session()
     }
 
+    fn is_one_subjects(&self) -> bool {
+        true
+    }
+
     fn decide(&self, draft: &mut Draft<'_>) -> Result<RecoveryCodes, Refusal> {
         let who = self.authority.recognise(draft, None)?;
         who.possesses(draft, draft.freshness())?;
@@ -124,6 +128,10 @@ impl Operation for IssueTemporaryCode {
 
     fn actor(&self) -> Actor {
         self.by.actor()
+    }
+
+    fn is_one_subjects(&self) -> bool {
+        true
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<RecoveryCode, Refusal> {

@@ -138,7 +138,8 @@ impl Operation for SignIn {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Challenge, Refusal> {
         let asked = asked(draft, self.browser.as_ref());
-        let issue = |purpose| draft.issue(self.session, purpose, draft.session_end(), draft.now());
+        let (now, end) = (draft.now(), draft.session_end(draft.now()));
+        let issue = |purpose| draft.issue(self.session, purpose, end, now);
         Ok(match asked {
             Asked::Nothing { remembered } => Challenge::NotRequired { remembered },
             Asked::Token => Challenge::SoftwareToken {
@@ -421,6 +422,10 @@ impl Operation for FinishSetup {
             Ok(token) if token.unfinished => token.since,
             _ => return Err(SessionFlaw::Spent.into()),
         };
+        // A session can be dated anew by the holder of its key, and the proof behind it cannot.
+        if draft.session_end(proven_at) <= draft.now() {
+            return Err(SessionFlaw::Expired.into());
+        }
         if let Some(token) = draft.change().token_mut(id) {
             token.unfinished = false;
         }

@@ -235,6 +235,8 @@ pub enum EventKind {
     AnsweredAgain,
     /// Every token was removed.
     Disassociated,
+    /// A secret that waited for its first code was removed, where no token was in force.
+    PendingRemoved,
     /// Everything was removed, and grants given before are void.
     Reset {
         /// Says whether the record could not be read.
@@ -250,7 +252,7 @@ pub enum EventKind {
         pending: bool,
         /// Says whether the token's secret has fewer than 16 bytes.
         weak: bool,
-        /// Says whether the token took the place of what was in force.
+        /// Says whether tokens were in force, whose place it took.
         replacing: bool,
     },
     /// The secrets of all tokens in force were handed out.
@@ -343,6 +345,7 @@ impl EventKind {
             Self::Resynchronised { .. } => "resynchronised",
             Self::AnsweredAgain => "answered_again",
             Self::Disassociated => "disassociated",
+            Self::PendingRemoved => "pending_removed",
             Self::Reset { .. } => "reset",
             Self::Unlocked => "unlocked",
             Self::Imported { .. } => "imported",

@@ -33,7 +33,7 @@ pub enum Rejection {
     #[error("the time to verify this software token has run out")]
     Expired,
     /// The code is not right. A token's code was counted in the throttle; a recovery code was
-    /// counted by itself.
+    /// counted by itself, while there is one to guess, up to 100.
     #[error("the code does not match")]
     Mismatch,
     /// The code is right and was accepted before. It was not counted.
@@ -85,8 +85,8 @@ pub enum Rejection {
     /// The policy has software tokens switched off. Nothing was issued, verified or imported.
     #[error("software tokens are disabled")]
     SoftwareTokenDisabled,
-    /// The token that the code would prove is in force already; or, for an import, any token is.
-    /// Nothing was judged or changed.
+    /// The session or the grant has put a token in force already, and no other secret waits; or,
+    /// for an import, any token is in force. Nothing was judged or changed.
     #[error("a software token is verified already")]
     AlreadyVerified,
     /// The subject has as many tokens in force as the policy allows. Nothing was issued or

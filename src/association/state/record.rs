@@ -85,8 +85,8 @@ pub(crate) struct Token {
     pub(crate) drift: i16,
     pub(crate) name: Option<TokenName>,
     /// Says whether the sign-in that set the token up may still be completed by the code that
-    /// proved it. It is a mark on the token, since neither time, nor another session for the same
-    /// proof, may make that possible twice.
+    /// proved it, while a session of that moment lives. It is a mark on the token, since neither
+    /// time, nor another session for the same proof, may make that possible twice.
     pub(crate) unfinished: bool,
 }
 
@@ -285,8 +285,11 @@ impl Record {
 
     pub(crate) fn forget_browsers(&mut self) {
         self.browsers_from = self.browsers_from.saturating_add(1);
-        // Given again, it would be the evidence of a browser to remember anew.
+        // Given again, or only now, it would be the evidence of a browser to remember anew.
         self.last_answer = None;
+        for token in &mut self.tokens {
+            token.unfinished = false;
+        }
     }
 
     /// Lowers to `now` every stored time that lies ahead of `latest`: the clock was wrong, and is

@@ -240,10 +240,14 @@ impl Reading {
 }
 
 impl Account {
-    /// An answer from before is not given again, or its evidence would be one to remember.
+    /// An answer from before is not given again, nor a set-up from before completed: its evidence
+    /// would be one to remember.
     pub fn forget_browsers(&mut self) {
         self.browsers_from += 1;
         self.last_answer = None;
+        for token in &mut self.tokens {
+            token.unfinished = false;
+        }
     }
 
     pub fn preference(&self) -> Preference {
@@ -416,7 +420,7 @@ impl Turn<'_> {
             Asks::Factor => {
                 self.way("challenge");
                 let names = self.names();
-                let expires = self.session_end();
+                let expires = self.session_end(self.now);
                 let session = self.issue(Purpose::SoftwareToken, expires, self.now);
                 Given::SoftwareToken { session, names }
             }
@@ -426,7 +430,7 @@ impl Turn<'_> {
                 } else {
                     "setup"
                 });
-                let expires = self.session_end();
+                let expires = self.session_end(self.now);
                 let session = self.issue(Purpose::Setup, expires, self.now);
                 Given::Setup {
                     session,
@@ -483,10 +487,13 @@ impl Turn<'_> {
         };
         let token = self.account.tokens.iter_mut().find(|token| token.id == id);
         let token = token.unwrap();
+        let since = token.since;
         if !core::mem::take(&mut token.unfinished) {
             return Err(SessionFlaw::Spent.into());
         }
-        let since = token.since;
+        if self.now >= self.session_end(since) {
+            return Err(SessionFlaw::Expired.into());
+        }
         self.way("done");
         let method = Method::SoftwareToken;
         let failures = 0;
@@ -731,7 +738,7 @@ impl Turn<'_> {
         self.proofs.push(proven);
         let session = flow.map(|first_factor| {
             let purpose = Purpose::SetupDone(proof.token.unwrap(), proof.step.unwrap());
-            let expires = self.session_end();
+            let expires = self.session_end(proof.at);
             self.issue(purpose, expires, first_factor)
         });
         Given::Enrolled { proof, session }
@@ -840,7 +847,7 @@ impl Turn<'_> {
                 // A pending secret was never in force: the sessions of before live on.
                 self.way("pending");
                 self.account.pending = None;
-                self.event(EventKind::Disassociated);
+                self.event(EventKind::PendingRemoved);
             }
             (false, _) => {
                 self.way("token");
@@ -996,6 +1003,7 @@ impl Turn<'_> {
     ) -> Given {
         let ids = drawn.ids.into_iter().chain(core::iter::repeat_with(nobody));
         let tokens: Vec<_> = ids.zip(tokens).collect();
+        let replaced = !self.account.tokens.is_empty();
         if proven {
             self.way(match (self.account.tokens.is_empty(), tokens.len()) {
                 (true, 1) => "proven",
@@ -1039,7 +1047,7 @@ impl Turn<'_> {
             let kind = EventKind::Imported {
                 pending: !proven,
                 weak: token.key.is_weak(),
-                replacing,
+                replacing: replaced,
             };
             self.event_about(kind, *id);
         }

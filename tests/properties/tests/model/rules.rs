@@ -120,8 +120,8 @@ impl Turn<'_> {
 
 /// Section 6: challenge sessions.
 impl Turn<'_> {
-    pub fn session_end(&self) -> u64 {
-        self.now + self.policy.session_lifetime().as_secs()
+    pub fn session_end(&self, issued: u64) -> u64 {
+        issued + self.policy.session_lifetime().as_secs()
     }
 
     pub fn issue(&mut self, purpose: Purpose, expires: u64, first_factor: u64) -> Claimed {
