@@ -431,6 +431,45 @@ fn a_row_that_the_store_is_not_asked_for_is_no_answer_of_the_store() {
     }
 }
 
+/// A run again would put another secret in the place of the one that the user has just scanned.
+#[test]
+fn a_table_that_moves_in_twice_leaves_a_secret_that_waits() {
+    let world = World::standard();
+    let table = [OldRow::new("alice").token(OldToken::base32(KEY).pending())];
+    let run = |dry: bool| {
+        let rows = Rows::move_in(&world.mfa, &admin());
+        let rows = if dry { rows.dry_run() } else { rows };
+        let report = rows.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+        counts(&report.unwrap())
+    };
+    assert_eq!(run(true), [("moved_in", 1)]);
+    assert_eq!(run(false), [("moved_in", 1)]);
+    assert_eq!(run(false), [("already_pending", 1)], "by an earlier run");
+
+    // The user sets another phone up, and is interrupted.
+    let issued = world.associate("alice");
+    assert_eq!(run(true), [("already_pending", 1)]);
+    assert_eq!(run(false), [("already_pending", 1)], "by the user");
+    let code = Device::of(&issued).code(world.now());
+    let verify = world.mfa.verify(&world.password("alice"), code);
+    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(run(false), [("already_verified", 1)]);
+
+    // What has expired waits no longer.
+    let world = World::standard();
+    let run = |expected| {
+        let rows = Rows::move_in(&world.mfa, &admin());
+        let report = rows.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+        assert_eq!(counts(&report.unwrap()), [(expected, 1)]);
+    };
+    run("moved_in");
+    let lifetime = world.mfa.policy().pending_lifetime().as_secs();
+    world.time.advance(lifetime - 1);
+    run("already_pending");
+    world.time.advance(1);
+    run("moved_in");
+}
+
 #[test]
 fn a_run_that_is_interrupted_anywhere_is_started_anew_without_harm() {
     for interrupted_at in 1..=4 {

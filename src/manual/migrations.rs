@@ -64,6 +64,7 @@
 //! | `moved_in_weak` | the same, with a [secret under 128 bits](#short-and-long-secrets) | have the user set up anew, in time |
 //! | `already_verified` | a token is in force here, by an earlier run or by the user | nothing |
 //! | `verified_before` | the user has removed it here since | nothing |
+//! | `already_pending` | a secret waits here for its first code, by an earlier run or by the user | nothing |
 //! | `malformed_..` | the reader does not take secret, URI or parameters | mend the row, or let the user set up anew |
 //! | `parameters_differ` | the key URI and the columns beside it differ | find out which the app has |
 //! | `last_step_in_future` | [seconds for steps](#counters-are-steps-not-seconds), as a rule | divide |

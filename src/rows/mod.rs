@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | a page lists | subjects | an [`OldRow`] for each user |
 //! | changed | `resealed` | `moved_in`, `moved_in_weak` (a secret under 128 bits) |
-//! | unchanged | `current`, `no_row` | `already_verified`, `verified_before` |
+//! | unchanged | `current`, `no_row` | `already_verified`, `verified_before`, `already_pending` |
 //! | refused | `record_..`, `contended`, .. | what the reader or the import says, `listed_twice`, .. |
 //!
 //! # Again, and from where it stopped

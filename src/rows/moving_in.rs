@@ -1,8 +1,10 @@
 //! Moves every user in from the table of another system.
 
+use core::convert::Infallible;
+
 use super::run::sealed::Sealed;
 use super::{OldRow, Refusal, Rows, Work};
-use crate::association::{Administrator, Import, Rejection};
+use crate::association::{Administrator, Import, Rejection, State};
 use crate::error::Error;
 use crate::mfa::{Mfa, Request};
 use crate::store::Snapshot;
@@ -19,8 +21,9 @@ impl Rows<MovingIn> {
     /// the administrator a name that says where the users came from.
     ///
     /// A user who has a token in force here, by an earlier run or by own doing, is
-    /// `already_verified`, and one who has removed it since `verified_before`: both stay as they
-    /// are. Whatever cannot be read or imported is refused, each row by itself.
+    /// `already_verified`, and one who has removed it since `verified_before`; one for whom a secret
+    /// waits here is `already_pending`, where the row's is [pending](super::OldToken::pending) too.
+    /// All stay as they are. Whatever cannot be read or imported is refused, each row by itself.
     ///
     /// ```
     /// # #[cfg(all(feature = "std", feature = "getrandom"))]
@@ -72,8 +75,6 @@ impl Work for MovingIn {
     type Row = OldRow;
     type Operation = Import;
 
-    const LOOKS_FIRST: bool = false;
-
     fn subject(row: &OldRow) -> &str {
         row.subject()
     }
@@ -91,8 +92,19 @@ impl Work for MovingIn {
         Ok((import, if is_weak { "moved_in_weak" } else { "moved_in" }))
     }
 
-    fn unchanged(&self, _subject: &str, _found: Option<&Snapshot>) -> Option<&'static str> {
-        None
+    fn looks_first(row: &OldRow) -> bool {
+        row.is_pending()
+    }
+
+    /// A secret that waits here, by an earlier run or by the user's own doing, waits on: imported
+    /// once more, another one would take its place.
+    fn unchanged(&self, row: &OldRow, found: Option<&Snapshot>) -> Option<&'static str> {
+        if !row.is_pending() {
+            return None;
+        }
+        let decision = self.mfa.status().decide(row.subject(), found.cloned());
+        let status = decision.ok()?.untold::<Infallible>().ok()?;
+        (status.state == State::Pending).then_some("already_pending")
     }
 
     fn forgives(refusal: &Refusal) -> Option<&'static str> {

@@ -69,6 +69,10 @@ impl OldRow {
         self.is_enabled
     }
 
+    pub(super) fn is_pending(&self) -> bool {
+        self.tokens.iter().any(|token| token.is_pending)
+    }
+
     pub(super) fn may_come_back(&self) -> bool {
         self.may_come_back
     }

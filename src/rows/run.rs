@@ -23,10 +23,6 @@ pub trait Work: sealed::Sealed + Sync {
     #[doc(hidden)]
     type Operation: Operation;
 
-    /// Says whether a row is looked at before anything is written, because most may be done.
-    #[doc(hidden)]
-    const LOOKS_FIRST: bool;
-
     #[doc(hidden)]
     fn subject(row: &Self::Row) -> &str;
 
@@ -35,9 +31,14 @@ pub trait Work: sealed::Sealed + Sync {
     fn request(&self, row: &Self::Row)
     -> Result<(Request<Self::Operation>, &'static str), Refusal>;
 
-    /// Returns why nothing is to be done with the row that was found.
+    /// Returns whether what is stored is looked at before anything is written: what is done already
+    /// would be done once more.
     #[doc(hidden)]
-    fn unchanged(&self, subject: &str, found: Option<&Snapshot>) -> Option<&'static str>;
+    fn looks_first(row: &Self::Row) -> bool;
+
+    /// Returns why nothing is to be done with the row, as what was found says.
+    #[doc(hidden)]
+    fn unchanged(&self, row: &Self::Row, found: Option<&Snapshot>) -> Option<&'static str>;
 
     /// Returns why this refusal means that there was nothing to do.
     #[doc(hidden)]
@@ -232,9 +233,7 @@ impl<W: Work> Rows<W> {
             Ok((request, changed))
         });
         match request {
-            Ok((request, changed)) => {
-                Judged::Asked(self.ask(store, subject, request, changed).await)
-            }
+            Ok((request, changed)) => Judged::Asked(self.ask(store, row, request, changed).await),
             Err(refusal) => Judged::Unasked(refusal),
         }
     }
@@ -242,16 +241,17 @@ impl<W: Work> Rows<W> {
     async fn ask<S: Store + ?Sized>(
         &self,
         store: &S,
-        subject: &str,
+        row: &W::Row,
         request: Request<W::Operation>,
         changed: &'static str,
     ) -> Verdict<S::Error> {
-        let answer = if self.is_dry || W::LOOKS_FIRST {
+        let subject = W::subject(row);
+        let answer = if self.is_dry || W::looks_first(row) {
             let found = match store.load(subject).await {
                 Ok(found) => found,
                 Err(error) => return Verdict::Store(error),
             };
-            let unchanged = self.work.unchanged(subject, found.as_ref());
+            let unchanged = self.work.unchanged(row, found.as_ref());
             if self.is_dry && unchanged.is_none() {
                 let decision = request.decide(subject, found);
                 let answer = decision.map(|decision| Verdict::of(decision.untold(), changed));

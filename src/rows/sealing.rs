@@ -35,8 +35,6 @@ impl Work for Sealing {
     type Row = String;
     type Operation = Reseal;
 
-    const LOOKS_FIRST: bool = true;
-
     fn subject(row: &String) -> &str {
         row
     }
@@ -45,7 +43,11 @@ impl Work for Sealing {
         Ok((self.mfa.reseal(), "resealed"))
     }
 
-    fn unchanged(&self, subject: &str, found: Option<&Snapshot>) -> Option<&'static str> {
+    fn looks_first(_row: &String) -> bool {
+        true
+    }
+
+    fn unchanged(&self, subject: &String, found: Option<&Snapshot>) -> Option<&'static str> {
         match found {
             None => Some("no_row"),
             Some(row) => self.mfa.is_sealed_anew(subject, row).then_some("current"),

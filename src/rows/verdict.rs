@@ -15,7 +15,7 @@ pub enum Verdict<E> {
     /// The row was written, for the reason named: `resealed`, `moved_in`, `moved_in_weak`.
     Changed(&'static str),
     /// There was nothing to do, for the reason named: `current` or `no_row` to reseal,
-    /// `already_verified` or `verified_before` to move in.
+    /// `already_verified`, `verified_before` or `already_pending` to move in.
     Unchanged(&'static str),
     /// The row was refused. Nothing was written.
     Refused(Refusal),

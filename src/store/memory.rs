@@ -232,7 +232,9 @@ impl fmt::Debug for MemoryStore {
 mod tests {
     use alloc::string::{String, ToString as _};
 
-    use super::{MemoryStore, Revision, Shard, Swap, Write};
+    use core::hash::{BuildHasher as _, BuildHasherDefault};
+
+    use super::{MemoryStore, Number, Revision, Shard, Swap, Write};
     use crate::association::Events;
 
     fn write(subject: &str, expected: Option<Revision>) -> Write {
@@ -249,6 +251,15 @@ mod tests {
             .map(|number| number.to_string())
             .find(|other| !core::ptr::eq(shard(store, other), shard(store, subject)))
             .expect("a subject under another lock")
+    }
+
+    /// Under one hash for all, a load would look through every row of its lock.
+    #[test]
+    fn a_row_is_found_by_the_whole_hash_of_its_subject() {
+        let hash = BuildHasherDefault::<Number>::default();
+        for number in [0, 1, 2, 1 << 63, u64::MAX] {
+            assert_eq!(hash.hash_one(number), number);
+        }
     }
 
     #[test]
