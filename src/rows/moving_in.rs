@@ -21,9 +21,10 @@ impl Rows<MovingIn> {
     /// the administrator a name that says where the users came from.
     ///
     /// A user who has a token in force here, by an earlier run or by own doing, is
-    /// `already_verified`, and one who has removed it since `verified_before`; one for whom a secret
-    /// waits here is `already_pending`, where the row's is [pending](super::OldToken::pending) too.
-    /// All stay as they are. Whatever cannot be read or imported is refused, each row by itself.
+    /// `already_verified`, and one who has removed it since `verified_before`; one for whom a
+    /// secret waits here is `already_pending`, where the row's is
+    /// [pending](super::OldToken::pending) too. All stay as they are. Whatever cannot be read or
+    /// imported is refused, each row by itself.
     ///
     /// ```
     /// # #[cfg(all(feature = "std", feature = "getrandom"))]

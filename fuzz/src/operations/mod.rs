@@ -97,7 +97,8 @@ struct Player<'a> {
     logins: u64,
     /// The tokens and steps whose codes were accepted.
     accepted: BTreeSet<(String, Step)>,
-    /// Those of them by which a sign-in that set a token up was completed.
+    /// Those of them by which no sign-in that set a token up may be completed: one was, or
+    /// browsers were forgotten.
     finished: BTreeSet<(String, Step)>,
     /// The texts of the sessions that have succeeded.
     spent: BTreeSet<String>,

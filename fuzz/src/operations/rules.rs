@@ -358,7 +358,12 @@ impl Player<'_> {
             );
             assert!(
                 !self.finished.contains(&proof),
-                "a set-up was completed twice"
+                "a set-up was completed twice, or after browsers were forgotten"
+            );
+            let end = evidence.at().saturating_add(self.policy.session_lifetime());
+            assert!(
+                self.now < end.as_secs(),
+                "a set-up of long ago was completed"
             );
             return;
         }
@@ -399,6 +404,9 @@ impl Player<'_> {
         });
         if changes || forgets {
             self.remembered.clear();
+        }
+        if forgets {
+            self.finished.extend(self.accepted.iter().cloned());
         }
         if changes {
             self.temporary = None;
