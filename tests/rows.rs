@@ -17,7 +17,7 @@ use softtoken::rows::{Cause, OldRow, OldToken, Report, Rows, Stopped, Verdict};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::totp::{Algorithm, Digits, Secret, Totp};
 use softtoken::{
-    BlockingStore, Factor, MemoryStore, Mfa, Policy, Rejection, SignedIn, Store, Vouched,
+    BlockingStore, Factor, Grant, MemoryStore, Mfa, Policy, Rejection, SignedIn, Store, Vouched,
 };
 
 const KEY: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -452,8 +452,15 @@ fn a_table_that_moves_in_twice_leaves_a_secret_that_waits() {
     assert_eq!(run(false), [("already_pending", 1)], "by the user");
     let code = Device::of(&issued).code(world.now());
     let verify = world.mfa.verify(&world.password("alice"), code);
-    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+    let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
     assert_eq!(run(false), [("already_verified", 1)]);
+    let another = world.mfa.associate(&Grant::from(enrolled.evidence()));
+    let _ = another.run_blocking(&world.store, "alice").unwrap();
+    assert_eq!(
+        run(false),
+        [("already_verified", 1)],
+        "whatever waits beside"
+    );
 
     // What has expired waits no longer.
     let world = World::standard();

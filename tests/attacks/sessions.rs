@@ -1121,8 +1121,11 @@ fn a_set_up_that_was_verified_by_a_repeated_attempt_is_finished_once() {
         let enrolled = verify
             .attempt(key.clone())
             .run_blocking(&world.store, "alice");
+        world.time.advance(10);
         enrolled.unwrap().session().unwrap().clone()
     });
+    let [first, again] = sessions.each_ref().map(ChallengeSession::expires);
+    assert_eq!(first, again, "three minutes from the code");
     let finished = sessions.map(|session| finish(&world, "alice", &session));
     assert_eq!(accepted(&finished, &[Rejection::InvalidSession]), 1);
 }
