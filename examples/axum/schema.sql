@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS users (
 -- Keeps which browser is signed in. The key is the hash of the cookie, so that a copy of this table opens nothing.
 CREATE TABLE IF NOT EXISTS sessions (
     key     BLOB PRIMARY KEY,
-    user    TEXT,                           -- whose login it holds, so that logins can be ended
+    user    TEXT,                           -- whose it is from the password on, so that logins can be ended
     data    TEXT NOT NULL,
     expires INTEGER NOT NULL
 ) STRICT;

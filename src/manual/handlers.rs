@@ -57,7 +57,8 @@
 //! tells them apart.
 //!
 //! `NotRequired` carries no evidence, since nothing was proven: keep
-//! [`Grant::first_factor`](crate::Grant::first_factor) with that login. A
+//! [`Grant::first_factor`](crate::Grant::first_factor) with that login, and
+//! [ask again](#a-login-without-a-code) once its row is stored. A
 //! [`Setup`](crate::Challenge::Setup) that says `required_from` may be skipped until then: offer a
 //! link that logs the user in by the first factor.
 //!
@@ -183,6 +184,71 @@
 //! - Keep no evidence and no challenge session with a login: an evidence is used up by the handler
 //!   that received it, a session goes to the client and comes back.
 //!
+//! ## A login without a code
+//!
+//! Between the answer `NotRequired` and the row of its login the user may set a phone up. The
+//! handler of that set-up ends the user's other logins, and does not find this one. So ask again
+//! once the row is stored, and give the login out only where the answer is the same:
+//!
+//! ```
+//! use softtoken::{Challenge, Error, MemoryStore, Mfa};
+//! # struct Logins(Vec<String>);
+//! # impl Logins {
+//! #     fn store(&mut self, user: &str) -> String {
+//! #         self.0.push(user.into());
+//! #         user.into()
+//! #     }
+//! #     fn delete(&mut self, id: &str) {
+//! #         self.0.retain(|kept| kept != id);
+//! #     }
+//! # }
+//!
+//! /// The answer was `NotRequired`. Returns what it is now, and the id of the login.
+//! fn begin(
+//!     mfa: &Mfa,
+//!     store: &MemoryStore,
+//!     logins: &mut Logins, // yours
+//!     user: &str,
+//! ) -> Result<(Challenge, String), Error> {
+//!     let id = logins.store(user); // committed
+//!     let again = mfa.sign_in().run_blocking(store, user)?;
+//!     if !matches!(again, Challenge::NotRequired { .. }) {
+//!         logins.delete(&id);
+//!     }
+//!     Ok((again, id))
+//! }
+//! # use softtoken::{Context, OsEntropy, Policy, SessionKeys, UnixTime};
+//! # let (store, mut logins) = (MemoryStore::new(), Logins(Vec::new()));
+//! # let now = UnixTime::from_secs(1_700_000_000);
+//! # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy)
+//! #     .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?);
+//! # begin(&mfa, &store, &mut logins, "alice")?;
+//! # assert_eq!(logins.0, ["alice"]);
+//! # let required = mfa.with_policy(Policy::STANDARD.required())?;
+//! # begin(&required, &store, &mut logins, "bob")?;
+//! # assert_eq!(logins.0, ["alice"]);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! The question sees a set-up that was stored before it. One that is stored later ends the logins
+//! when this row is there, if it looks late enough:
+//!
+//! | the set-up ends the others | ask again |
+//! |---|---|
+//! | once `verify` has answered | as above |
+//! | in the transaction of `verify`, in SQLite | as above: while one transaction writes, no row is committed beside it |
+//! | in the transaction of `verify`, in PostgreSQL at `READ COMMITTED`, MySQL or MariaDB | in a transaction that locks the user's record (`begin` and `transaction` of the packages), and so waits for that of the set-up: its `DELETE` may have run before the row was there, and its commit be still to come |
+//! | the same at a stricter level of PostgreSQL, or on several nodes of Galera | the same, and end the others once more after the commit: the first `DELETE` sees what was there when its transaction began, or on its node |
+//!
+//! A request that fails in between leaves a row whose id nobody was told. The same holds for a
+//! browser that is remembered, and for a set-up that is put off.
+//!
+//! A login by a code is ended with the phone that has shown the code, where that is replaced in the
+//! same moment, if its row is written [in the transaction](#in-a-transaction-of-your-own) that
+//! spends the code. Where your sessions are written otherwise, store the row as the user's, and no
+//! login yet, before any question; make it a login afterwards, unless it is gone. `examples/axum`
+//! does, and asks once.
+//!
 //! ## Cookies
 //!
 //! | cookie | holds | lives |
@@ -190,6 +256,11 @@
 //! | of the flow, or a hidden field | the text of the challenge session | until the flow ends; it is no login |
 //! | of the login | a random id of a row of yours; a new one when the second factor is shown | as long as you let logins live |
 //! | of the browser | the text of [`remember`](crate::Mfa::remember) | the lifetime given to [`with_browsers`](crate::Mfa::with_browsers); it outlives the login |
+//!
+//! The new id is for a user whose password somebody else knows: that person could begin the
+//! sign-in, plant the cookie in the user's browser, and have the user type the code. Where nobody
+//! can plant it, since its name begins with `__Host-`, an id that was new when the password was
+//! right may stay: a form that is sent twice then finds the login that the first one has begun.
 //!
 //! All of them are `HttpOnly`, `Secure` and `SameSite=Lax` or stricter. The browser's cookie stays
 //! when the user logs out. It proves nothing by itself, and is asked for after the password.
@@ -199,6 +270,7 @@
 //! | moment | end |
 //! |---|---|
 //! | [`should_end_other_logins`](crate::Evidence::should_end_other_logins) is true | all logins of the user but the new one |
+//! | the first phone was set up | the same, unless a login by the password alone may go on: it changes no factor any more |
 //! | the user has a new password | the same; raise the version in the context, which ends flows and remembered browsers |
 //! | a token was removed, or turned off by the user | none: the grants of the removed token prove no possession any more |
 //! | [`reset`](crate::Mfa::reset) by an administrator | all logins; their grants are void at once, the logins are yours |

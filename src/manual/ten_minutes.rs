@@ -177,6 +177,8 @@
 //!
 //! - `Page::SetUp` comes only where the [policy](crate::Policy::required) requires a second factor:
 //!   see [forced set-up](super::handlers#forced-set-up).
+//! - A phone may be set up between `NotRequired` and the row of that login: once it is stored,
+//!   [ask again](super::handlers#a-login-without-a-code).
 //! - Each error wants a status ([answering](super::handlers#answering)) and a sentence
 //!   ([users](super::users)).
 //! - Somebody has to help users who are shut out: [operators](super::operators#a-user-is-shut-out).

@@ -161,6 +161,13 @@ pub(crate) fn renew(
     Ok(())
 }
 
+/// Ends a login over a connection, which may be in a transaction.
+pub(crate) fn end(database: &mut SqliteConnection, token: &str) -> Result<(), Failure> {
+    let delete = diesel::delete(logins::table.find(key(token)));
+    delete.execute(database).map_err(Failure::internal)?;
+    Ok(())
+}
+
 /// Ends all logins of a user but one over a connection, which may be in a transaction.
 pub(crate) fn end_others(
     database: &mut SqliteConnection,

@@ -68,6 +68,23 @@ impl Api {
             .route("/me", get().to(me))
             .service(second_factor);
     }
+
+    /// Begins a login by the password alone, and asks again once its row is stored, in a transaction
+    /// that waits for a set-up. One that ends meanwhile either finds the row and ends this login
+    /// with the others, or is found by the question.
+    fn begin(&self, user: &str) -> Result<(Challenge, String), Failure> {
+        let login = self
+            .accounts
+            .begin(&Grant::first_factor(user, self.mfa.now()?))?;
+        let again = self.mfa.sign_in();
+        let (challenge, ()) = self
+            .store
+            .transaction(user, &again, |database, challenge| match challenge {
+                Challenge::NotRequired { .. } => Ok(()),
+                _ => accounts::end(database, &login),
+            })?;
+        Ok((challenge, login))
+    }
 }
 
 /// Runs what blocks on a thread that may. It goes on where the client hangs up: a guess is counted.
@@ -85,11 +102,13 @@ async fn sign_up(api: Data<Api>, Json(new): Json<Credentials>) -> Result<HttpRes
 async fn log_in(api: Data<Api>, Json(given): Json<Credentials>) -> Result<Json<Value>, Failure> {
     let answer = apart(move || {
         let user = api.accounts.check(given)?;
-        Ok(match api.mfa.sign_in().run_blocking(&api.store, &user)? {
-            Challenge::NotRequired { .. } => {
-                let grant = Grant::first_factor(&user, api.mfa.now()?);
-                json!({ "login": api.accounts.begin(&grant)? })
-            }
+        let challenge = api.mfa.sign_in().run_blocking(&api.store, &user)?;
+        let (challenge, login) = match challenge {
+            Challenge::NotRequired { .. } => api.begin(&user)?,
+            challenge => (challenge, String::new()),
+        };
+        Ok(match challenge {
+            Challenge::NotRequired { .. } => json!({ "login": login }),
             Challenge::SoftwareToken { session, .. } => json!({ "step": session.expose() }),
             Challenge::Setup { session, .. } => json!({ "set_up": session.expose() }),
         })

@@ -5,9 +5,9 @@ use core::time::Duration;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::{Deserialize, Serialize};
-use softtoken::association::{Enrolled, Operation};
+use softtoken::association::{Enrolled, Operation, SignIn};
 use softtoken::mfa::Request;
-use softtoken::{ChallengeSession, Error, Evidence, Grant, SignedIn};
+use softtoken::{Challenge, ChallengeSession, Error, Evidence, Grant, SignedIn};
 use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use tower_sessions::Session;
 
@@ -16,8 +16,11 @@ use crate::gate::{Gate, Login, Refused};
 use crate::journal::Journal;
 use crate::next::Next;
 use crate::problem::Problem;
-use crate::sessions::{LOGIN, end_logins};
+use crate::sessions::{USER, end_logins};
 use crate::users::{User, random_id};
+
+/// Names the member of a session that holds its login.
+const LOGIN: &str = "login";
 
 /// Names the member of a session that holds a sign-in which waits for its second factor. It is no
 /// login, and opens nothing but the page for the code.
@@ -44,19 +47,43 @@ pub(crate) struct Waiting {
     pub(crate) next: Next,
 }
 
-/// Gives the session a new id, and nothing in it: at every password that was right, so that nobody
-/// who knew the old id is signed in.
+/// Gives the session a new id, and nothing in it but whose it is: at every password that was right,
+/// so that nobody who knew the old id is signed in.
+///
+/// The row is stored before anything is asked of the second factor. Whatever ends the user's logins
+/// from then on ends this session too, and a row that is gone is not written again: no login that
+/// was about to begin outlives a phone that is set up, or replaced, in the same moment.
 ///
 /// # Errors
 ///
-/// Fails where the old session cannot be deleted.
-pub(crate) async fn renew(session: &Session) -> Result<(), Problem> {
+/// Fails where the old session cannot be deleted, or the new one stored.
+pub(crate) async fn renew(session: &Session, user: &User) -> Result<(), Problem> {
     session.clear().await;
-    Ok(session.cycle_id().await?)
+    session.cycle_id().await?;
+    session.insert(USER, &user.id).await?;
+    Ok(session.save().await?)
 }
 
-/// Begins a login, or goes on with it under a new grant. The id of the session stays the one of the
-/// password: a form that is sent twice then finds the login that the first one has begun.
+/// Asks what a sign-in needs, in a session that is the user's already. The transaction waits for a
+/// set-up that is being stored: either the answer knows of it, or it has yet to end this session.
+///
+/// # Errors
+///
+/// Fails where the store does.
+pub(crate) async fn ask(
+    app: &App,
+    user: &User,
+    sign_in: Request<SignIn>,
+) -> Result<Challenge, Problem> {
+    let asked = app.store().begin(&user.id, sign_in).await?;
+    Ok(asked.commit().await?)
+}
+
+/// Begins a login, or goes on with it under a new grant, unless the session has been ended.
+///
+/// The id of the session stays the one of the password: a form that is sent twice then finds the
+/// login that the first one has begun. Who has typed the password elsewhere cannot have a user
+/// complete that sign-in: no other host can plant the cookie, whose name begins with `__Host-`.
 ///
 /// # Errors
 ///
@@ -134,7 +161,7 @@ pub(crate) async fn end(session: &Session) -> Result<(), Problem> {
     Ok(session.flush().await?)
 }
 
-/// Keeps a sign-in that waits for its second factor, under a new id.
+/// Keeps a sign-in that waits for its second factor.
 ///
 /// # Errors
 ///
@@ -145,7 +172,6 @@ pub(crate) async fn wait(
     names: Vec<String>,
     next: Next,
 ) -> Result<(), Problem> {
-    renew(session).await?;
     let session_text = challenge.expose().to_owned();
     let waiting = Waiting {
         session: session_text,

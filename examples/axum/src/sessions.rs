@@ -10,8 +10,9 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{SessionStore, session_store};
 
-/// Names the member of a session that holds its login: [`logins`](crate::logins) writes it.
-pub(crate) const LOGIN: &str = "login";
+/// Names the member of a session that says whose it is, from the password on:
+/// [`logins`](crate::logins) writes it.
+pub(crate) const USER: &str = "user";
 
 /// Keeps sessions.
 #[derive(Clone)]
@@ -40,8 +41,8 @@ impl Sessions {
     }
 }
 
-/// Ends every login of a user, but the one of this session, on a connection that may be in a
-/// transaction.
+/// Ends every login of a user, and every sign-in that waits or begins, but those of this session,
+/// on a connection that may be in a transaction.
 ///
 /// # Errors
 ///
@@ -64,9 +65,9 @@ fn key(id: &Id) -> Vec<u8> {
     Sha256::digest(id.0.to_le_bytes()).to_vec()
 }
 
-/// Returns whose login a session holds.
+/// Returns whose a session is.
 fn user(record: &Record) -> Option<&str> {
-    record.data.get(LOGIN)?.get("user")?.as_str()
+    record.data.get(USER)?.as_str()
 }
 
 #[async_trait]

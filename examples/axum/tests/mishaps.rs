@@ -1,9 +1,10 @@
 //! What goes wrong: forms that cannot be read, clients that hang up, databases that fail, clocks that
 //! are off, codes that are locked.
 
+use core::pin::pin;
 use core::time::Duration;
 
-use crate::world::{Browser, Phone, World};
+use crate::world::{Browser, PASSWORD, Phone, World};
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{Request, StatusCode};
@@ -160,6 +161,118 @@ async fn a_second_factor_is_set_up_with_the_end_of_other_logins_or_not_at_all() 
     assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
     other.get(&world, "/account").await;
     assert_eq!(other.location(), "/sign-in?next=/account");
+}
+
+/// Sends a form that signs in by the password alone, stops it where it reads the clock for the last
+/// of so many times, and has a phone set up meanwhile. Returns whether it has stopped.
+async fn overlapped(
+    world: &World,
+    readings: u32,
+    alice: &mut Browser,
+    (thief, path, fields): (&mut Browser, &str, &[(&str, &str)]),
+) -> bool {
+    let name = [("name", "phone")];
+    alice
+        .post(world, "/account/authenticators/new", &name)
+        .await;
+    let code = Phone::scanning(&alice.body).code(world);
+    let code = [("code", code.as_str())];
+
+    let mut stopped = world.stop_at(readings);
+    let mut login = pin!(thief.post(world, path, fields));
+    tokio::select! {
+        () = &mut login => return false,
+        () = stopped.has_stopped() => {}
+    }
+    // Where the login holds the record just now, the set-up waits for it.
+    let moment = Duration::from_millis(500);
+    let set_up = async {
+        alice
+            .post(world, "/account/authenticators/confirm", &code)
+            .await;
+    };
+    let mut set_up = Box::pin(set_up);
+    let is_set_up = tokio::time::timeout(moment, &mut set_up).await.is_ok();
+    stopped.go_on();
+    login.await;
+    if !is_set_up {
+        set_up.as_mut().await;
+    }
+    drop(set_up);
+    assert_eq!(alice.location(), "/account/recovery-codes?notice=set-up");
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_by_the_password_outlives_no_set_up_that_it_overlaps() {
+    let world = World::new().await;
+    world.administrator().await;
+    for readings in 1.. {
+        let email = format!("alice{readings}@example.com");
+        let mut alice = world.user(&email).await;
+        let mut thief = Browser::default();
+        let fields = [("email", email.as_str()), ("password", PASSWORD)];
+        let login = (&mut thief, "/sign-in", &fields[..]);
+        if !overlapped(&world, readings, &mut alice, login).await {
+            assert!(readings > 2, "it reads the clock, and begins a login");
+            break;
+        }
+        thief.get(&world, "/account").await;
+        assert_eq!(thief.location(), "/sign-in?next=/account", "{readings}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_set_up_that_is_put_off_outlives_no_other_that_it_overlaps() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    let later = "/sign-in/set-up/later";
+    root.post(&world, "/admin/requirement", &[("date", "2200-01-01")])
+        .await;
+    for readings in 1.. {
+        let email = format!("alice{readings}@example.com");
+        let mut alice = Browser::default();
+        alice.sign_up(&world, &email).await;
+        alice.post(&world, later, &[]).await;
+        let mut thief = Browser::default();
+        thief.password(&world, &email).await;
+        let login = (&mut thief, later, &[][..]);
+        if !overlapped(&world, readings, &mut alice, login).await {
+            assert!(readings > 2, "it reads the clock, and begins a login");
+            break;
+        }
+        thief.get(&world, "/account").await;
+        assert_eq!(thief.location(), "/sign-in?next=/account", "{readings}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_by_a_code_that_is_ended_as_it_begins_stays_ended() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    // Another browser ends the logins of a user in the moment in which a code is accepted.
+    let change = |sql| sqlx::raw_sql(sql).execute(world.app.pool());
+    change(
+        "CREATE TRIGGER ended AFTER UPDATE ON softtoken
+         BEGIN DELETE FROM sessions WHERE user = NEW.subject; END",
+    )
+    .await
+    .unwrap();
+    world.next_code();
+    let mut in_steps = Browser::default();
+    in_steps.sign_in(&world, "alice@example.com", &phone).await;
+    world.next_code();
+    let mut at_once = Browser::default();
+    let code = phone.code(&world);
+    let fields = [("email", "alice@example.com"), ("password", PASSWORD)];
+    let fields = [fields[0], fields[1], ("code", code.as_str())];
+    at_once.post(&world, "/sign-in", &fields).await;
+    assert_eq!(at_once.location(), "/account");
+    for mut browser in [in_steps, at_once] {
+        browser.get(&world, "/account").await;
+        assert_eq!(browser.location(), "/sign-in?next=/account");
+    }
 }
 
 #[tokio::test]

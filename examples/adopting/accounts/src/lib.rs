@@ -187,6 +187,19 @@ impl Accounts {
         Ok(Login { user, note })
     }
 
+    /// Ends a login, in the database or in a transaction of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Internal`]: the database fails.
+    pub async fn end(rows: impl SqliteExecutor<'_>, token: &str) -> Result<(), Failure> {
+        sqlx::query("delete from logins where token = ?")
+            .bind(token)
+            .execute(rows)
+            .await?;
+        Ok(())
+    }
+
     /// Ends all logins of a user but one, in the database or in a transaction of it.
     ///
     /// # Errors

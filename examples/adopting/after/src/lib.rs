@@ -58,14 +58,31 @@ async fn log_in(
 ) -> Result<Json<Value>, Failure> {
     let user = app.accounts.check(given).await?;
     let challenge = app.mfa.sign_in().run(&app.store, &user).await;
-    Ok(Json(match challenge.map_err(refused)? {
-        Challenge::NotRequired { .. } => {
-            let note = Grant::first_factor(&user, app.mfa.now()?).to_bytes();
-            json!({ "login": Accounts::begin(app.accounts.pool(), &user, &note).await? })
-        }
+    let (challenge, login) = match challenge.map_err(refused)? {
+        Challenge::NotRequired { .. } => app.begin(&user).await?,
+        challenge => (challenge, String::new()),
+    };
+    Ok(Json(match challenge {
+        Challenge::NotRequired { .. } => json!({ "login": login }),
         Challenge::SoftwareToken { session, .. } => json!({ "step": session.expose() }),
         Challenge::Setup { session, .. } => json!({ "set_up": session.expose() }),
     }))
+}
+
+impl App {
+    /// Begins a login by the password alone, and asks again once its row is stored, in a transaction
+    /// that waits for a set-up. One that ends meanwhile either finds the row and ends this login
+    /// with the others, or is found by the question.
+    async fn begin(&self, user: &str) -> Result<(Challenge, String), Failure> {
+        let note = Grant::first_factor(user, self.mfa.now()?).to_bytes();
+        let login = Accounts::begin(self.accounts.pool(), user, &note).await?;
+        let again = self.store.begin(user, self.mfa.sign_in()).await;
+        let mut again = again.map_err(refused)?;
+        if !matches!(again.output(), Challenge::NotRequired { .. }) {
+            Accounts::end(again.transaction(), &login).await?;
+        }
+        Ok((again.commit().await.map_err(refused)?, login))
+    }
 }
 
 #[derive(Deserialize)]

@@ -19,7 +19,7 @@ pub use server::Which;
 pub type Attack = (&'static str, fn(Which) -> bool);
 
 /// Lists the attacks.
-pub const ATTACKS: [Attack; 22] = [
+pub const ATTACKS: [Attack; 23] = [
     ("A code signs in twice", code_twice),
     (
         "A code that was sent eight times at once signs in more than once",
@@ -84,6 +84,10 @@ pub const ATTACKS: [Attack; 22] = [
     (
         "A login from before there was a phone opens the account",
         old_login_opens,
+    ),
+    (
+        "A login by the password that begins while the phone is set up opens the account",
+        login_beside_set_up,
     ),
     (
         "A stolen login outlives the recovery code by which its user came back",
@@ -274,6 +278,34 @@ fn old_login_opens(which: Which) -> bool {
     let (_, owner) = scene.enrol();
     assert!(scene.opens(&owner), "the owner stays");
     scene.opens(&stolen)
+}
+
+/// Logs in by the password again and again, while the owner types the first code of a phone.
+fn login_beside_set_up(which: Which) -> bool {
+    let scene = Scene::new(which);
+    let log_in = || match scene.log_in() {
+        Begun::Whole(login) => Some(login),
+        Begun::Half(_) => None,
+    };
+    (0..RACES).any(|_| {
+        let owner = log_in().expect("nothing guards the account yet");
+        let phone = scene.associate(&owner).expect("a phone");
+        let code = scene.code(&phone);
+        let logins = thread::scope(|scope| {
+            let thieves: Vec<_> = (0..AT_ONCE)
+                .map(|_| scope.spawn(|| (0..200).map_while(|_| log_in()).collect::<Vec<_>>()))
+                .collect();
+            assert_eq!(scene.verify(&owner, &code).status, 200);
+            let logins = thieves.into_iter().map(thread::ScopedJoinHandle::join);
+            logins
+                .flat_map(|logins| logins.expect("logins"))
+                .collect::<Vec<_>>()
+        });
+        let outlived = logins.iter().any(|login| scene.opens(login));
+        assert!(scene.remove(&owner), "the next one begins anew");
+        scene.server.wait(30);
+        outlived
+    })
 }
 
 /// The owner has lost the phone, and somebody has the login that was on it.

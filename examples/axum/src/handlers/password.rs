@@ -54,7 +54,7 @@ pub(crate) async fn submit(
 ) -> Answer {
     match change(&app, &journal, &login, typed).await {
         Ok(user) => {
-            logins::renew(&session).await?;
+            logins::renew(&session, &user).await?;
             logins::begin(&session, &user, login.grant.clone()).await?;
             end_logins(app.pool(), &user.id, session.id()).await?;
             journal.note(login.mfa.now()?, &user.id, "password_changed", None);

@@ -160,7 +160,7 @@ pub(crate) async fn later(
         return go("/sign-in?notice=expired");
     };
     // Asked anew, since a factor may have been set up, or required, meanwhile.
-    match mfa.sign_in().run(app.store(), &user.id).await? {
+    match logins::ask(&app, &user, mfa.sign_in()).await? {
         Challenge::Setup {
             required_from: Some(_),
             ..

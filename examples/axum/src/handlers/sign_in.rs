@@ -125,15 +125,10 @@ pub(crate) async fn password_was_right(
     next: Next,
 ) -> Answer {
     let mfa = app.view(user, journal)?;
-    match mfa
-        .sign_in()
-        .from_browser(browser)
-        .run(app.store(), &user.id)
-        .await?
-    {
+    logins::renew(session, user).await?;
+    match logins::ask(app, user, mfa.sign_in().from_browser(browser)).await? {
         Challenge::NotRequired { .. } => {
             let now = mfa.now()?;
-            logins::renew(session).await?;
             logins::begin(session, user, Grant::first_factor(&user.id, now)).await?;
             journal.note(now, &user.id, "signed_in_by_password", None);
             go(next.path())
@@ -166,9 +161,9 @@ async fn with_code(
 ) -> Answer {
     let mfa = app.view(user, journal)?;
     let sign_in = mfa.sign_in_with(Some(Factor::parse(code)?));
+    logins::renew(session, user).await?;
     match logins::judge(app, session, user, sign_in).await? {
         SignedIn::Proven(evidence) => {
-            logins::renew(session).await?;
             logins::begin(session, user, Grant::from(&evidence)).await?;
             go(landing(&evidence, next))
         }

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use core::task::Poll;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use softtoken::UnixTime;
 use softtoken::totp::{KeyUri, Totp, Verifier};
 use softtoken_axum_example::{App, server};
+use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
 pub(crate) const PASSWORD: &str = "four plain words of mine";
@@ -22,7 +23,48 @@ pub(crate) struct World {
     pub(crate) app: App,
     router: Router,
     clock: Arc<AtomicU64>,
+    stop: Arc<Mutex<Option<Stop>>>,
     folder: tempfile::TempDir,
+}
+
+/// Stops the request that reads the clock for the last of so many times.
+struct Stop {
+    readings: u32,
+    stopped: oneshot::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
+/// Holds a request that has stopped, or will.
+pub(crate) struct Stopped {
+    stopped: oneshot::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+impl Stopped {
+    /// Waits until the request has stopped.
+    pub(crate) async fn has_stopped(&mut self) {
+        (&mut self.stopped).await.unwrap();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(self) {
+        self.go_on.send(()).unwrap();
+    }
+}
+
+/// Stops here, where it is this reading of the clock.
+fn read(stop: &Mutex<Option<Stop>>) {
+    let due = {
+        let mut stop = stop.lock().unwrap();
+        if let Some(stop) = stop.as_mut() {
+            stop.readings -= 1;
+        }
+        stop.take_if(|stop| stop.readings == 0)
+    };
+    if let Some(stop) = due {
+        stop.stopped.send(()).unwrap();
+        tokio::task::block_in_place(|| stop.go_on.recv().unwrap());
+    }
 }
 
 impl World {
@@ -39,15 +81,32 @@ impl World {
     }
 
     async fn at(folder: tempfile::TempDir, clock: Arc<AtomicU64>, is_secure: bool) -> Self {
-        let now = Arc::clone(&clock);
-        let now = move || Some(UnixTime::from_secs(now.load(SeqCst)));
+        let stop = Arc::<Mutex<Option<Stop>>>::default();
+        let (now, reading) = (Arc::clone(&clock), Arc::clone(&stop));
+        let now = move || {
+            read(&reading);
+            Some(UnixTime::from_secs(now.load(SeqCst)))
+        };
         let app = App::open(folder.path(), is_secure, now).await.unwrap();
         Self {
             router: server(app.clone()),
             app,
             clock,
+            stop,
             folder,
         }
+    }
+
+    /// Has the next request stop where it reads the clock for the last of so many times.
+    pub(crate) fn stop_at(&self, readings: u32) -> Stopped {
+        let (sender, stopped) = oneshot::channel();
+        let (go_on, receiver) = mpsc::channel();
+        *self.stop.lock().unwrap() = Some(Stop {
+            readings,
+            stopped: sender,
+            go_on: receiver,
+        });
+        Stopped { stopped, go_on }
     }
 
     /// Starts the server anew, on what it has kept.
