@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 
 import pytest
 
@@ -350,6 +351,26 @@ def test_a_client_that_hides_users_tells_nothing_to_who_has_no_session(optional,
     for name in (user, User(optional, "nobody")):
         with refused("NotAuthorizedException", message=INVALID_SESSION):
             name.answer("s" * 100, "123456", client_id=client_id)
+
+
+@pytest.mark.parametrize("standing", ["unknown", "confirmed", "unconfirmed", "disabled"])
+def test_a_client_that_hides_users_hears_of_everybody_that_a_code_was_sent(optional, idp, standing):
+    client_id = optional.another_client(PreventUserExistenceErrors="ENABLED")
+    user = User(optional, "nobody")
+    if standing != "unknown":
+        user = optional.sign_up() if standing == "unconfirmed" else optional.user()
+    if standing == "disabled":
+        idp.admin_disable_user(UserPoolId=optional.id, Username=user.name)
+    for send in (idp.forgot_password, idp.resend_confirmation_code):
+        told, again = (send(ClientId=client_id, Username=user.name)["CodeDeliveryDetails"] for _ in range(2))
+        assert told == again
+        assert told["DeliveryMedium"] == "EMAIL" and told["AttributeName"] == "email"
+        assert re.fullmatch(r"[a-z]\*\*\*", told["Destination"])
+    wrong = {"ClientId": client_id, "Username": user.name, "ConfirmationCode": "654321"}
+    with refused("CodeMismatchException"):
+        idp.confirm_sign_up(**wrong)
+    with refused("CodeMismatchException"):
+        idp.confirm_forgot_password(**wrong, Password="Another-Horse-2")
 
 
 def test_a_password_that_changes_ends_the_sign_ins_that_it_began(optional, idp):

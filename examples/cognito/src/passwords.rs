@@ -142,7 +142,7 @@ impl Passwords {
         .await?
     }
 
-    /// What somebody unknown would be named by, who is asked for by this alias.
+    /// What somebody unknown would be named by, who is asked for by this.
     pub(crate) fn name_of_nobody(&self, pool: &str, alias: &str) -> String {
         self.work.srp.name_of_nobody(pool, alias)
     }

@@ -380,26 +380,91 @@ fn an_administrator_is_told_that_there_is_nobody_although_the_client_hides_it() 
     );
 }
 
+/// Makes users of every standing, with an address and without. Returns their names.
+fn of_every_standing(world: &World) -> [&'static str; 4] {
+    let sign_up = json!({
+        "ClientId": OPTIONAL.client, "Username": "anna", "Password": PASSWORD,
+        "UserAttributes": [{ "Name": "email", "Value": "anna@example.org" }],
+    });
+    world.done("SignUp", &sign_up);
+    for (name, attributes) in [
+        ("tom", json!([])),
+        ("eve", json!([{ "Name": "phone_number", "Value": "+491" }])),
+    ] {
+        let created = json!({
+            "UserPoolId": OPTIONAL.id, "Username": name, "TemporaryPassword": PASSWORD, "UserAttributes": attributes,
+        });
+        world.done("AdminCreateUser", &created);
+    }
+    let eve = json!({ "UserPoolId": OPTIONAL.id, "Username": "eve" });
+    world.done("AdminDisableUser", &eve);
+    ["anna", "tom", "eve", OPTIONAL.user]
+}
+
 #[test]
 fn a_client_that_hides_users_takes_nobody_for_a_wrong_code() {
     let world = World::new();
+    let users = of_every_standing(&world);
     let hiding = client(&world, &json!({ "PreventUserExistenceErrors": "ENABLED" }));
-    let asked = |client: &Value, user: &str, operation: &str| {
-        let request = json!({
-            "ClientId": client, "Username": user, "ConfirmationCode": "654321", "Password": "Another-Horse-2",
-        });
-        let mut answered = world.call(operation, &request).body;
-        answered["operation"] = operation.into();
-        answered
-    };
-    let wrong = asked(&hiding["ClientId"], OPTIONAL.user, "ConfirmForgotPassword");
-    assert_eq!(wrong["__type"], "CodeMismatchException");
-    let unknown = asked(&hiding["ClientId"], "nobody", "ConfirmForgotPassword");
-    assert_eq!(wrong, unknown);
-    for operation in ["ConfirmSignUp", "ForgotPassword", "ResendConfirmationCode"] {
-        let hidden = asked(&hiding["ClientId"], "nobody", operation);
+    for operation in ["ConfirmForgotPassword", "ConfirmSignUp"] {
+        let asked = |client: &Value, user: &str, code: &str| {
+            let mut request =
+                json!({ "ClientId": client, "Username": user, "ConfirmationCode": code });
+            if operation == "ConfirmForgotPassword" {
+                request["Password"] = "Another-Horse-2".into();
+            }
+            world.call(operation, &request).body
+        };
+        let hidden = asked(&hiding["ClientId"], "nobody", "654321");
         assert_eq!(hidden["__type"], "CodeMismatchException", "{operation}");
-        let told = asked(&json!(OPTIONAL.client), "nobody", operation);
+        for user in users {
+            let wrong = asked(&hiding["ClientId"], user, "654321");
+            assert_eq!(wrong, hidden, "{operation} of {user}");
+        }
+        for user in ["nobody", "eve"] {
+            let right = asked(&hiding["ClientId"], user, "123456");
+            assert_eq!(right, hidden, "{operation} of {user}");
+        }
+        let told = asked(&json!(OPTIONAL.client), "nobody", "654321");
+        assert_eq!(told["__type"], "UserNotFoundException", "{operation}");
+    }
+}
+
+#[test]
+fn a_client_that_hides_users_hears_of_everybody_that_a_code_was_sent() {
+    let world = World::new();
+    let users = of_every_standing(&world);
+    let hiding = client(&world, &json!({ "PreventUserExistenceErrors": "ENABLED" }));
+    for operation in ["ForgotPassword", "ResendConfirmationCode"] {
+        let asked = |client: &Value, user: &str| {
+            let request = json!({ "ClientId": client, "Username": user });
+            world.call(operation, &request)
+        };
+        let unknown = ["nobody", "zoe", "zoe@example.org", "+4989"];
+        for user in users.iter().chain(&unknown) {
+            let told = asked(&hiding["ClientId"], user);
+            assert_eq!(told.status, 200, "{operation} of {user}: {}", told.body);
+            let details = &told.body["CodeDeliveryDetails"];
+            let (medium, attribute, shown) = match *user {
+                "eve" | "+4989" => ("SMS", "phone_number", '+'..='+'),
+                "anna" => ("EMAIL", "email", 'a'..='a'),
+                "zoe@example.org" => ("EMAIL", "email", 'z'..='z'),
+                _ => ("EMAIL", "email", 'a'..='z'),
+            };
+            let destination = text(details, "/Destination");
+            let first = destination.strip_suffix("***").expect("it is masked");
+            assert!(
+                first.parse().is_ok_and(|first| shown.contains(&first)),
+                "{destination}"
+            );
+            let expected = json!({ "CodeDeliveryDetails": {
+                "Destination": destination, "DeliveryMedium": medium, "AttributeName": attribute,
+            } });
+            assert_eq!(told.body, expected, "{operation} of {user}");
+            let again = asked(&hiding["ClientId"], user);
+            assert_eq!(again.body, told.body, "{operation} of {user}");
+        }
+        let told = asked(&json!(OPTIONAL.client), "nobody").body;
         assert_eq!(told["__type"], "UserNotFoundException", "{operation}");
     }
 }

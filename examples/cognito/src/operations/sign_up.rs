@@ -1,5 +1,5 @@
-//! What users do without being signed in: `SignUp`, `ConfirmSignUp`, `ForgotPassword`,
-//! `ConfirmForgotPassword`.
+//! What users do without being signed in: `SignUp`, `ConfirmSignUp`,
+//! `ResendConfirmationCode`, `ForgotPassword`, `ConfirmForgotPassword`.
 //!
 //! Nothing is mailed. The code that would have been is always [`CONFIRMATION_CODE`].
 
@@ -51,7 +51,7 @@ pub(super) async fn confirm_sign_up(server: &Server, members: &Members) -> Answe
     let takes_aliases = takes_aliases.unwrap_or(false);
     let now = server.now()?.as_secs();
     let confirm = server.directory().change(move |rows| {
-        let mut user = found(&client, rows.user(&client.pool, &username)?)?;
+        let mut user = found(&client, rows.user(&client.pool, &username)?, &code)?;
         confirm(&mut user, || check(&code))?;
         // The code was read where it would have been sent.
         if let Some((attribute, ..)) = sent_to(&user) {
@@ -87,25 +87,41 @@ pub(super) fn confirm(user: &mut User, and: impl FnOnce() -> Answer<()>) -> Answ
 }
 
 pub(super) async fn resend_code(server: &Server, members: &Members) -> Answer<Value> {
-    let (client, username) = caller(server, members).await?;
-    let read = server.directory().read(move |rows| {
-        let user = found(&client, rows.user(&client.pool, &username)?)?;
-        if user.standing != Standing::Unconfirmed {
-            return Err(Exception::invalid_parameter("User is already confirmed."));
-        }
-        Ok(delivered(&user))
-    });
-    read.await
+    let may_confirm = |user: &User| match user.standing {
+        Standing::Unconfirmed => Ok(()),
+        _ => Err(Exception::invalid_parameter("User is already confirmed.")),
+    };
+    send(server, members, may_confirm).await
 }
 
 pub(super) async fn forgot_password(server: &Server, members: &Members) -> Answer<Value> {
+    send(server, members, may_reset).await
+}
+
+/// Says where a code has gone, which a user may have where `may` says so. A client that hides users
+/// is told so of everybody: of somebody unknown, or without an address, that it went to one that is
+/// made up.
+async fn send(
+    server: &Server,
+    members: &Members,
+    may: impl FnOnce(&User) -> Answer<()>,
+) -> Answer<Value> {
     let (client, username) = caller(server, members).await?;
-    let read = server.directory().read(move |rows| {
-        let user = found(&client, rows.user(&client.pool, &username)?)?;
-        may_reset(&user)?;
-        Ok(delivered(&user))
-    });
-    read.await
+    let (pool, name) = (client.pool.clone(), username.clone());
+    let read = server.directory().read(move |rows| rows.user(&pool, &name));
+    let user = read.await?;
+    let details = if client.hides_users {
+        let known = user.as_ref().and_then(delivery);
+        known.or_else(|| Some(delivery_to_nobody(server, &client.pool, &username)))
+    } else {
+        let user = user.ok_or_else(not_found)?;
+        may(&user)?;
+        delivery(&user)
+    };
+    Ok(details.map_or_else(
+        || json!({}),
+        |details| json!({ "CodeDeliveryDetails": details }),
+    ))
 }
 
 pub(super) async fn confirm_forgot_password(server: &Server, members: &Members) -> Answer<Value> {
@@ -123,7 +139,7 @@ pub(super) async fn confirm_forgot_password(server: &Server, members: &Members) 
     let kept = server.passwords().keep(&pool.id, &name, password).await?;
     let now = server.now()?.as_secs();
     let change = server.directory().change(move |rows| {
-        let mut user = found(&client, rows.user(&client.pool, &username)?)?;
+        let mut user = found(&client, rows.user(&client.pool, &username)?, &code)?;
         may_reset(&user)?;
         check(&code)?;
         user.set_password(kept, Standing::Confirmed);
@@ -164,14 +180,19 @@ async fn caller(server: &Server, members: &Members) -> Answer<(Client, String)> 
     Ok((client, username))
 }
 
-fn found(client: &Client, user: Option<User>) -> Answer<User> {
-    user.ok_or_else(|| {
-        if client.hides_users {
-            Exception::code_mismatch(WRONG_CODE)
-        } else {
-            Exception::user_not_found("Username/client id combination not found.")
-        }
-    })
+/// The user who shows this code. To a client that hides users a wrong one tells nothing of anybody,
+/// nor does the right one of somebody unknown or disabled.
+fn found(client: &Client, user: Option<User>, code: &str) -> Answer<User> {
+    if client.hides_users {
+        check(code)?;
+        let user = user.filter(|user| user.enabled);
+        return user.ok_or_else(|| Exception::code_mismatch(WRONG_CODE));
+    }
+    user.ok_or_else(not_found)
+}
+
+fn not_found() -> Exception {
+    Exception::user_not_found("Username/client id combination not found.")
 }
 
 const WRONG_CODE: &str = "Invalid verification code provided, please try again.";
@@ -184,19 +205,30 @@ fn check(code: &str) -> Answer<()> {
     }
 }
 
-fn delivered(user: &User) -> Value {
-    delivery(user).map_or_else(
-        || json!({}),
-        |details| json!({ "CodeDeliveryDetails": details }),
-    )
-}
-
 fn delivery(user: &User) -> Option<Value> {
     let (name, medium, at) = sent_to(user)?;
+    Some(details(name, medium, at))
+}
+
+/// Where a code for somebody unknown went: to the address that was asked for, or by e-mail to one
+/// that is the same for the same name.
+fn delivery_to_nobody(server: &Server, pool: &str, asked: &str) -> Value {
+    if asked.starts_with('+') {
+        return details("phone_number", "SMS", asked);
+    }
+    if asked.contains('@') {
+        return details("email", "EMAIL", asked);
+    }
+    let made_up = server.passwords().name_of_nobody(pool, asked);
+    let sum = made_up.bytes().fold(0, u8::wrapping_add);
+    details("email", "EMAIL", &char::from(b'a' + sum % 26).to_string())
+}
+
+fn details(attribute: &str, medium: &str, at: &str) -> Value {
     let shown: String = at.chars().take(1).collect();
-    Some(
-        json!({ "Destination": format!("{shown}***"), "DeliveryMedium": medium, "AttributeName": name }),
-    )
+    json!({
+        "Destination": format!("{shown}***"), "DeliveryMedium": medium, "AttributeName": attribute,
+    })
 }
 
 /// Where the code would have gone: the attribute, the medium and the address.

@@ -190,7 +190,7 @@ impl Srp {
         self.group.powers()
     }
 
-    /// What somebody unknown would be named by, who is asked for by this alias.
+    /// What somebody unknown would be named by, who is asked for by this.
     pub(crate) fn name_of_nobody(&self, pool: &str, alias: &str) -> String {
         let bytes = self.made_up("name", pool, alias);
         uuid::Builder::from_random_bytes(bytes)
