@@ -9,6 +9,7 @@
 use core::error::Error;
 use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
 use softtoken::record::Keyring;
@@ -80,6 +81,10 @@ impl BlockingStore for Counted {
             traffic.bytes_swapped += write.record().len();
         });
         self.store.compare_and_swap_blocking(write)
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.store.pause_blocking(time);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where second factors are kept with `--sqlite`.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use softtoken::store::{BlockingStore, Snapshot, Store, Swap, Write};
@@ -36,5 +37,21 @@ impl Store for Records {
         let store = self.0.clone();
         let swap = move || store.compare_and_swap_blocking(write);
         Ok(tokio::task::spawn_blocking(swap).await??)
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_has_lost_a_race_waits_as_long_as_it_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(folder.path().join("records.sqlite3"));
+        softtoken_faults::pauses(&Records::new(store.expect("a database"))).await;
     }
 }

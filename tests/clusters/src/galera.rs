@@ -190,6 +190,11 @@ impl BlockingStore for InTurn {
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, SqlxStoreError> {
         self.ask(async |store| store.compare_and_swap(write).await)
     }
+
+    fn pause_blocking(&self, time: Duration) {
+        let (store, _) = &self.nodes[0];
+        self.runtime.block_on(store.pause(time));
+    }
 }
 
 fn serve(network: &Network, node: u8, folder: &Path) -> Server {

@@ -181,6 +181,10 @@ impl BlockingStore for Redis {
         }
         Ok(swap)
     }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.runtime.block_on(self.store().pause(time));
+    }
 }
 
 fn url(network: &Network, machine: u8) -> String {

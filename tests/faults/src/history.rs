@@ -1,6 +1,7 @@
 //! Every request, and the answer that it was given.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
 use softtoken::association::{EventKind, Events};
@@ -121,6 +122,10 @@ impl<S: BlockingStore> BlockingStore for Watched<'_, S> {
             self.remember(events, Some(next));
         }
         Ok(swap)
+    }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.store.pause_blocking(time);
     }
 }
 

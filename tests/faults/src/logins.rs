@@ -99,6 +99,10 @@ impl<A: BlockingStore> BlockingStore for Here<A> {
     ) -> Result<softtoken::store::Swap, A::Error> {
         self.0.compare_and_swap_blocking(write)
     }
+
+    fn pause_blocking(&self, time: Duration) {
+        self.0.pause_blocking(time);
+    }
 }
 
 /// The view of a request at this time.

@@ -228,6 +228,10 @@ impl BlockingStore for Remote {
             _ => Err(ErrorKind::Other.into()),
         }
     }
+
+    fn pause_blocking(&self, time: Duration) {
+        thread::sleep(time);
+    }
 }
 
 impl Place for Remote {
