@@ -206,7 +206,9 @@
 //!   never `Conflict`.
 //! - **MySQL**: the `UPDATE` reads what is committed, whatever the level. A `SELECT` before it, at
 //!   `REPEATABLE READ`, reads what was when the transaction began: after a conflict begin a new
-//!   one, or every attempt loads the same old row.
+//!   one, or every attempt loads the same old row. `innodb_flush_log_at_trx_commit` stays 1, and
+//!   with `log_bin` so does `sync_binlog`, which is 0 in MariaDB unless you set it: a crash takes
+//!   back what the binary log does not hold.
 //! - **SQLite**: one statement is a transaction. Of several, begin with `BEGIN IMMEDIATE`;
 //!   `SQLITE_BUSY` is an error, not `Conflict`; set a `busy_timeout`. Where a pool only begins
 //!   `DEFERRED`, write first: a row of yours, or an `UPDATE` of this one that changes nothing. A
@@ -286,7 +288,8 @@
 //!   of `softtoken-diesel` give up (`answer_timeout`): whether the commit is stored is not known.
 //! - **MariaDB Galera** takes writes on every node, and locks rows on one: two nodes may both
 //!   accept a code, and one of the two commits is refused. So nobody is let in before the commit
-//!   has answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment.
+//!   has answered. Set `wsrep_sync_wait = 1` on each connection, or a load may miss an enrolment;
+//!   and `sync_binlog = 1` on a node that has `log_bin` on, which `softtoken-sqlx` asks for.
 //! - **Redis** with `WAIT` came through the failover that was tried, and promises nothing: of two
 //!   replicas a failover may choose the one that was not counted, and a primary that is cut off and
 //!   not shut off still answers loads. Keep second factors on one durable server, or in another

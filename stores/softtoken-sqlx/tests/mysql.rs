@@ -8,6 +8,7 @@ use std::thread;
 use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
+use softtoken::{Mfa, Policy};
 use softtoken_faults::{Blocked, MariaDb, endure, endure_logins};
 use softtoken_sqlx::{MySqlStore, SqlxStoreError};
 use sqlx::MySql;
@@ -231,6 +232,38 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
         replica.execute(lax.pool()).await?;
         let store = lax.durable_otherwise();
         application::a_standby_is_refused(&store).await;
+        Ok(())
+    })
+}
+
+/// InnoDB waits for the disk at the prepare alone then, and rolls back what the binary log does not
+/// hold after a power failure.
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_binary_log_that_is_not_on_the_disk_is_refused() -> Outcome {
+    let engine = Engine::start(&["--log-bin"]);
+    drop(engine.store());
+    engine.runtime.block_on(async {
+        // MariaDB's default is 0.
+        for sync in ["SELECT 1", "SET GLOBAL sync_binlog = 1000"] {
+            let lax = engine.store_set(sync);
+            let refused = lax.load("alice").await.expect_err("it is lax");
+            let is_setting =
+                matches!(refused, SqlxStoreError::Setting(why) if why.contains("sync_binlog"));
+            assert!(is_setting, "{refused:?}");
+            let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+            let refused = lax.compare_and_swap(first.expect("a first")).await;
+            let is_setting = matches!(refused, Err(SqlxStoreError::Setting(_)));
+            assert!(is_setting, "{refused:?}");
+            let begun = lax.begin("alice", Mfa::system(Policy::STANDARD).status());
+            let refused = begun.await.expect_err("it is lax");
+            let is_setting = matches!(refused, softtoken::Error::Store(SqlxStoreError::Setting(_)));
+            assert!(is_setting, "{refused:?}");
+
+            assert!(lax.durable_otherwise().load("alice").await?.is_none());
+        }
+        let durable = engine.store_set("SET GLOBAL sync_binlog = 1");
+        assert!(durable.load("alice").await?.is_none());
         Ok(())
     })
 }

@@ -38,7 +38,8 @@ impl Sealed for MySql {
         connection: &mut MySqlConnection,
         durability: bool,
     ) -> Result<(), SqlxStoreError> {
-        let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
+        let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1,
+            @@GLOBAL.log_bin = 0 OR @@GLOBAL.sync_binlog = 1";
         let settings = sqlx::query(settings).fetch_one(&mut *connection).await?;
         if settings.try_get::<i64, _>(0)? == 0 {
             return Err(SqlxStoreError::Setting("autocommit is off"));
@@ -46,6 +47,13 @@ impl Sealed for MySql {
         if durability && settings.try_get::<i64, _>(1)? == 0 {
             return Err(SqlxStoreError::Setting(
                 "innodb_flush_log_at_trx_commit is not 1",
+            ));
+        }
+        // With a binary log InnoDB waits for the disk at the prepare alone: after a crash the
+        // binary log says what was committed, and what it does not hold is rolled back.
+        if durability && settings.try_get::<i64, _>(2)? == 0 {
+            return Err(SqlxStoreError::Setting(
+                "log_bin is on and sync_binlog is not 1",
             ));
         }
         // The one is MariaDB's name, the other MySQL's.
