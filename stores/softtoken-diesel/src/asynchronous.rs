@@ -233,11 +233,15 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     }
 
     /// Lends the connection, in the transaction, for rows of your application's own. Leave the
-    /// transaction to this value; a nested one is a savepoint, and may be used.
+    /// transaction to this value: what a COMMIT of your own has stored stays stored. A nested one is
+    /// a savepoint, and may be used.
     ///
     /// Where a statement fails, drop this value and begin again: the failure may have taken the
-    /// whole transaction with it, and then [`commit`](Self::commit) fails as
-    /// [`DieselStoreError::Undone`].
+    /// whole transaction with it (in PostgreSQL any does, in SQLite a full disk), and then
+    /// [`commit`](Self::commit) fails, as [`DieselStoreError::Undone`] where that is known. Write
+    /// nothing after it: in SQLite, where the transaction has ended, what you write then is stored
+    /// by itself, without the login. A savepoint lets a statement fail alone that another row
+    /// refuses, a duplicate key say; it does not help against a deadlock or a full disk.
     pub fn transaction(&mut self) -> &mut C {
         self.open.connection()
     }
@@ -248,9 +252,10 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
     /// # Errors
     ///
     /// [`Error::Store`], and nobody is let in. By [`DieselStoreError::Conflict`],
-    /// [`DieselStoreError::Refused`] and [`DieselStoreError::Undone`] nothing was stored: the code is not
-    /// spent, and the same request may begin again. By any other it is not known whether all was
-    /// stored or nothing.
+    /// [`DieselStoreError::Refused`] and [`DieselStoreError::Undone`] the transaction has stored
+    /// nothing: the code is not spent, and the same request may begin again. By any other it is not
+    /// known whether all was stored or nothing. Rows that were written after a statement had failed
+    /// are another matter ([`transaction`](Self::transaction)).
     pub async fn commit(self) -> Result<T, Error<DieselStoreError>> {
         let committed = spawn(self.open.limit, async move {
             let Self {

@@ -72,7 +72,11 @@ impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
     /// gets the connection and what the request gives, and writes the rows of your application.
     /// Nothing is accepted before this method has returned [`Ok`], so issue the login then. `own`
     /// may run more than once: where another transaction was faster, all is rolled back and begins
-    /// anew. Leave transactions to this method; a nested one is a savepoint, and may be used.
+    /// anew. Leave transactions to this method; a nested one is a savepoint, and may be used. Where a
+    /// statement of `own` fails, return the error: the transaction may have ended (in PostgreSQL
+    /// after any failure, in SQLite after a full disk), and in SQLite what `own` writes then is
+    /// stored by itself, without the login. A savepoint lets a statement fail alone that another
+    /// row refuses, a duplicate key say; it does not help against a deadlock or a full disk.
     ///
     /// A rejection is committed, with what it had to count, and `own` is not called. An error or a
     /// panic of `own` rolls back both: nobody is let in, and the code is not spent. A connection
@@ -87,7 +91,7 @@ impl<C: Engine + R2D2Connection + Send + 'static> DieselStore<C> {
     /// What `own` returned, or the error of the request, which converts into `E`.
     /// [`Error::Rejected`]: the answer is no, and what it had to count is stored. Any other: there
     /// is no answer, and nobody is to be let in; a failed commit may have stored both rows, never
-    /// one.
+    /// one, as long as `own` has written nothing after a statement that failed.
     pub fn transaction<O: Operation, T, E: From<Error<DieselStoreError>>>(
         &self,
         subject: &str,

@@ -32,8 +32,10 @@ pub enum DieselStoreError {
     #[error("the database refused the rows")]
     Refused(#[source] Error),
     /// The transaction that was to be committed no longer holds the record that was swapped in it:
-    /// the database, or a statement of the application's own, had rolled it back. What was left of
-    /// the transaction was rolled back as well.
+    /// the database, or a statement of your application's own, had rolled it back. What was left of
+    /// the transaction was rolled back as well; nothing is accepted, and the code is not spent by
+    /// it. In SQLite a row that your application wrote after the transaction had ended is stored by
+    /// itself.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] Error),
     /// The row holds a revision that no store has written. Nothing was judged.

@@ -22,9 +22,11 @@ pub enum SqlxStoreError {
     /// is not spent.
     #[error("the database refused the commit")]
     Refused(#[source] sqlx::Error),
-    /// The transaction that was to be committed no longer holds the record that was swapped in it:
-    /// the database, or a statement of the application's own, had rolled it back. What was left of
-    /// the transaction was rolled back as well; nothing is accepted.
+    /// The transaction that was to be committed is gone, or no longer holds the record that was
+    /// swapped in it: the database, or a statement of your application's own, had rolled it back.
+    /// What was left of the transaction was rolled back as well; nothing is accepted, and the code
+    /// is not spent by it. In MySQL and SQLite a row that your application wrote after the
+    /// transaction had ended is stored by itself.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] sqlx::Error),
     /// The row holds a revision that no store has written. Nothing was judged.

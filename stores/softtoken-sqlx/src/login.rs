@@ -114,14 +114,17 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     }
 
     /// Lends the connection, in the transaction, for rows of your application's own. Leave the
-    /// transaction to this value; a nested one is a savepoint,
+    /// transaction to this value: what a COMMIT of your own has stored, or a statement that commits
+    /// by itself (in MySQL a CREATE TABLE), stays stored. A nested one is a savepoint,
     /// `accepted.transaction().begin().await?` by [`Connection::begin`](sqlx::Connection::begin).
     ///
     /// Where a statement fails, drop this value and begin again: the failure may have taken the
     /// whole transaction with it (in PostgreSQL any does, elsewhere a deadlock or a full disk), and
-    /// then [`commit`](Self::commit) fails as [`SqlxStoreError::Undone`]. What may fail by itself goes
-    /// into a savepoint. `SqlxStoreError::from` says of the driver's error whether another transaction
-    /// was in the way.
+    /// then [`commit`](Self::commit) fails, as [`SqlxStoreError::Undone`] where that is known. Write
+    /// nothing after it: in MySQL and SQLite, where the transaction has ended, what you write then is
+    /// stored by itself, without the login. A savepoint lets a statement fail alone that another
+    /// row refuses, a duplicate key say; it does not help against a deadlock or a full disk.
+    /// `SqlxStoreError::from` says of the driver's error whether another transaction was in the way.
     pub fn transaction(&mut self) -> &mut DB::Connection {
         self.open.connection()
     }
@@ -132,8 +135,10 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     /// # Errors
     ///
     /// [`Error::Store`], and nobody is let in. By [`SqlxStoreError::Conflict`], [`SqlxStoreError::Refused`]
-    /// and [`SqlxStoreError::Undone`] nothing was stored: the code is not spent, and the same request
-    /// may begin again. By any other it is not known whether all was stored or nothing.
+    /// and [`SqlxStoreError::Undone`] the transaction has stored nothing: the code is not spent, and
+    /// the same request may begin again. By any other it is not known whether all was stored or
+    /// nothing. Rows that were written after a statement had failed are another matter
+    /// ([`transaction`](Self::transaction)).
     pub async fn commit(self) -> Result<T, Error<SqlxStoreError>> {
         let Self {
             mut open,

@@ -42,7 +42,10 @@ impl<DB: Engine> Open<DB> {
             turn,
         };
         let statement = DB::BEGIN.map(SqlSafeStr::into_sql_str);
-        let begin = DB::TransactionManager::begin(open.connection(), statement);
+        let begin = async {
+            DB::TransactionManager::begin(open.connection(), statement).await?;
+            DB::mark(open.connection()).await
+        };
         match timeout(limit, begin).await {
             Ok(answer) => answer?,
             Err(_) => return Err(open.give_up()),
@@ -65,18 +68,26 @@ impl<DB: Engine> Open<DB> {
         connection.expect("it is there until it ends")
     }
 
-    /// Fails where the transaction no longer holds this write, or cannot be read: where the engine
-    /// has rolled it back by itself, a commit would not say so.
+    /// Fails where this is no longer the transaction that has begun, or does not hold this write, or
+    /// cannot be read: where the engine has rolled it back by itself, a commit would not say so.
     pub(crate) async fn holds(
         &mut self,
         subject: &str,
         write: Option<&Write>,
     ) -> Result<(), SqlxStoreError> {
-        let row = DB::load_locked(self.connection(), subject).await;
-        let row = row.map_err(|error| match error {
+        let undone = |error| match error {
             SqlxStoreError::Database(error) => SqlxStoreError::Undone(error),
             other => other,
-        });
+        };
+        // One that was begun within, and is open still, is what would be committed.
+        if DB::TransactionManager::get_transaction_depth(self.connection()) != 1 {
+            let open = sqlx::Error::InvalidSavePointStatement;
+            return Err(SqlxStoreError::Undone(open));
+        }
+        let marked = DB::unmark(self.connection()).await;
+        marked.map_err(|error| undone(error.into()))?;
+        let row = DB::load_locked(self.connection(), subject).await;
+        let row = row.map_err(undone);
         let found = engine::snapshot(row?)?;
         if write.is_some_and(|write| found != Some(write.snapshot())) {
             return Err(SqlxStoreError::Undone(sqlx::Error::RowNotFound));
@@ -90,12 +101,6 @@ impl<DB: Engine> Open<DB> {
         match timeout(limit, committed).await {
             Ok(committed) => committed.map_err(engine::refused)?,
             Err(_) => return Err(self.give_up()),
-        }
-        // One that was begun within, and is open still, is what was committed.
-        if self.connection().is_in_transaction() {
-            return Err(SqlxStoreError::Undone(
-                sqlx::Error::InvalidSavePointStatement,
-            ));
         }
         self.connection = None;
         Ok(())

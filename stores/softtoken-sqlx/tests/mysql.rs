@@ -10,9 +10,9 @@ use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
 use softtoken::{Mfa, Policy};
 use softtoken_faults::{Blocked, MariaDb, endure, endure_logins};
-use softtoken_sqlx::{MySqlStore, SqlxStoreError};
-use sqlx::MySql;
+use softtoken_sqlx::{Accepted, MySqlStore, SqlxStoreError};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{Connection as _, MySql};
 use tokio::runtime::Runtime;
 
 mod application;
@@ -276,6 +276,118 @@ fn a_lock_that_is_waited_for_in_vain_is_a_conflict() {
     let impatient = engine.store_set("SET innodb_lock_wait_timeout = 1");
     let waits = application::a_lock_that_is_waited_for_in_vain_is_a_conflict;
     engine.runtime.block_on(waits(&application, &impatient));
+}
+
+/// Has the engine end this transaction, as the lighter one of a deadlock.
+async fn meet_a_deadlock<T: Send + 'static>(
+    accepted: &mut Accepted<MySql, T>,
+    store: &MySqlStore,
+) -> Outcome {
+    const LOCK: &str = "SELECT login FROM logins WHERE login = ? FOR UPDATE";
+    sqlx::raw_sql("INSERT IGNORE INTO logins VALUES ('ours'), ('theirs')")
+        .execute(store.pool())
+        .await?;
+    let mut other = store.pool().begin().await?;
+    for number in 0..100 {
+        let insert = sqlx::query("INSERT INTO logins VALUES (?)").bind(format!("other-{number}"));
+        insert.execute(&mut *other).await?;
+    }
+    let theirs = sqlx::query(LOCK).bind("theirs");
+    theirs.fetch_one(&mut *other).await?;
+    let ours = sqlx::query(LOCK).bind("ours");
+    ours.fetch_one(accepted.transaction()).await?;
+    let (waits, fails) = tokio::join!(
+        sqlx::query(LOCK).bind("ours").fetch_one(&mut *other),
+        sqlx::query(LOCK)
+            .bind("theirs")
+            .fetch_one(accepted.transaction()),
+    );
+    waits?;
+    let fails = SqlxStoreError::from(fails.expect_err("it is the lighter one"));
+    assert!(matches!(fails, SqlxStoreError::Conflict(_)), "{fails:?}");
+    Ok(other.rollback().await?)
+}
+
+fn is_undone<T>(ended: Result<T, softtoken::Error<SqlxStoreError>>) -> bool {
+    matches!(
+        ended,
+        Err(softtoken::Error::Store(SqlxStoreError::Undone(_)))
+    )
+}
+
+/// What an application has written before is gone, and what it writes afterwards, since it does not
+/// look at the error, is stored by itself: none of it may be taken for a login.
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn what_a_deadlock_has_ended_is_known_to_be_undone_though_no_record_was_written() -> Outcome {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let application = engine.application();
+        let store = &application.store;
+        engine.runtime.block_on(async {
+            let mut challenged = application::challenged(&application).await;
+            MySql::write(&mut challenged, "before").await?;
+            meet_a_deadlock(&mut challenged, store).await?;
+            MySql::write(&mut challenged, "after").await?;
+            assert!(is_undone(challenged.commit().await), "{level}");
+            assert_eq!(MySql::rows(store, "before").await?, 0);
+            assert_eq!(MySql::rows(store, "after").await?, 1);
+
+            // Another transaction on the same connection is not the one that was begun.
+            let mut challenged = application::challenged(&application).await;
+            let other = sqlx::raw_sql("ROLLBACK; BEGIN");
+            other.execute(challenged.transaction()).await?;
+            assert!(is_undone(challenged.commit().await), "{level}");
+            Ok::<_, Box<dyn core::error::Error>>(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The record of the other login is the same one, to the byte.
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_login_that_a_deadlock_has_ended_is_undone_though_another_one_has_spent_its_code() -> Outcome {
+    for level in LEVELS {
+        let engine = Engine::at(level);
+        let application = engine.application();
+        engine.runtime.block_on(async {
+            let (mut accepted, again) = application::twice(&application, &application).await;
+            meet_a_deadlock(&mut accepted, &application.store).await?;
+            again.await?;
+            assert!(is_undone(accepted.commit().await), "{level}");
+            Ok::<_, Box<dyn core::error::Error>>(())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_nested_transaction_is_a_savepoint_and_one_that_is_left_open_is_not_committed() -> Outcome {
+    let engine = Engine::start(&[]);
+    let application = engine.application();
+    let store = &application.store;
+    engine.runtime.block_on(async {
+        let mut accepted = application::accepted(&application).await;
+        for (row, is_kept) in [("kept", true), ("given up", false)] {
+            let mut nested = accepted.transaction().begin().await?;
+            let insert = sqlx::query("INSERT INTO logins VALUES (?)").bind(row);
+            insert.execute(&mut *nested).await?;
+            if is_kept {
+                nested.commit().await?;
+            }
+        }
+        let _evidence = accepted.commit().await?;
+        assert_eq!(MySql::rows(store, "kept").await?, 1);
+        assert_eq!(MySql::rows(store, "given up").await?, 0);
+
+        let mut accepted = application::accepted(&application).await;
+        core::mem::forget(accepted.transaction().begin().await?);
+        assert!(is_undone(accepted.commit().await));
+        application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Says what each engine is asked, in its own SQL.
 
+use core::future::ready;
+
 use softtoken::Revision;
 use softtoken::store::{Snapshot, Swap, Write};
 use sqlx::{Database, Error};
@@ -27,6 +29,17 @@ pub trait Sealed: Database {
     /// Makes the table where there is none.
     fn migrate(connection: &mut Self::Connection)
     -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Marks the transaction that has just begun, where the engine may end one by itself and answer
+    /// the COMMIT all the same.
+    fn mark(_: &mut Self::Connection) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(Ok(()))
+    }
+
+    /// Takes the mark off. Fails where this is not the transaction that was marked.
+    fn unmark(_: &mut Self::Connection) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(Ok(()))
+    }
 
     /// Fails where a setting of the connection or of the server would have a swap lost that was
     /// acknowledged, or a row read that was not committed. `durability`: whether the settings count

@@ -26,11 +26,27 @@ const SELECT: &str = select!();
 // Not what was there when the transaction began, which is what a SELECT alone reads.
 const SELECT_LOCKED: &str = concat!(select!(), " FOR UPDATE");
 
+const MARK: &str = "SAVEPOINT softtoken_began";
+const UNMARK: &str = "RELEASE SAVEPOINT softtoken_began";
+
 impl Engine for MySql {}
 
 impl Sealed for MySql {
     async fn migrate(connection: &mut MySqlConnection) -> Result<(), Error> {
         sqlx::raw_sql(MIGRATION).execute(connection).await?;
+        Ok(())
+    }
+
+    // After a deadlock, and wherever else the engine has rolled the transaction back, every statement
+    // is a transaction of its own, and COMMIT has nothing to do and succeeds. A record that another
+    // request has stored since, by the same code, may be the same one.
+    async fn mark(connection: &mut MySqlConnection) -> Result<(), Error> {
+        sqlx::raw_sql(MARK).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn unmark(connection: &mut MySqlConnection) -> Result<(), Error> {
+        sqlx::raw_sql(UNMARK).execute(connection).await?;
         Ok(())
     }
 

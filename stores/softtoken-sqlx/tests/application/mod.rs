@@ -11,8 +11,8 @@ use softtoken::own_transaction::Login;
 use softtoken::store::{Store as _, Write};
 use softtoken::totp::{Code, Secret, Totp, Verifier};
 use softtoken::{
-    Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy, Rejection, Revision,
-    UnixTime,
+    Challenge, Context, Error as MfaError, Evidence, Fault, Grant, Mfa, OsEntropy, Policy,
+    Rejection, Revision, SessionKeys, UnixTime,
 };
 use softtoken_sqlx::{Accepted, Engine, SqlxStore, SqlxStoreError};
 use tokio::task::JoinSet;
@@ -233,6 +233,35 @@ pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> Accepted
     let request = user.request(user.code(0));
     let accepted = application.store.begin(&user.subject, request).await;
     accepted.expect("the code is right")
+}
+
+/// A login that is accepted without a write, and not committed: a challenge.
+#[allow(dead_code, reason = "asked of some engines")]
+pub(crate) async fn challenged<DB: Own>(application: &Application<DB>) -> Accepted<DB, Challenge> {
+    let user = User::enrolled(application).await;
+    let keys = SessionKeys::from_bytes(1, &[7; 32]);
+    let mfa = Mfa::new(Policy::STANDARD, || Some(NOW), OsEntropy)
+        .with_sessions(keys, Context::new("tests").expect("it is short"));
+    let accepted = application.store.begin(&user.subject, mfa.sign_in());
+    accepted.await.expect("there is a token to ask for")
+}
+
+/// Two logins by one code: one that is accepted, and not committed, and one to be run over
+/// `other`, the same database.
+#[allow(dead_code, reason = "asked of some engines")]
+pub(crate) async fn twice<DB: Own>(
+    application: &Application<DB>,
+    other: &Application<DB>,
+) -> (
+    Accepted<DB, Evidence>,
+    impl Future<Output = Result<(), MfaError<SqlxStoreError>>>,
+) {
+    let user = User::enrolled(application).await;
+    let request = user.request(user.code(0));
+    let accepted = application.store.begin(&user.subject, request).await;
+    let accepted = accepted.expect("the code is right");
+    let again = async move { user.log_in(other, user.code(0), "again").await };
+    (accepted, again)
 }
 
 /// `impatient`, over the same database, does not wait for long.
