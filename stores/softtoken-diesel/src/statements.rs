@@ -189,11 +189,14 @@ pub(crate) fn swapped(rows: usize) -> Result<Swap, DieselStoreError> {
     }
 }
 
-/// Returns whether a transaction holds what was decided in it, by the row that it finds now.
+/// Returns whether a transaction holds what was decided in it, by the row that it finds now: all of
+/// it, since another request may have stored the same revision.
 pub(crate) fn is_written<T>(decision: &Decision<T>, held: Option<&Snapshot>) -> bool {
-    decision
-        .write()
-        .is_none_or(|write| held.is_some_and(|row| row.revision == write.next()))
+    let Some(write) = decision.write() else {
+        return true;
+    };
+    // Not by `Write::snapshot`, which would copy the record.
+    held.is_some_and(|row| row.revision == write.next() && row.record == write.record())
 }
 
 /// Is `FULL`, as `PRAGMA synchronous` counts.

@@ -432,6 +432,51 @@ fn login_and_code_share_their_fate_in_postgresql_at_every_isolation() {
     }
 }
 
+/// Another request has stored the revision that the login has stored and that was rolled back.
+async fn another_record_of_the_same_revision_is_not_the_logins<C: Own>(
+    store: &AsyncDieselStore<C>,
+) {
+    let login = enrolled(store).await;
+    let mut begun_one = begun(store, &login).await;
+    let ended = begun_one.transaction().batch_execute("ROLLBACK").await;
+    ended.expect("it may");
+    let found = Store::load(store, "alice").await.expect("it answers");
+    let expected = found.map(|row| row.revision);
+    let other = Write::new("alice", expected, b"other".to_vec(), Events::default());
+    let swap = store.compare_and_swap(other.expect("one of many")).await;
+    assert_eq!(swap.expect("it answers"), Swap::Stored);
+    let error = begun_one.commit().await.expect_err("it was rolled back");
+    assert!(
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn another_record_of_the_same_revision_is_not_the_logins_in_sqlite() {
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(4);
+    runtime.block_on(another_record_of_the_same_revision_is_not_the_logins(
+        &store,
+    ));
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn another_record_of_the_same_revision_is_not_the_logins_in_postgresql() {
+    let Engine {
+        store,
+        runtime,
+        kept: _server,
+    } = postgres(Postgres::start(), 4);
+    runtime.block_on(another_record_of_the_same_revision_is_not_the_logins(
+        &store,
+    ));
+}
+
 /// The application, with a table of its own.
 struct Application<C: AsyncEngine>(AsyncDieselStore<C>);
 

@@ -529,6 +529,42 @@ fn a_failure_that_the_login_keeps_to_itself_lets_nobody_in() -> Outcome {
     Ok(())
 }
 
+/// Another request has stored the revision that the login has stored and that was rolled back.
+fn another_record_of_the_same_revision_is_not_the_logins<C: Own>(
+    store: &DieselStore<C>,
+) -> Outcome {
+    let login = Login::new();
+    login.import().run_blocking(store, "alice")?;
+    login.later();
+    let (answer, called) = log_in(store, &login, login.code(), |own| {
+        own.batch_execute("ROLLBACK")?;
+        let expected = store.load_blocking("alice")?.map(|row| row.revision);
+        let other = Write::new("alice", expected, b"other".to_vec(), Events::default());
+        let swap = store.compare_and_swap_blocking(other.expect("one of many"))?;
+        assert_eq!(swap, Swap::Stored);
+        Ok(())
+    });
+    let error = failure(answer);
+    assert!(
+        matches!(error, MfaError::Store(DieselStoreError::Undone(_))) && called,
+        "{error:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn another_record_of_the_same_revision_is_not_the_logins_in_sqlite() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    another_record_of_the_same_revision_is_not_the_logins(&sqlite(&folder, 2, SQLITE_SETTINGS))
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn another_record_of_the_same_revision_is_not_the_logins_in_postgresql() -> Outcome {
+    let server = Postgres::start();
+    another_record_of_the_same_revision_is_not_the_logins(&postgres(&server, 2))
+}
+
 /// A login holds the lock, and a store that does not wait for long asks for the same.
 fn a_lock_that_is_waited_for_in_vain_is_a_conflict<C: Own>(
     store: &DieselStore<C>,

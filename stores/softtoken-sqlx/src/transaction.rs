@@ -89,10 +89,14 @@ impl<DB: Engine> Open<DB> {
         let row = DB::load_locked(self.connection(), subject).await;
         let row = row.map_err(undone);
         let found = engine::snapshot(row?)?;
-        if write.is_some_and(|write| found != Some(write.snapshot())) {
-            return Err(SqlxStoreError::Undone(sqlx::Error::RowNotFound));
+        let Some(write) = write else {
+            return Ok(());
+        };
+        // Not by `Write::snapshot`, which would copy the record.
+        match found {
+            Some(row) if row.revision == write.next() && row.record == write.record() => Ok(()),
+            _ => Err(SqlxStoreError::Undone(sqlx::Error::RowNotFound)),
         }
-        Ok(())
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), SqlxStoreError> {
