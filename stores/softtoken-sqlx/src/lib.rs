@@ -126,7 +126,8 @@ impl<DB: Engine> SqlxStore<DB> {
     }
 
     /// Gives up each statement, and each commit, that the database has not answered after so long:
-    /// [`SqlxStoreError::TimedOut`]. 60 seconds, unless you set it.
+    /// [`SqlxStoreError::TimedOut`]. 60 seconds, unless you set it; how long a connection of the
+    /// pool is waited for is the pool's own `acquire_timeout`.
     ///
     /// The connection is closed then, so that a database that does not answer uses no pool up. What
     /// the database does about it is another matter: a commit that waits for a synchronous standby
@@ -170,7 +171,15 @@ impl<DB: Engine> SqlxStore<DB> {
     /// [`SqlxStoreError::Database`]: there is no database, or it does not let this user make a table.
     pub async fn migrate(&self) -> Result<(), SqlxStoreError> {
         let store = self.clone();
-        uncut(async move { Ok(DB::migrate(&mut *store.idle().await?).await?) }).await?
+        let work = async move {
+            let mut connection = store.idle().await?;
+            let Ok(made) = timeout(store.limit, DB::migrate(&mut connection)).await else {
+                drop(connection.detach());
+                return Err(SqlxStoreError::TimedOut);
+            };
+            Ok(made?)
+        };
+        uncut(work).await?
     }
 
     /// Waits for a turn to write. Whoever drops this future has left the queue.
@@ -196,8 +205,8 @@ impl<DB: Engine> SqlxStore<DB> {
             if !connection.is_in_transaction() {
                 return Ok(connection);
             }
-            // The engine rolls back what has no connection.
-            drop(connection.close().await);
+            // The engine rolls back what has no connection, and needs no farewell.
+            drop(timeout(self.limit, connection.close()).await);
         }
     }
 
@@ -206,7 +215,12 @@ impl<DB: Engine> SqlxStore<DB> {
     async fn connection(&self) -> Result<PoolConnection<DB>, SqlxStoreError> {
         let mut connection = self.idle().await?;
         if !self.shared.checked.load(Ordering::Relaxed) {
-            DB::check(&mut connection, !self.durable_otherwise).await?;
+            let check = DB::check(&mut connection, !self.durable_otherwise);
+            let Ok(checked) = timeout(self.limit, check).await else {
+                drop(connection.detach());
+                return Err(SqlxStoreError::TimedOut);
+            };
+            checked?;
             self.shared.checked.store(true, Ordering::Relaxed);
         }
         Ok(connection)

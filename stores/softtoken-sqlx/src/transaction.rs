@@ -133,7 +133,7 @@ async fn roll_back<DB: Engine>(
     };
     if rolled_back.is_err() || connection.is_in_transaction() {
         // How it says farewell changes nothing: the engine rolls back what has no connection.
-        drop(connection.close().await);
+        drop(timeout(limit, connection.close()).await);
     }
     Ok(rolled_back?)
 }

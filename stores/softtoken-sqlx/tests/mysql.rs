@@ -3,6 +3,7 @@
 
 use core::str::FromStr as _;
 use core::time::Duration;
+use std::process::Command;
 use std::thread;
 
 use softtoken::association::Events;
@@ -386,6 +387,65 @@ fn a_nested_transaction_is_a_savepoint_and_one_that_is_left_open_is_not_committe
         core::mem::forget(accepted.transaction().begin().await?);
         assert!(is_undone(accepted.commit().await));
         application::one_of_sixty_four_logs_in(&application).await;
+        Ok(())
+    })
+}
+
+/// A pool tests a connection before it lends it, unless it is told not to, and a server may fall
+/// silent right after that.
+#[test]
+#[ignore = "needs MariaDB: apt-get install mariadb-server"]
+fn a_server_that_falls_silent_is_given_up_by_the_first_question_as_well() -> Outcome {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let engine = Engine::start(&[]);
+    drop(engine.store());
+    let signal = |name: &str| {
+        let id = engine.server.server.id().to_string();
+        let sent = Command::new("kill").args([name, id.as_str()]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()));
+    };
+    engine.runtime.block_on(async {
+        let options = MySqlConnectOptions::from_str(&engine.server.url)?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(4)
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        let mut idle = Vec::new();
+        for _ in 0..4 {
+            idle.push(pool.acquire().await?);
+        }
+        drop(idle);
+        while pool.num_idle() < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let store = MySqlStore::new(pool).answer_timeout(Duration::from_millis(500));
+        signal("-STOP");
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let status = Mfa::system(Policy::STANDARD).status();
+        let asked = tokio::time::timeout(PATIENCE, async {
+            let begun = store.begin("alice", status).await.map(drop);
+            [
+                store.migrate().await,
+                store.load("alice").await.map(drop),
+                store
+                    .compare_and_swap(first.expect("a first"))
+                    .await
+                    .map(drop),
+                match begun.expect_err("it is silent") {
+                    softtoken::Error::Store(error) => Err(error),
+                    other => panic!("{other:?}"),
+                },
+            ]
+        });
+        for answer in asked.await.expect("it does not wait for ever") {
+            assert!(
+                matches!(answer, Err(SqlxStoreError::TimedOut)),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(store.pool().size(), 0, "no pool is used up");
+        signal("-CONT");
+        assert!(store.load("alice").await?.is_none());
         Ok(())
     })
 }
