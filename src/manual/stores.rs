@@ -26,9 +26,11 @@
 //! - **The name** is yours. `mfa` says what the rows are, and does not change with the library.
 //! - **`subject`** compares bytes, up to 256 of UTF-8. A collation that folds case or accents gives
 //!   one user's factor to another: `VARBINARY(256)` in MySQL, `COLLATE BINARY` (the default) in
-//!   SQLite, `COLLATE "C"` where a PostgreSQL database has a nondeterministic collation. A foreign
-//!   key to the users is welcome, but not `ON DELETE CASCADE` while a subject may come back, or a
-//!   session, grant or browser token of the user may still run.
+//!   SQLite, `COLLATE "C"` where a PostgreSQL database has a nondeterministic collation.
+//!   PostgreSQL's `TEXT` holds no NUL character: each request of a subject with one is an error
+//!   (`22021`), and only `BYTEA` holds every subject. A foreign key to the users is welcome, but
+//!   not `ON DELETE CASCADE` while a subject may come back, or a session, grant or browser token of
+//!   the user may still run.
 //! - **`revision`** is a signed integer of 64 bits: [`Revision::as_i64`](crate::Revision::as_i64)
 //!   and [`from_i64`](crate::Revision::from_i64). A number in JSON or Lua is a float, and loses the
 //!   last digits above 2^53; keep it as text there, and compare it as text.

@@ -430,6 +430,30 @@ fn a_login_in_which_a_statement_has_failed_is_known_to_be_undone() -> Outcome {
     })
 }
 
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_subject_with_a_nul_character_is_an_error_at_each_request() {
+    let engine = Engine::start();
+    let store = engine.store("");
+    engine.runtime.block_on(async {
+        let first = Write::new("a\0b", None, b"record".to_vec(), Events::default());
+        let refused = [
+            store.load("a\0b").await.map(drop),
+            store
+                .compare_and_swap(first.expect("a first"))
+                .await
+                .map(drop),
+        ];
+        for refused in refused {
+            assert!(
+                matches!(refused, Err(SqlxStoreError::Database(_))),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(store.load("a").await.expect("it answers"), None);
+    });
+}
+
 /// A server that has both packages makes the table once, and by turns.
 #[test]
 fn the_table_and_its_lock_are_those_of_the_package_for_diesel() {
