@@ -107,7 +107,8 @@
 //! - [`Grant`]s only for logins that you have checked, [`Administrator`] only for administrators,
 //!   [`Vouched`] only for what you have verified.
 //! - [`SessionKeys`] that all your servers share.
-//! - Logins only for [`Evidence`], or for a [`Challenge::NotRequired`].
+//! - Logins only for [`Evidence`], or for a [`Challenge::NotRequired`] that still holds [once the
+//!   login is stored](manual::handlers#a-login-without-a-code).
 //!
 //! # Errors
 //!

@@ -178,6 +178,7 @@ pub enum Swap {
 /// # mod example {
 /// use core::convert::Infallible;
 /// use core::sync::atomic::{AtomicU64, Ordering};
+/// use core::time::Duration;
 /// use softtoken::store::{MemoryStore, Snapshot, Store, Swap, Write};
 ///
 /// struct Counted {
@@ -195,6 +196,10 @@ pub enum Swap {
 ///     async fn compare_and_swap(&self, write: Write) -> Result<Swap, Infallible> {
 ///         self.swaps.fetch_add(1, Ordering::Relaxed);
 ///         self.rows.compare_and_swap(write).await
+///     }
+///
+///     async fn pause(&self, time: Duration) {
+///         Store::pause(&self.rows, time).await;
 ///     }
 /// }
 /// # }
@@ -231,7 +236,8 @@ pub trait Store: Send + Sync {
     /// twice as much after each lost swap, up to half a second.
     ///
     /// The crate has no timer. A store that has one waits by it, holding no connection, such as
-    /// `tokio::time::sleep(time).await`; by default nothing is waited for.
+    /// `tokio::time::sleep(time).await`; by default nothing is waited for. A store that wraps
+    /// another one waits as that does.
     fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send {
         let _ = time;
         async {}

@@ -503,6 +503,10 @@ impl<C: Own> Store for Application<C> {
     async fn compare_and_swap(&self, write: Write) -> Result<Swap, DieselStoreError> {
         self.0.compare_and_swap(write).await
     }
+
+    async fn pause(&self, time: core::time::Duration) {
+        Store::pause(&self.0, time).await;
+    }
 }
 
 impl<C: Own> Logins for Application<C> {

@@ -40,6 +40,10 @@ impl BlockingStore for Application {
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
         self.0.compare_and_swap_blocking(write)
     }
+
+    fn pause_blocking(&self, time: core::time::Duration) {
+        self.0.pause_blocking(time);
+    }
 }
 
 #[derive(QueryableByName)]

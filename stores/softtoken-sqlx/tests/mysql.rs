@@ -237,8 +237,8 @@ fn settings_that_lose_or_invent_rows_are_refused() -> Outcome {
     })
 }
 
-/// InnoDB waits for the disk at the prepare alone then, and rolls back what the binary log does not
-/// hold after a power failure.
+/// The engine waits for the disk at the prepare alone then, and rolls back what the binary log does
+/// not hold after a power failure.
 #[test]
 #[ignore = "needs MariaDB: apt-get install mariadb-server"]
 fn a_binary_log_that_is_not_on_the_disk_is_refused() -> Outcome {
@@ -309,7 +309,7 @@ async fn meet_a_deadlock<T: Send + 'static>(
     Ok(other.rollback().await?)
 }
 
-fn is_undone<T>(ended: Result<T, softtoken::Error<SqlxStoreError>>) -> bool {
+fn is_undone<T>(ended: &Result<T, softtoken::Error<SqlxStoreError>>) -> bool {
     matches!(
         ended,
         Err(softtoken::Error::Store(SqlxStoreError::Undone(_)))
@@ -330,7 +330,7 @@ fn what_a_deadlock_has_ended_is_known_to_be_undone_though_no_record_was_written(
             MySql::write(&mut challenged, "before").await?;
             meet_a_deadlock(&mut challenged, store).await?;
             MySql::write(&mut challenged, "after").await?;
-            assert!(is_undone(challenged.commit().await), "{level}");
+            assert!(is_undone(&challenged.commit().await), "{level}");
             assert_eq!(MySql::rows(store, "before").await?, 0);
             assert_eq!(MySql::rows(store, "after").await?, 1);
 
@@ -338,7 +338,7 @@ fn what_a_deadlock_has_ended_is_known_to_be_undone_though_no_record_was_written(
             let mut challenged = application::challenged(&application).await;
             let other = sqlx::raw_sql("ROLLBACK; BEGIN");
             other.execute(challenged.transaction()).await?;
-            assert!(is_undone(challenged.commit().await), "{level}");
+            assert!(is_undone(&challenged.commit().await), "{level}");
             Ok::<_, Box<dyn core::error::Error>>(())
         })?;
     }
@@ -356,7 +356,7 @@ fn a_login_that_a_deadlock_has_ended_is_undone_though_another_one_has_spent_its_
             let (mut accepted, again) = application::twice(&application, &application).await;
             meet_a_deadlock(&mut accepted, &application.store).await?;
             again.await?;
-            assert!(is_undone(accepted.commit().await), "{level}");
+            assert!(is_undone(&accepted.commit().await), "{level}");
             Ok::<_, Box<dyn core::error::Error>>(())
         })?;
     }
@@ -385,7 +385,7 @@ fn a_nested_transaction_is_a_savepoint_and_one_that_is_left_open_is_not_committe
 
         let mut accepted = application::accepted(&application).await;
         core::mem::forget(accepted.transaction().begin().await?);
-        assert!(is_undone(accepted.commit().await));
+        assert!(is_undone(&accepted.commit().await));
         application::one_of_sixty_four_logs_in(&application).await;
         Ok(())
     })

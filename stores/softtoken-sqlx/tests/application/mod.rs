@@ -145,6 +145,10 @@ impl<DB: Own> softtoken::Store for Application<DB> {
     ) -> Result<softtoken::store::Swap, SqlxStoreError> {
         self.store.compare_and_swap(write).await
     }
+
+    async fn pause(&self, time: core::time::Duration) {
+        self.store.pause(time).await;
+    }
 }
 
 impl<DB: Own> softtoken::own_transaction::Logins for Application<DB> {
