@@ -35,7 +35,8 @@ pub enum DieselStoreError {
     /// the database, or a statement of your application's own, had rolled it back. What was left of
     /// the transaction was rolled back as well; nothing is accepted, and the code is not spent by
     /// it. In SQLite a row that your application wrote after the transaction had ended is stored by
-    /// itself.
+    /// itself; in PostgreSQL a `ROLLBACK` of its own may go unseen where no record was swapped, so
+    /// leave the end of the transaction to the store.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] Error),
     /// The row holds a revision that no store has written. Nothing was judged.
