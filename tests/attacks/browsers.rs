@@ -14,7 +14,7 @@ use softtoken::{
     Requirement, SessionKeys, SignedIn, UnixTime, Vouched,
 };
 
-use super::sessions::{SESSION, bytes_of, forgeries, signed};
+use super::sessions::{SESSION, bytes_of, forgeries, set_up, signed};
 use super::{
     authorises_nothing, flaw, no, recovery_codes, replacement, respond, step_up, token, untouched,
     wrong, wrong_recovery_code,
@@ -642,15 +642,10 @@ fn a_set_up_from_before_browsers_were_forgotten_is_not_finished() {
     ];
     for (name, forgets) in forgets {
         let world = world_of(Policy::STANDARD.required());
-        let setup = world.setup("alice");
-        let associate = world.mfa.associate(&setup);
-        let issued = associate.run_blocking(&world.store, "alice").unwrap();
-        let code = Device::of(&issued).code(world.now());
-        let verify = world.mfa.verify(issued.session().unwrap(), code);
-        let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
-        forgets(&world, &Grant::from(enrolled.evidence()));
+        let (grant, session) = set_up(&world, "alice");
+        forgets(&world, &grant);
         let attack = || {
-            let finish = world.mfa.finish_setup(enrolled.session().unwrap());
+            let finish = world.mfa.finish_setup(&session);
             finish.run_blocking(&world.store, "alice")
         };
         let refused = untouched(&world, "alice", attack);

@@ -757,24 +757,13 @@ fn a_session_key_finishes_no_set_up_of_long_ago() {
     const YEAR: u64 = 365 * 24 * 60 * 60;
     for (age, is_finished) in [(179, true), (180, false), (YEAR, false)] {
         let world = World::new(Policy::STANDARD.required());
-        let setup = world.setup("alice");
-        let associate = world.mfa.associate(&setup);
-        let issued = associate.run_blocking(&world.store, "alice").unwrap();
-        let code = Device::of(&issued).code(world.now());
-        let verify = world.mfa.verify(issued.session().unwrap(), code);
-        let enrolled = verify.run_blocking(&world.store, "alice").unwrap();
         // The evidence of `verify` has signed Alice in: nothing else finishes her set-up.
-        let step = enrolled.evidence().step().unwrap();
-
+        let (_, session) = set_up(&world, "alice");
         world.time.advance(age);
-        let token = u128::from_str_radix(&issued.token().to_string(), 16).unwrap();
-        let carried = [&token.to_be_bytes()[..], &step.get().to_be_bytes()];
-        let forged = Says {
-            kind: 3,
-            carried: carried.concat(),
-            ..Says::challenge(&world)
-        };
-        let forged = world.mfa.open(&forged.signed()).unwrap();
+        let mut says = bytes_of(session.expose());
+        says.truncate(says.len() - 32);
+        says[14..22].copy_from_slice(&(world.now().as_secs() + 180).to_be_bytes());
+        let forged = world.mfa.open(&signed(&KEY.1, SESSION, &says)).unwrap();
         let finish = || finish(&world, "alice", &forged);
         if is_finished {
             let _ = finish().expect("what is made by hand is a session");
@@ -1006,7 +995,7 @@ fn there_is_no_empty_context() {
 }
 
 /// Sets a token up, as far as the session for `finish_setup`.
-fn set_up(world: &World, subject: &str) -> (Grant, ChallengeSession) {
+pub(super) fn set_up(world: &World, subject: &str) -> (Grant, ChallengeSession) {
     let setup = world.setup(subject);
     let associate = world.mfa.associate(&setup);
     let issued = associate.run_blocking(&world.store, subject).unwrap();
