@@ -130,7 +130,7 @@
 //! | `cognito` | | the operations and challenges of Amazon Cognito, as JSON 1.1 |
 //! | `export` | | `Mfa::export`, which hands secrets out again |
 //! | `qr` | | `KeyUri::qr_code`: key URIs as QR codes, for a page or a terminal |
-//! | `serde` | | `Serialize` and `Deserialize` for policy, status, grants and events |
+//! | `serde` | | `Serialize` and `Deserialize` for policy, status and grants, `Serialize` for events |
 //! | `tracing` | | every event as a `tracing` event |
 //!
 //! Without `std` the crate is `no_std` with `alloc`, on targets with atomic pointers.
