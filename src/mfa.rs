@@ -612,7 +612,9 @@ impl Mfa {
     /// match mfa.sign_in_with(Some(typed)).run_blocking(&store, "alice")? {
     ///     SignedIn::Proven(evidence) => assert_eq!(evidence.amr(), ["otp", "mfa"]),
     ///     SignedIn::NotRequired { .. } => {} // issue a login without a second factor
-    ///     SignedIn::FactorRequired { .. } | SignedIn::SetupRequired { .. } => {} // no login
+    ///     SignedIn::FactorRequired { .. } => {} // no login
+    ///     SignedIn::SetupRequired { required_from: Some(_), .. } => {} // not yet: a login
+    ///     SignedIn::SetupRequired { .. } => {} // no login
     /// }
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```

@@ -75,9 +75,10 @@
 //! |---|---|---|---|---|---|
 //! | [`associate`] | not verified | issues (1) | issues | `Setup`: issues | issues |
 //! | | verified | *no: step up* (2) | issues | *no: session* | issues |
-//! | [`verify`] | pending | in force | in force | `SetupPending`: in force | in force |
+//! | [`verify`] | not verified, pending | in force | in force | `SetupPending`: in force | in force |
 //! | | verified, pending beside | *no: step up* (2) | in force | *no: session* (3) | in force |
-//! | | not verified, nothing pending | *no: nothing there* (3) | *no: nothing there* (3) | *no: session* (3) | *no: nothing there* |
+//! | | verified, nothing pending | *no: step up* | *no: nothing there* (3) | *no: session* (3) | *no: nothing there* |
+//! | | not verified, nothing pending | *no: nothing there* | *no: nothing there* | *no: session* | *no: nothing there* |
 //! | [`finish_setup`] | just verified | | | `SetupDone`: evidence, once | |
 //! | [`respond`] | verified | | | `SoftwareToken`: evidence | |
 //! | [`step_up`] | verified | evidence | evidence | | |
@@ -85,6 +86,7 @@
 //! | [`check`] | verified | *no: step up* | yes (1) | | |
 //! | | not verified | yes (1) | yes (1) | | |
 //! | [`resynchronise`] | verified | sets the drift (1) | sets the drift | `SoftwareToken`: sets the drift | sets the drift |
+//! | | not verified | *no: nothing there* | *no: nothing there* | *no: session* | *no: nothing there* |
 //! | [`set_enabled`] on, [`prefer`] up | verified | *no: step up* (4) | turned on | *no: session* | turned on |
 //! | [`set_enabled`] off, [`prefer`] down | verified | *no: step up* | turned off (5) | *no: session* | turned off (5) |
 //! | [`rename`] | verified | *no: step up* | renamed | *no: session* | renamed |
@@ -108,8 +110,9 @@
 //!    looks at the first factor alone.
 //! 2. [`Policy::COGNITO`](crate::Policy::COGNITO) waives possession of the only token, where no
 //!    sign-in has asked for it since it was last turned off: the new token replaces the old one.
-//! 3. `AlreadyVerified` for the grant or the session that has just verified a token, whatever the
-//!    code: a double click, or a code of a QR code that a newer one has replaced.
+//! 3. `AlreadyVerified` for the grant or the session that has just verified a token which is still
+//!    in force, whatever the code: a double click, or a code of a QR code that a newer one has
+//!    replaced.
 //! 4. Turned on under [`Policy::COGNITO`](crate::Policy::COGNITO), for which the first factor is
 //!    enough.
 //! 5. `MfaRequired` where the policy requires a second factor; for `remove`, where the token is the
@@ -272,7 +275,7 @@
 //! | [`should_end_other_logins`](crate::Evidence::should_end_other_logins) is true | all logins of the user but the new one |
 //! | the first phone was set up | the same, unless a login by the password alone may go on: it changes no factor any more |
 //! | the user has a new password | the same; raise the version in the context, which ends flows and remembered browsers |
-//! | a token was removed, or turned off by the user | none: the grants of the removed token prove no possession any more |
+//! | a token was removed, or turned off by the user | offer to end all others; do so where the phone was lost or stolen. The grants of the removed token prove no possession any more, and its logins go on |
 //! | [`reset`](crate::Mfa::reset) by an administrator | all logins; their grants are void at once, the logins are yours |
 //! | the user logs out everywhere | all logins, and [`forget_browsers`](crate::Mfa::forget_browsers) |
 //!
@@ -364,6 +367,126 @@
 //!   have an administrator hand the first secret out, or ask for another proof before the set-up.
 //! - Recovery codes come after the login is issued, by the grant of that evidence.
 //!
+//! # Passkeys beside codes
+//!
+//! Your application checks passkeys by itself, and [vouches](crate::Vouched) for one that was
+//! right. The crate accepts what is vouched for only where a token is in force, as a second way to
+//! answer for the user of that token:
+//!
+//! | the user has | a passkey that was right, vouched for |
+//! |---|---|
+//! | a token, and a passkey | [`respond`], [`sign_in_with`] and [`step_up`] give [`Evidence`](crate::Evidence) |
+//! | a passkey alone | no evidence: [`sign_in_with`] ignores the factor, with the event `factor_ignored`; [`step_up`] is `NotAssociated`; [`respond`] has no challenge to answer |
+//!
+//! So your application decides by itself about a user with a passkey alone. For that user the crate
+//! answers `NotRequired`, or, under a policy that requires a second factor, `Setup`: it knows of no
+//! passkey. Look at your own row first, and let nobody in by `NotRequired` who has a passkey and
+//! has not shown it:
+//!
+//! ```
+//! use softtoken::{Challenge, Error, Grant, MemoryStore, Mfa, Rejection, SignedIn, Vouched};
+//!
+//! struct User {
+//!     id: String,
+//!     has_passkey: bool, // a row of yours
+//! }
+//!
+//! enum Page {
+//!     Welcome(Grant),
+//!     Factor { session: String, passkey_too: bool },
+//!     Passkey,
+//!     SetUp(String),
+//! }
+//!
+//! /// The password was right.
+//! fn sign_in(mfa: &Mfa, store: &MemoryStore, user: &User) -> Result<Page, Error> {
+//!     Ok(match mfa.sign_in().run_blocking(store, &user.id)? {
+//!         Challenge::SoftwareToken { session, .. } => Page::Factor {
+//!             session: session.expose().into(),
+//!             passkey_too: user.has_passkey,
+//!         },
+//!         Challenge::NotRequired { remembered: true, .. } => {
+//!             Page::Welcome(Grant::first_factor(&user.id, mfa.now()?))
+//!         }
+//!         Challenge::NotRequired { .. } | Challenge::Setup { .. } if user.has_passkey => {
+//!             Page::Passkey
+//!         }
+//!         Challenge::NotRequired { .. } => {
+//!             Page::Welcome(Grant::first_factor(&user.id, mfa.now()?))
+//!         }
+//!         Challenge::Setup { session, .. } => Page::SetUp(session.expose().into()),
+//!     })
+//! }
+//!
+//! /// The password was right, and so is the passkey: your application has checked it in this very
+//! /// request, with user verification. `session` is that of `Page::Factor`.
+//! fn passkey_was_right(
+//!     mfa: &Mfa,
+//!     store: &MemoryStore,
+//!     user: &User,
+//!     session: Option<&str>,
+//! ) -> Result<Grant, Error> {
+//!     let passkey = Vouched::factor(&["hwk", "user"]);
+//!     if let Some(session) = session {
+//!         let respond = mfa.respond(&mfa.open(session)?, passkey);
+//!         return Ok(Grant::from(&respond.run_blocking(store, &user.id)?));
+//!     }
+//!     let sign_in = mfa.sign_in_with(Some(passkey.into()));
+//!     match sign_in.run_blocking(store, &user.id)? {
+//!         // A token is in force, which its user has turned off, or has set up meanwhile.
+//!         SignedIn::Proven(evidence) => Ok(Grant::from(&evidence)),
+//!         // No token is in force: the crate has proven nothing, and your check stands alone.
+//!         SignedIn::NotRequired { .. } | SignedIn::SetupRequired { .. } => {
+//!             Ok(Grant::first_factor(&user.id, mfa.now()?))
+//!         }
+//!         SignedIn::FactorRequired { .. } => Err(Rejection::SecondFactorRequired.into()),
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # use softtoken::association::ImportedToken;
+//! # use softtoken::totp::{Secret, Totp};
+//! # use softtoken::{Administrator, Context, OsEntropy, Policy, SessionKeys, UnixTime};
+//! # let (store, now) = (MemoryStore::new(), UnixTime::from_secs(1_700_000_000));
+//! # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy)
+//! #     .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?);
+//! # let required = mfa.with_policy(Policy::STANDARD.required())?;
+//! # let user = |id: &str, has_passkey| User { id: id.into(), has_passkey };
+//! # let (none, alone, both) = (user("a", false), user("b", true), user("c", true));
+//! # let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE")?;
+//! # let token = ImportedToken::proven(secret, Totp::STANDARD);
+//! # let ops = Administrator::named("ops");
+//! # mfa.import(&ops, [token]).run_blocking(&store, "c")?;
+//! # assert!(matches!(sign_in(&mfa, &store, &none)?, Page::Welcome(_)));
+//! # assert!(matches!(sign_in(&required, &store, &none)?, Page::SetUp(_)));
+//! # for mfa in [&mfa, &required] {
+//! #     assert!(matches!(sign_in(mfa, &store, &alone)?, Page::Passkey));
+//! #     let grant = passkey_was_right(mfa, &store, &alone, None)?;
+//! #     assert_eq!(grant.second_factor_at(), None);
+//! #     let step_up = mfa.step_up(&grant, Vouched::factor(&["hwk", "user"]));
+//! #     assert_eq!(step_up.run_blocking(&store, "b").unwrap_err().name(), "not_associated");
+//! #     let Page::Factor { session, passkey_too: true } = sign_in(mfa, &store, &both)? else {
+//! #         panic!("c has both");
+//! #     };
+//! #     let grant = passkey_was_right(mfa, &store, &both, Some(&session))?;
+//! #     assert_eq!(grant.second_factor_at(), Some(now));
+//! # }
+//! # mfa.set_enabled(&ops, false).run_blocking(&store, "c")?;
+//! # assert!(matches!(sign_in(&mfa, &store, &both)?, Page::Passkey));
+//! # let grant = passkey_was_right(&mfa, &store, &both, None)?;
+//! # assert_eq!(grant.second_factor_at(), Some(now));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - The password page leads to the passkey page by a state of your application's own, bound to the
+//!   user whose password was right: there is no challenge session for a passkey alone.
+//! - Within a login, a passkey steps a user with a token up ([`step_up`]). For a user with a passkey
+//!   alone, [`check`] looks at the first factor: give the login a new
+//!   [`Grant::first_factor`](crate::Grant::first_factor) once the passkey was shown again.
+//! - A password is then enough to set a first token up, for the crate knows of no passkey. Ask for
+//!   the passkey before [`associate`], where the user has one.
+//! - Guesses at a passkey, its counter and its recovery are your application's.
+//!
 //! # Answering
 //!
 //! Every request ends in `Ok`, in a [`Rejection`](crate::Rejection), or in an error that is neither
@@ -389,7 +512,7 @@
 //! | `NotAuthorized` | 401 | "Sign in again." | end the login |
 //! | `MfaRequired` | 403 | "Your organisation requires a second factor." | nothing; an administrator may |
 //! | `SoftwareTokenDisabled` | 403 | nothing: do not offer it | nothing |
-//! | `ClockBehind` | 503 | "Try again later." | tell your operators |
+//! | `ClockBehind` | 503 | "Try again later." | the same form again, later; tell your operators |
 //! | `VerifiedBefore`, `LastStepInFuture` | | only a [migration](super::migrations) is told | |
 //!
 //! | error | status | show | then |

@@ -124,7 +124,8 @@
 //! migration once more, two minutes later.
 //!
 //! Without a last step every code that is valid at the time of the import counts as spent: the user
-//! waits for the next one, at most a minute. A last step later than that is refused as
+//! waits for the next one, at most two periods (a minute) under the standard window, and as many
+//! periods longer as the clock of the token is behind. A last step later than that is refused as
 //! [`LastStepInFuture`](crate::Rejection::LastStepInFuture), which is how seconds in the place of
 //! steps are seen, before they shut the user out for a thousand years.
 //!
@@ -138,8 +139,8 @@
 //! hexadecimal is read by [`Secret::from_hex`](crate::totp::Secret::from_hex), one of bytes by
 //! [`from_bytes`](crate::totp::Secret::from_bytes).
 //! [`from_base32_legacy`](crate::totp::Secret::from_base32_legacy) reads texts of odd lengths, as
-//! systems that draw letters have issued them, in the way authenticator apps do; what is left over
-//! of the last letter is not exported again.
+//! systems that draw letters have issued them, in the way authenticator apps do: the spare bits of
+//! the last letter are dropped, so an export may end in another letter. The codes are the same.
 //!
 //! Some systems keep the text in one form and take the key from another: the letters themselves, or
 //! a short key that is repeated to the hash's length. Try an account of your own before you import

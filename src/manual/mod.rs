@@ -31,13 +31,15 @@
 //!   force or goes out of it. Challenge sessions of an earlier generation are dead.
 //! - **Grant**: the statement of your application about a login that it has checked: its subject,
 //!   and when and by what the user authenticated ([`Grant`](crate::Grant)).
-//! - **In force**: a token is in force from its first code until it is replaced, removed or reset.
+//! - **In force**: a token is in force from its first code, or from its import where that says that
+//!   it was proven elsewhere, until it is replaced, removed or reset.
 //! - **Login**: the cookie or the tokens of a user who is signed in, elsewhere called a session.
 //!   Logins are your application's.
 //! - **Pending**: a secret that was issued and not yet proven by a code.
 //! - **Possession**: a grant proves possession where its second factor was a token that is still in
 //!   force, or a recovery code, temporary code or vouched factor since which no token was taken out
-//!   of force.
+//!   of force; and where the login itself, known by its [id](crate::Grant::with_id), has verified a
+//!   token that is still in force.
 //! - **Step**: the time counter of RFC 6238, one for each period of a token
 //!   ([`Step`](crate::time::Step)).
 //! - **Subject**: the user whose factor it is, by a text of 1 to 256 bytes that never changes: a

@@ -33,7 +33,9 @@
 //!     };
 //!     Ok(match mfa.sign_in_with(factor).run_blocking(store, user)? {
 //!         SignedIn::Proven(_) | SignedIn::NotRequired { .. } => true,
-//!         SignedIn::FactorRequired { .. } | SignedIn::SetupRequired { .. } => false,
+//!         SignedIn::FactorRequired { .. } => false,
+//!         // Announced, and not required yet.
+//!         SignedIn::SetupRequired { required_from, .. } => required_from.is_some(),
 //!     })
 //! }
 //! # fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -50,6 +52,15 @@
 //! # let token = token.last_step(step.saturating_offset(-2));
 //! # assert!(bind(&mfa, &store, "alice", "correct horse1234567", right)?);
 //! # assert!(!bind(&mfa, &store, "alice", "wrong", right)?);
+//! # let required = mfa.with_policy(Policy::STANDARD.required())?;
+//! # assert!(!bind(&required, &store, "alice", "correct horse1234567", right)?);
+//! # for (seconds, is_let_in) in [(1, true), (0, false)] {
+//! #     let from = UnixTime::from_secs(now.as_secs() + seconds);
+//! #     let announced = mfa.with_policy(Policy::STANDARD.required_from(from))?;
+//! #     let bound = bind(&announced, &store, "alice", "correct horse1234567", right)?;
+//! #     assert_eq!(bound, is_let_in);
+//! #     assert!(!bind(&announced, &store, "alice", "wrong", right)?);
+//! # }
 //! # mfa.import(&Administrator::named("ops"), [token]).run_blocking(&store, "alice")?;
 //! # assert!(!bind(&mfa, &store, "alice", "correct horse1234567", right)?);
 //! # let typed = format!("correct horse1234567{}", *code);
@@ -67,8 +78,9 @@
 //!   have codes of several lengths, try each length, the longest first.
 //! - **Answer one thing**: "invalid credentials" (LDAP result 49, status 401), whether the password
 //!   was wrong, a code was missing, or the code was wrong. The audit has the reason.
-//! - **Set-up happens elsewhere.** `SetupRequired` is a refusal here, unless its `required_from`
-//!   lies ahead: the user sets up on a page of yours.
+//! - **Set-up happens elsewhere**, on a page of yours. `SetupRequired` is a refusal here, unless it
+//!   has a `required_from`: the time from which on the policy requires a token, which has not come
+//!   then.
 //! - A recovery code belongs on a page, too: the user needs new ones after it.
 //!
 //! # What polling does

@@ -23,7 +23,8 @@
 //! );
 //! ```
 //!
-//! - **The name** is yours. `mfa` says what the rows are, and does not change with the library.
+//! - **The name** is yours. `mfa` says what the rows are, and does not change with the library. The
+//!   packages call the table `softtoken`.
 //! - **`subject`** compares bytes, up to 256 of UTF-8. A collation that folds case or accents gives
 //!   one user's factor to another: `VARBINARY(256)` in MySQL, `COLLATE BINARY` (the default) in
 //!   SQLite, `COLLATE "C"` where a PostgreSQL database has a nondeterministic collation.
@@ -44,8 +45,9 @@
 //!
 //! # The two methods
 //!
-//! One statement each, and nothing around them. The number of rows that the driver says were
-//! affected is the answer:
+//! A load is a `SELECT`; a swap is an `INSERT` where no row is expected, and else an `UPDATE`. Each
+//! is one statement, with nothing around it, and the number of rows that the driver says were
+//! affected is the answer of a swap:
 //!
 //! ```
 //! # #[cfg(feature = "conformance")]
@@ -344,9 +346,10 @@
 //! A store has nothing to do for a seal: the bytes are opaque already. Run the suite and the kills
 //! without a seal, and the sign-ins with one, by [`Mfa::sealed`](crate::Mfa::sealed). The two
 //! migrations that a seal brings, of rows in the clear and of rows under an old key, are
-//! [`Rows::reseal`](crate::rows::Rows::reseal) over pages of subjects; the
-//! [operators'](super::operators#a-seal-key-is-rotated) page leads through them. How far they are,
-//! the table says by itself:
+//! [`Rows::reseal`](crate::rows::Rows::reseal) over pages of subjects. The operators' page leads
+//! through both: [a seal is introduced](super::operators#a-seal-is-introduced), [its key is
+//! rotated](super::operators#a-seal-key-is-rotated). How far they are, the table says by itself
+//! (the packages call it `softtoken`, this page `mfa`):
 //!
 //! ```sql
 //! -- the next page:

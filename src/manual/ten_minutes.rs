@@ -152,10 +152,11 @@
 //! # The store
 //!
 //! [`MemoryStore`](crate::MemoryStore) forgets everything with the process: replace it before
-//! anybody enrols. A store is one table and two statements ([stores](super::stores)); those for
-//! SQLite, PostgreSQL, Redis and etcd stand in `examples/`, to be copied. In an async server
-//! implement [`Store`](crate::Store), and write `run(&self.store, &user.id).await` in place of
-//! `run_blocking`.
+//! anybody enrols. Three packages stand ready, each with a README: `softtoken-sqlx` (SQLite,
+//! PostgreSQL, MySQL, MariaDB), `softtoken-diesel` (SQLite, PostgreSQL) and `softtoken-redis`. For
+//! another driver copy a store from `examples/sqlite`, `examples/postgres` or `examples/etcd` in
+//! the repository, or write one: a table and three statements ([stores](super::stores)). With an
+//! async store write `run(&self.store, &user.id).await` in place of `run_blocking`.
 //!
 //! # The keys
 //!

@@ -109,10 +109,17 @@
 //! # Recovery codes
 //!
 //! Show all ten at once, with a button to download and one to print, and go on only after "I have
-//! kept them". After a sign-in with one, say how many are left
+//! kept them".
+//!
+//! Ask [`Evidence::method`](crate::Evidence::method) first: a temporary code is no recovery code.
+//! After a sign-in with a recovery code, say how many are left
 //! ([`recovery_codes_left`](crate::Evidence::recovery_codes_left)): "You have used a recovery code;
 //! 6 are left. Have you lost your phone? Set up a new one now." At 2 or fewer offer a new set, and
-//! say: "The old codes stop working."
+//! say: "The old codes stop working." After a sign-in with a temporary code, of which
+//! `recovery_codes_left` tells as well, say: "You have used the code from our support. It works
+//! once. From the next sign-in on you need your phone again." Either of them ends the user's other
+//! logins ([`should_end_other_logins`](crate::Evidence::should_end_other_logins)) and every
+//! remembered browser: "You were signed out everywhere else."
 //!
 //! # A lost phone
 //!
@@ -138,8 +145,11 @@
 //! | event | say |
 //! |---|---|
 //! | `verified`, `added`, `replaced` | "A phone was set up for your account." |
-//! | `removed`, `disassociated`, `preference_changed` | "A phone was removed from your account", or "your second factor was turned off." |
+//! | `removed`, `disassociated` | "A phone was removed from your account." |
+//! | `preference_changed` with `enabled: false` | "Your second factor was turned off. Your password alone signs you in." |
+//! | `preference_changed` with `enabled: true` | "Your second factor was turned on. A code is asked for when you sign in." |
 //! | `recovery_code_used` | "A recovery code was used to sign in." |
+//! | `recovery_code_used` with `temporary: true` | "The code from our support was used to sign in." |
 //! | `recovery_codes_issued` | "You have new recovery codes. The old ones stopped working." |
 //! | `password_probably_known` | "Somebody has typed your password and wrong codes. If it was not you, change your password." |
 //! | `reset`, `temporary_code_issued` | "Our support has helped you to sign in." |

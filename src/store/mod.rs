@@ -53,13 +53,15 @@
 //!     revision BIGINT NOT NULL,
 //!     record   BYTEA  NOT NULL
 //! );
-//! -- expected() is None:
+//! -- the load:
+//! SELECT revision, record FROM mfa WHERE subject = $1;
+//! -- the swap, where expected() is None:
 //! INSERT INTO mfa (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
-//! -- expected() is Some:
+//! -- the swap, where expected() is Some:
 //! UPDATE mfa SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4;
 //! ```
 //!
-//! One row affected is `Stored`, none is `Conflict`. Where the database has no `ON CONFLICT`,
+//! No row found is [`None`]. One row affected is `Stored`, none is `Conflict`. Where the database has no `ON CONFLICT`,
 //! insert, and answer `Conflict` to a duplicate key and to no other error. An outbox row for
 //! [`Write::events`] can be written in the same transaction.
 //!

@@ -85,6 +85,12 @@ impl From<Vouched> for Factor {
 ///
 /// You owe that it was checked, for this subject, in this very request, and that a code that was
 /// vouched for is burnt first. Every use of this type is one to review.
+///
+/// A vouched factor is accepted only where a token is in force. Elsewhere
+/// [`step_up`](crate::Mfa::step_up) answers [`NotAssociated`](crate::Rejection::NotAssociated), and
+/// [`sign_in_with`](crate::Mfa::sign_in_with) ignores the factor, with an event: about a user who
+/// has a passkey alone your application decides by itself, as the manual
+/// [shows](crate::manual::handlers#passkeys-beside-codes).
 #[derive(Clone, Debug)]
 pub struct Vouched(pub(crate) VouchedFor);
 

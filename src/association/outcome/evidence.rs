@@ -154,15 +154,17 @@ impl Evidence {
         &self.0.amr
     }
 
-    /// Returns how many recovery codes are left, where one was used.
+    /// Returns how many recovery codes of the user's set are left, where one was used, or an
+    /// administrator's temporary code. Ask [`method`](Self::method) first: a temporary code is no
+    /// recovery code, and takes none from the set.
     #[must_use]
     pub fn recovery_codes_left(&self) -> Option<u32> {
         self.0.recovery_codes_left
     }
 
     /// Returns whether your application should now end the subject's other logins: a token was
-    /// replaced, or a recovery code was used, so the person who is signed in elsewhere may be the
-    /// one the user wants to be rid of.
+    /// replaced, or a recovery code (one that was vouched for as well) or a temporary code was
+    /// used, so the person who is signed in elsewhere may be the one the user wants to be rid of.
     #[must_use]
     pub fn should_end_other_logins(&self) -> bool {
         self.0.proof.end_other_logins
