@@ -246,7 +246,8 @@ impl Mfa {
     }
 
     /// Seals every record that is written, and reads none that is not sealed: see
-    /// [`record`](crate::record#sealed).
+    /// [`record`](crate::record#sealed). A process without the seal reads none of these records:
+    /// the manual says how a seal is [introduced](crate::manual::operators#a-seal-is-introduced).
     #[must_use]
     pub fn sealed(self, seal: impl Seal + 'static) -> Self {
         self.share(|shared| shared.at_rest.seal = Some(Arc::new(seal)))

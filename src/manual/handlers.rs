@@ -480,8 +480,8 @@
 //!
 //! - The password page leads to the passkey page by a state of your application's own, bound to the
 //!   user whose password was right: there is no challenge session for a passkey alone.
-//! - Within a login, a passkey steps a user with a token up ([`step_up`]). For a user with a passkey
-//!   alone, [`check`] looks at the first factor: give the login a new
+//! - Within a login, a passkey steps up a user with a token ([`step_up`]). For a user with a
+//!   passkey alone, [`check`] looks at the first factor: give the login a new
 //!   [`Grant::first_factor`](crate::Grant::first_factor) once the passkey was shown again.
 //! - A password is then enough to set a first token up, for the crate knows of no passkey. Ask for
 //!   the passkey before [`associate`], where the user has one.

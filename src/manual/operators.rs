@@ -22,6 +22,90 @@
 //!   read, so these users have to set up new ones.
 //! - Back seal keys up apart from the database, and try the backup.
 //!
+//! # A seal is introduced
+//!
+//! A process without a seal refuses rows that are sealed (`record_sealed`), and a process with one
+//! seals every row that it writes. In a rolling deployment the processes of before would shut out
+//! each user whom a new process has written. So:
+//!
+//! 1. Stop all processes that have no seal, then start those that have it:
+//!    [`sealed`](crate::Mfa::sealed), with the same keys and the same
+//!    [`seal_label`](crate::Mfa::seal_label) everywhere, and
+//!    [`adopting_plain_records`](crate::Mfa::adopting_plain_records).
+//! 2. Run [`Rows::reseal`](crate::rows::Rows::reseal) by an [`Mfa`](crate::Mfa) that is made in the
+//!    same way, until the report is clean and every row is `current` or `no_row`; the table of the
+//!    next section says what to do about the others.
+//! 3. Remove `adopting_plain_records` from all processes, one after the other. Until the last of
+//!    them is without it, anybody who can write to the database can put any record in any row.
+//!
+//! There is no way back but the rows of before, from a backup, with all that these have missed: no
+//! verb takes a seal off a row. Keep the keys from the first day on.
+//!
+//! To do without the stop, deploy once more before step 1: processes that do not seal yet, and ask
+//! a second `Mfa`, made as step 1 makes it and with the same session and browser keys, where
+//! another process has sealed the row. Once these are all that serve, step 1 may be deployed
+//! process by process. The fault that leads to the second `Mfa` has judged and counted nothing:
+//!
+//! ```
+//! use softtoken::association::Operation;
+//! use softtoken::mfa::Request;
+//! use softtoken::record::RecordError;
+//! use softtoken::{Error, Fault, MemoryStore, Mfa};
+//!
+//! fn answer<O: Operation>(
+//!     [plain, sealed]: [&Mfa; 2],
+//!     store: &MemoryStore,
+//!     user: &str,
+//!     request: impl Fn(&Mfa) -> Request<O>,
+//! ) -> Result<O::Output, Error> {
+//!     match request(plain).run_blocking(store, user) {
+//!         Err(Error::Fault(Fault::Record(RecordError::Sealed))) => {
+//!             request(sealed).run_blocking(store, user)
+//!         }
+//!         answer => answer,
+//!     }
+//! }
+//! # #[cfg(feature = "seal")]
+//! # fn shown() -> Result<(), Box<dyn core::error::Error>> {
+//! # use softtoken::record::{Keyring, SEALED};
+//! # use softtoken::rows::Rows;
+//! # use softtoken::{Administrator, BlockingStore, Policy};
+//! # let store = MemoryStore::new();
+//! # let plain = Mfa::system(Policy::STANDARD);
+//! # let seal = |mfa: &Mfa| mfa.clone().sealed(Keyring::from_bytes(1, &[7; 32]));
+//! # let sealed = seal(&plain).adopting_plain_records();
+//! # let ops = Administrator::named("ops");
+//! # let reset = |user: &str| answer([&plain, &sealed], &store, user, |mfa| mfa.reset(&ops));
+//! # let is_sealed = |user: &str| {
+//! #     let row = store.load_blocking(user).unwrap().unwrap();
+//! #     row.record[0] == SEALED
+//! # };
+//! # let users = ["alice", "bob"];
+//! # users.iter().try_for_each(|user| reset(user))?;
+//! # assert!(!is_sealed("alice") && !is_sealed("bob"));
+//! # sealed.reset(&ops).run_blocking(&store, "alice")?; // a process of step 1
+//! # let refused = plain.status().run_blocking(&store, "alice").unwrap_err();
+//! # assert_eq!(refused.name(), "record_sealed");
+//! # answer([&plain, &sealed], &store, "alice", Mfa::status)?;
+//! # reset("alice")?;
+//! # assert!(is_sealed("alice") && !is_sealed("bob"));
+//! # let pages = |after: Option<&str>| {
+//! #     let rest = users.iter().filter(|user| after.is_none_or(|after| **user > after));
+//! #     Ok::<_, core::convert::Infallible>(rest.map(ToString::to_string).collect())
+//! # };
+//! # for resealed in [1, 0] {
+//! #     let report = Rows::reseal(&sealed).run_blocking(&store, pages, |_, _| {})?;
+//! #     assert_eq!((report.is_clean(), report.changed()), (true, resealed));
+//! # }
+//! # let last = seal(&plain);
+//! # users.iter().try_for_each(|user| last.status().run_blocking(&store, user).map(drop))?;
+//! # Ok(())
+//! # }
+//! # #[cfg(feature = "seal")]
+//! # shown()?;
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! # A seal key is rotated
 //!
 //! Between "seal with it" and "forget the old one" stands every record that was not written since:
@@ -72,10 +156,12 @@
 //! }
 //! ```
 //!
-//! No other verb overwrites what it could not read. A row that opens after all is reset as any is;
-//! a row that does not, and has another revision by now, is left alone, and so is one of a newer
-//! format than this version knows. The user then has no second factor, and every grant of before is
-//! void.
+//! After it the user has no second factor, and every grant of before is void. No other verb
+//! overwrites what it could not read.
+//!
+//! A row that opens after all is reset as any is, where it has the revision that was stated. A row
+//! that has another revision by now is left alone (`other_revision` where it opens), and so is one
+//! of a newer format than this version knows.
 //!
 //! # A clock that was wrong
 //!
@@ -89,8 +175,8 @@
 //!   users with [`mending_clock`](crate::mfa::Request::mending_clock), which also lowers the times
 //!   to come that were stored: otherwise a login of today is older than a reset under that clock,
 //!   and authorises nothing.
-//! - **Times of codes and of databases differ.** Only the clock that the [`Mfa`](crate::Mfa) was
-//!   given counts.
+//! - **The database's clock plays no part**: only the clock that was given to
+//!   [`Mfa`](crate::Mfa::new) counts.
 //!
 //! # A user is shut out
 //!
@@ -101,7 +187,7 @@
 //! |---|---|---|---|
 //! | "It says wait" | `throttled_until` | none; [`unlock`](crate::Mfa::unlock) where somebody else guesses | waits, changes the password |
 //! | "It says locked" | `locked` | [`unlock`](crate::Mfa::unlock), after a new password | signs in with a code |
-//! | "My phone is at home" | a token | [`issue_temporary_code`](crate::Mfa::issue_temporary_code) | signs in with it once |
+//! | "My phone is at home" | a token | [`issue_temporary_code`](crate::Mfa::issue_temporary_code) | signs in with it once; remembered browsers end, and other logins should |
 //! | "My phone is gone", with recovery codes | `recovery_codes` | none | signs in with one, replaces the phone |
 //! | "My phone is gone", without | a token | [`reset`](crate::Mfa::reset) | signs in, sets up a new phone |
 //! | "My phone was stolen" | a token | [`reset`](crate::Mfa::reset), and end all logins | the same |
@@ -111,6 +197,13 @@
 //! A temporary code lives for 1 minute to 7 days, is good once, and ends with a newer one, with a
 //! new set of recovery codes and with any change of what is in force. It needs a token in force:
 //! after a reset there is nothing to stand in for. Spent codes stay spent after an `unlock`.
+//!
+//! Where it is used, a temporary code does what a recovery code does: it waits for no throttle and
+//! ends a lock, remembered browsers end,
+//! [`should_end_other_logins`](crate::Evidence::should_end_other_logins) is true, and the event is
+//! `recovery_code_used`, with `temporary: true`. Ask [`Evidence::method`](crate::Evidence::method)
+//! first, before you count or say anything of recovery codes: a temporary code is no recovery code,
+//! and takes none from the user's set.
 //!
 //! After a `reset` the password is enough to enrol. Where it may be known to somebody else, change
 //! it first.
@@ -143,9 +236,9 @@
 //! | `locked` | a hundred failures, or an attempt at locked tokens | the same, then `unlock` |
 //! | `signed_in` with many `failures` before it | the user at last, or a guess that was right | ask the user |
 //! | `reused_code`, often for one subject | a replay, or an impatient user | look at the addresses |
-//! | `recovery_code_used`, `vouched` | a sign-in without the phone | tell the user |
+//! | `recovery_code_used`, `vouched` | a sign-in without the phone; with `temporary: true`, by a temporary code of your support's | tell the user |
 //! | `replaced`, `removed`, `disassociated`, `preference_changed` | a factor was changed | tell the user, at an address that did not change with it |
-//! | the same with `possession_waived` | changed by the password alone, as the policy allows | tell the user |
+//! | `associated`, `replaced` with `possession_waived` | a replacement is begun, or done, by the password alone, as the policy allows | tell the user |
 //! | `reset`, `imported`, `exported`, `temporary_code_issued` | an administrator | compare with your tickets |
 //! | `refused` with the flaw `forged` or `other_context` | a session that this view never made | keys or views that differ between processes; else an attack |
 //! | `clock_behind` | the server's clock has gone back | mend the clock |
@@ -164,7 +257,7 @@
 //! | `refused` with `mismatch`, by `signed_in` | twice its value of last week: guessing, or a clock that is off |
 //! | `throttled`, `locked`, distinct subjects an hour | ten times the usual: passwords of many users are known |
 //! | `refused` with `invalid_session` | a step at a deployment: keys that differ between processes |
-//! | `recovery_code_used`, by `signed_in` | a rise after an app's release: users lose their tokens |
+//! | `recovery_code_used` without `temporary`, by `signed_in` | a rise after an app's release: users lose their tokens |
 //! | errors `contended` | more than a few an hour: a store that is slow, or a client that repeats |
 //! | errors of the store; time of a load and of a swap | as for any database on the way in |
 //! | any `record_` error, `rolled_back`, `clock_behind` | the first one |
@@ -183,18 +276,24 @@
 //!     actor         TEXT   NOT NULL,
 //!     administrator TEXT,
 //!     token         TEXT,
+//!     kind          JSON   NOT NULL, -- rejection, flaw, method, failures, possession_waived, ..
 //!     request       BIGINT NOT NULL  -- leads to address and browser, which your own log has
 //! );
 //! CREATE INDEX mfa_audit_subject ON mfa_audit (subject, at);
 //! CREATE INDEX mfa_audit_name ON mfa_audit (name, at);
 //! ```
 //!
+//! The column `kind` holds the fields of the event's own kind, as feature `serde` writes them: the
+//! alerts above look at these as well.
+//!
 //! ```
+//! # #[cfg(feature = "serde")]
+//! # mod example {
 //! use std::sync::mpsc::Sender;
 //! use softtoken::association::Actor;
 //! use softtoken::{Event, Mfa};
 //!
-//! struct Row {
+//! pub struct Row {
 //!     at: u64,
 //!     subject: String,
 //!     name: &'static str,
@@ -202,16 +301,17 @@
 //!     actor: &'static str,
 //!     administrator: Option<String>,
 //!     token: Option<String>,
+//!     kind: String,
 //!     request: u64,
 //! }
 //!
 //! impl Row {
-//!     fn new(subject: &str, event: &Event, request: u64) -> Self {
+//!     fn new(subject: &str, event: &Event, request: u64) -> serde_json::Result<Self> {
 //!         let administrator = match &event.actor {
 //!             Actor::Administrator { name, .. } => Some(name.to_string()),
 //!             _ => None,
 //!         };
-//!         Self {
+//!         Ok(Self {
 //!             at: event.at.as_secs(),
 //!             subject: subject.into(),
 //!             name: event.name(),
@@ -219,30 +319,41 @@
 //!             actor: event.actor.name(),
 //!             administrator,
 //!             token: event.token.as_ref().map(|token| token.id.to_string()),
+//!             kind: serde_json::to_string(&event.kind)?,
 //!             request,
-//!         }
+//!         })
 //!     }
 //! }
 //!
-//! fn audited(mfa: &Mfa, request: u64, rows: Sender<Row>) -> Mfa {
+//! fn audited(mfa: &Mfa, request: u64, rows: Sender<serde_json::Result<Row>>) -> Mfa {
 //!     mfa.with_audit(move |subject, event| {
 //!         // A writer that is gone is an alert of its own, and no reason to refuse users.
 //!         let _ = rows.send(Row::new(subject, event, request));
 //!     })
 //! }
-//! # use softtoken::{Administrator, MemoryStore, Policy};
+//! # use softtoken::{Administrator, Grant, MemoryStore, Policy, Vouched};
+//! # pub fn shown() -> Result<(), Box<dyn core::error::Error>> {
 //! # let (sender, rows) = std::sync::mpsc::channel();
 //! # let mfa = audited(&Mfa::system(Policy::STANDARD), 7, sender);
-//! # mfa.reset(&Administrator::named("ops")).run_blocking(&MemoryStore::new(), "alice")?;
-//! # let row = rows.recv()?;
+//! # let store = MemoryStore::new();
+//! # mfa.reset(&Administrator::named("ops")).run_blocking(&store, "alice")?;
+//! # let row = rows.recv()??;
 //! # assert_eq!((row.name, row.administrator.as_deref(), row.request), ("reset", Some("ops"), 7));
 //! # assert_eq!((&*row.subject, row.operation, row.actor), ("alice", "reset", "administrator"));
 //! # assert!(row.at > 0 && row.token.is_none());
+//! # let grant = Grant::first_factor("alice", mfa.now()?);
+//! # mfa.step_up(&grant, Vouched::factor(&["hwk"])).run_blocking(&store, "alice").unwrap_err();
+//! # let row = rows.recv()??;
+//! # assert_eq!(row.kind, r#"{"name":"refused","rejection":"not_associated","flaw":null}"#);
+//! # Ok(())
+//! # }
+//! # }
+//! # #[cfg(feature = "serde")]
+//! # example::shown()?;
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! Feature `serde` writes an event with all of its fields, for a column of JSON. A process that is
-//! killed between commit and audit leaves no row: where that must not be, write
+//! A process that is killed between commit and audit leaves no row: where that must not be, write
 //! [`Write::events`](crate::store::Write::events) in the statement's own transaction as well
 //! ([an outbox](super::stores#a-column-of-your-own)).
 //!
@@ -253,12 +364,22 @@
 //!   one it began at.
 //! - All have the same session keys, browser keys, seal keys and seal label, and policies that
 //!   agree in what the row depends on ([`with_policy`](crate::Mfa::with_policy) lists it). During a
-//!   deployment two policies serve at once: change the throttle, the window or the number of tokens
-//!   as you would a schema.
+//!   deployment two policies serve at once, and each judges the same rows by its own numbers:
+//!   change the throttle, the window or the number of tokens in all processes at once.
 //! - All have synchronised clocks. A server that is behind answers `ClockBehind` to the users who
 //!   have just signed in at another one.
 //! - Two regions with a primary each are two sets of users. One user's row has one primary, or a
 //!   code signs in twice.
+//!
+//! A row holds counts, floors and tokens, and no limit: nothing in it is migrated when a number of
+//! the policy changes.
+//!
+//! | changed | a row of before |
+//! |---|---|
+//! | `throttle` | its counts stay, and are held to the new limits: under lower ones a user may be locked at the next attempt, under higher ones a lock is over; a wait that has begun ends when it was to |
+//! | `window` | floors stay: no code that was spent is accepted again, however wide the window is |
+//! | `max_tokens`, lower | tokens in force stay, and their codes are accepted; none is added (`TooManyTokens`) until fewer are left, and one may be replaced by its id |
+//! | `recovery_limit` | the count of wrong recovery codes stays, and is held to the new limit |
 //!
 //! # A backup is put back
 //!

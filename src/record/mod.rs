@@ -9,7 +9,8 @@
 //! as any user, and anybody who writes to it can enrol for any user. With a [`Seal`] the whole
 //! record is encrypted and authenticated instead: hand one to [`Mfa::sealed`](crate::Mfa::sealed).
 //! `Keyring` (feature `seal`) is one, over keys of yours, and says how they are rotated; it makes a
-//! record 45 bytes longer.
+//! record 45 bytes longer. The manual says how a seal is
+//! [introduced](crate::manual::operators#a-seal-is-introduced) where there are rows already.
 //!
 //! The seal binds in the format, a label of yours, the subject and the revision ([`Place`]). A
 //! record opens only where this crate has written it: under this label, for this subject, at this

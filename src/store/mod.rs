@@ -61,9 +61,9 @@
 //! UPDATE mfa SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4;
 //! ```
 //!
-//! No row found is [`None`]. One row affected is `Stored`, none is `Conflict`. Where the database has no `ON CONFLICT`,
-//! insert, and answer `Conflict` to a duplicate key and to no other error. An outbox row for
-//! [`Write::events`] can be written in the same transaction.
+//! No row found is [`None`]. One row affected is `Stored`, none is `Conflict`. Where the database
+//! has no `ON CONFLICT`, insert, and answer `Conflict` to a duplicate key and to no other error. An
+//! outbox row for [`Write::events`] can be written in the same transaction.
 //!
 //! # A whole store
 //!
