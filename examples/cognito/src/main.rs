@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXITS: &str = "Exits with 0 after SIGTERM or SIGINT, once the requests under way are \
-    answered; with 1 where it cannot start; with 2 for options that it does not have, or \
+    answered, or after 10 seconds; with 1 where it cannot start; with 2 for options that it does not have, or \
     not with such a value.";
 
 /// A local stand-in for Amazon Cognito user pools that gets the second factor right.

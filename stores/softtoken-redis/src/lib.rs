@@ -183,8 +183,8 @@ impl<C: ConnectionLike + Clone + Send + Sync> RedisStore<C> {
     /// Nothing is checked, and you owe what [`connect`](RedisStore::connect) demands, of every
     /// node: its settings; that commands go to the primary, loads as well; and that every wait
     /// ends. Where the connection sends a script again whose answer was lost, as the driver's does
-    /// to a cluster (`retries`), a swap that was stored is called a conflict, and a user whose code
-    /// was accepted is told that the code was used.
+    /// to a cluster unless its `retries` are 0, a swap that was stored is called a conflict, and a
+    /// user whose code was accepted is told that the code was used.
     #[must_use]
     pub fn over_unchecked(connection: C) -> Self {
         Self {
