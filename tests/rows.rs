@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::world::{Device, START, World, admin};
 use softtoken::association::Events;
@@ -478,6 +478,23 @@ fn a_table_that_moves_in_twice_leaves_a_secret_that_waits() {
 }
 
 #[test]
+fn a_secret_that_comes_to_wait_while_another_moves_in_waits_on() {
+    let world = World::standard();
+    let issued = OnceLock::new();
+    let mut store = Faulty::new(&world.store);
+    store.before_swap = Box::new(|_| {
+        issued.get_or_init(|| world.associate("alice"));
+    });
+    let table = [OldRow::new("alice").token(OldToken::base32(KEY).pending())];
+    let rows = Rows::move_in(&world.mfa, &admin());
+    let report = rows.run_blocking(&store, pages(&table, OldRow::subject), |_, _| {});
+    assert_eq!(counts(&report.unwrap()), [("already_pending", 1)]);
+    let code = Device::of(issued.get().unwrap()).code(world.now());
+    let verify = world.mfa.verify(&world.password("alice"), code);
+    let _ = verify.run_blocking(&world.store, "alice").unwrap();
+}
+
+#[test]
 fn a_run_that_is_interrupted_anywhere_is_started_anew_without_harm() {
     for interrupted_at in 1..=4 {
         let world = World::standard();
@@ -865,32 +882,37 @@ mod sealed {
 
     #[test]
     fn who_signs_in_while_the_row_is_resealed_keeps_the_sign_in() {
-        let (world, plain, keyring, device) = before();
-        world.time.advance(60);
-        let after = plain.sealed(keyring).adopting_plain_records();
-        let code = device.code(world.now());
-        let raced = AtomicUsize::new(0);
-        let mut store = Faulty::new(&world.store);
-        store.before_swap = Box::new(|write| {
-            // Between the load and the swap of the run, once.
-            if write.subject() == "alice" && raced.fetch_add(1, Ordering::SeqCst) == 0 {
-                let sign_in = after.sign_in_with(Some(code.clone().into()));
-                let answer = sign_in.run_blocking(&world.store, "alice").unwrap();
-                assert!(matches!(answer, SignedIn::Proven(_)));
-            }
-        });
-        let table = table();
-        let rows = Rows::reseal(&after);
-        let report = rows.run_blocking(&store, pages(&table, String::as_str), |_, _| {});
-        assert_eq!(report.unwrap().count("resealed"), 5);
-        assert_eq!(
-            raced.load(Ordering::SeqCst),
-            2,
-            "the race was lost, and run again"
-        );
-        let again = after.sign_in_with(Some(code.clone().into()));
-        let again = again.run_blocking(&world.store, "alice").unwrap_err();
-        assert_eq!(again.rejection(), Some(Rejection::Reused));
+        // By a server that has the old key still, and by one that has sealed the row anew.
+        for (has_new_key, resealed, swaps) in [(false, 5, 2), (true, 4, 1)] {
+            let (world, plain, keyring, device) = before();
+            world.time.advance(60);
+            let after = plain.sealed(keyring).adopting_plain_records();
+            let server = if has_new_key { &after } else { &world.mfa };
+            let code = device.code(world.now());
+            let raced = AtomicUsize::new(0);
+            let mut store = Faulty::new(&world.store);
+            store.before_swap = Box::new(|write| {
+                // Between the load and the swap of the run, once.
+                if write.subject() == "alice" && raced.fetch_add(1, Ordering::SeqCst) == 0 {
+                    let sign_in = server.sign_in_with(Some(code.clone().into()));
+                    let answer = sign_in.run_blocking(&world.store, "alice").unwrap();
+                    assert!(matches!(answer, SignedIn::Proven(_)));
+                }
+            });
+            let table = table();
+            let rows = Rows::reseal(&after);
+            let report = rows.run_blocking(&store, pages(&table, String::as_str), |_, _| {});
+            let report = report.unwrap();
+            assert_eq!(
+                (report.count("resealed"), report.count("current")),
+                (resealed, 5 - resealed),
+                "the race was lost, and the row judged again"
+            );
+            assert_eq!(raced.load(Ordering::SeqCst), swaps);
+            let again = after.sign_in_with(Some(code.clone().into()));
+            let again = again.run_blocking(&world.store, "alice").unwrap_err();
+            assert_eq!(again.rejection(), Some(Rejection::Reused));
+        }
     }
 
     #[test]

@@ -72,6 +72,7 @@
 
 mod at_once;
 mod blocking;
+mod looking;
 mod moving_in;
 mod old_row;
 mod report;

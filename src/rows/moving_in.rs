@@ -93,10 +93,6 @@ impl Work for MovingIn {
         Ok((import, if is_weak { "moved_in_weak" } else { "moved_in" }))
     }
 
-    fn looks_first(row: &OldRow) -> bool {
-        row.is_pending()
-    }
-
     /// A secret that waits here, by an earlier run or by the user's own doing, waits on: imported
     /// once more, another one would take its place.
     fn unchanged(&self, row: &OldRow, found: Option<&Snapshot>) -> Option<&'static str> {

@@ -8,10 +8,11 @@ use core::future::ready;
 
 use super::at_once::all;
 use super::blocking::{Ready, finish};
+use super::looking::Looking;
 use super::{Refusal, Report, Verdict};
 use crate::association::Operation;
+use crate::error::Error;
 use crate::mfa::Request;
-use crate::scrub;
 use crate::store::{BlockingStore, Snapshot, Store};
 
 /// Defines what is done with each row: [`Sealing`](super::Sealing) or
@@ -31,12 +32,8 @@ pub trait Work: sealed::Sealed + Sync {
     fn request(&self, row: &Self::Row)
     -> Result<(Request<Self::Operation>, &'static str), Refusal>;
 
-    /// Returns whether what is stored is looked at before anything is written: what is done already
+    /// Returns why nothing is to be done with the row, as what was found says: what is done already
     /// would be done once more.
-    #[doc(hidden)]
-    fn looks_first(row: &Self::Row) -> bool;
-
-    /// Returns why nothing is to be done with the row, as what was found says.
     #[doc(hidden)]
     fn unchanged(&self, row: &Self::Row, found: Option<&Snapshot>) -> Option<&'static str>;
 
@@ -246,27 +243,20 @@ impl<W: Work> Rows<W> {
         changed: &'static str,
     ) -> Verdict<S::Error> {
         let subject = W::subject(row);
-        let answer = if self.is_dry || W::looks_first(row) {
-            let found = match store.load(subject).await {
-                Ok(found) => found,
-                Err(error) => return Verdict::Store(error),
-            };
-            let unchanged = self.work.unchanged(row, found.as_ref());
-            if self.is_dry && unchanged.is_none() {
-                let decision = request.decide(subject, found);
-                let answer = decision.map(|decision| Verdict::of(decision.untold(), changed));
-                answer.unwrap_or_else(|fault| Verdict::Refused(fault.into()))
-            } else {
-                // `decide` wipes the row that it is given, and is not given this one.
-                drop(found.map(|row| scrub::Bytes::from(row.record)));
-                match unchanged {
-                    Some(why) => return Verdict::Unchanged(why),
-                    None => Verdict::of(request.run(store, subject).await, changed),
-                }
+        let work = &self.work;
+        let looking = Looking { store, work, row };
+        let answer = if self.is_dry {
+            match looking.load(subject).await {
+                Ok(found) => match request.decide(subject, found) {
+                    Ok(decision) => decision.untold(),
+                    Err(fault) => Err(fault.into()),
+                },
+                Err(ended) => Err(Error::Store(ended)),
             }
         } else {
-            Verdict::of(request.run(store, subject).await, changed)
+            request.run(&looking, subject).await
         };
+        let answer = Verdict::of(answer, changed);
         match &answer {
             Verdict::Refused(refusal) => W::forgives(refusal).map_or(answer, Verdict::Unchanged),
             _ => answer,

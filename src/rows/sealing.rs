@@ -43,10 +43,6 @@ impl Work for Sealing {
         Ok((self.mfa.reseal(), "resealed"))
     }
 
-    fn looks_first(_row: &String) -> bool {
-        true
-    }
-
     fn unchanged(&self, subject: &String, found: Option<&Snapshot>) -> Option<&'static str> {
         match found {
             None => Some("no_row"),

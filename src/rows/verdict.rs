@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 
+use super::looking::Ended;
 use crate::error::Error;
 use crate::totp::{SecretError, TotpError, UriError};
 
@@ -36,10 +37,11 @@ impl<E> Verdict<E> {
     }
 
     /// Sorts what a request answered.
-    pub(super) fn of<T>(answer: Result<T, Error<E>>, changed: &'static str) -> Self {
+    pub(super) fn of<T>(answer: Result<T, Error<Ended<E>>>, changed: &'static str) -> Self {
         let error = match answer {
             Ok(_) => return Self::Changed(changed),
-            Err(Error::Store(error)) => return Self::Store(error),
+            Err(Error::Store(Ended::Unchanged(why))) => return Self::Unchanged(why),
+            Err(Error::Store(Ended::Store(error))) => return Self::Store(error),
             Err(Error::Malformed(malformed)) => Error::Malformed(malformed),
             Err(Error::Fault(fault)) => Error::Fault(fault),
             Err(Error::Rejected {
