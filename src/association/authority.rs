@@ -297,13 +297,13 @@ impl Grant {
 
     /// Checks that the grant is the subject's, given after the last reset, and not in the future.
     pub(super) fn is_good(&self, draft: &Draft<'_>) -> Result<(), Rejection> {
-        let latest = draft.now().saturating_add(CLOCKS_APART);
         let is_void = |from: UnixTime| self.first_factor < from;
-        let lies_ahead = |at: UnixTime| at > latest;
         if *self.subject != *draft.subject()
             || draft.record().grants_from.is_some_and(is_void)
-            || lies_ahead(self.first_factor)
-            || self.second_factor_at().is_some_and(lies_ahead)
+            || draft.lies_ahead(self.first_factor)
+            || self
+                .second_factor_at()
+                .is_some_and(|at| draft.lies_ahead(at))
         {
             return Err(Rejection::NotAuthorized);
         }
@@ -344,9 +344,6 @@ impl Grant {
             && record.off_from.is_none_or(|from| self.first_factor >= from)
     }
 }
-
-/// Allows for clocks of your servers that lie apart.
-pub(super) const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 fn is_fresh(shown: UnixTime, now: UnixTime, within: Option<Duration>) -> Result<(), Rejection> {
     if within.is_some_and(|within| now.since(shown) > within) {

@@ -22,6 +22,9 @@ use crate::policy::Policy;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Code, Secret, Totp, Verdict, Verifier};
 
+/// Allows for clocks of your servers that lie apart.
+pub(super) const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 /// Holds what an operation is decided in: the subject, the policy, the time, and the context.
 ///
 /// ```
@@ -217,6 +220,12 @@ impl<'a> Draft<'a> {
             nonce: draw.0,
             first_factor,
         }))
+    }
+
+    /// Returns whether a time is further ahead than clocks may be apart: no server whose clock is
+    /// right has given it.
+    pub(super) fn lies_ahead(&self, at: UnixTime) -> bool {
+        at > self.now().saturating_add(CLOCKS_APART)
     }
 
     /// Returns when a session that is issued at this time ends.

@@ -753,12 +753,23 @@ fn a_session_is_what_was_signed_whole_for_that_purpose_in_that_version() {
 /// A session that is forged, by one who has a session key: it is dated anew, and the proof behind
 /// it is not.
 #[test]
-fn a_session_key_finishes_no_set_up_of_long_ago() {
+fn a_session_key_finishes_no_set_up_of_another_time() {
     const YEAR: u64 = 365 * 24 * 60 * 60;
-    for (age, is_finished) in [(179, true), (180, false), (YEAR, false)] {
+    let clocks = [
+        // How far the clock is ahead until somebody mends it, how much later it is, and the answer.
+        (0, 179, true),
+        (0, 180, false),
+        (0, YEAR, false),
+        (60, 0, true),
+        (61, 0, false),
+        (10 * YEAR, 0, false),
+    ];
+    for (ahead, age, is_finished) in clocks {
         let world = World::new(Policy::STANDARD.required());
+        world.time.advance(ahead);
         // The evidence of `verify` has signed Alice in: nothing else finishes her set-up.
         let (_, session) = set_up(&world, "alice");
+        world.time.go_back(ahead);
         world.time.advance(age);
         let mut says = bytes_of(session.expose());
         says.truncate(says.len() - 32);
@@ -772,7 +783,7 @@ fn a_session_key_finishes_no_set_up_of_long_ago() {
                 untouched(&world, "alice", finish),
                 Rejection::InvalidSession
             );
-            assert_eq!(flaw(&world), SessionFlaw::Expired, "{age}");
+            assert_eq!(flaw(&world), SessionFlaw::Expired, "{ahead} {age}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Helps a user who is shut out, by an administrator: reset, unlock.
 
-use crate::association::authority::{Administrator, CLOCKS_APART};
-use crate::association::draft::Draft;
+use crate::association::authority::Administrator;
+use crate::association::draft::{CLOCKS_APART, Draft};
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{Actor, EventKind, Refusal};
 use crate::association::state::{Count, Record};

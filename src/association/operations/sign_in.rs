@@ -422,8 +422,9 @@ impl Operation for FinishSetup {
             Ok(token) if token.unfinished => token.since,
             _ => return Err(SessionFlaw::Spent.into()),
         };
-        // A session can be dated anew by the holder of its key, and the proof behind it cannot.
-        if draft.session_end(proven_at) <= draft.now() {
+        // A session can be dated anew by the holder of its key, and the proof behind it cannot. A
+        // proof that lies ahead is of a clock that was ahead, and would be good for that long.
+        if draft.session_end(proven_at) <= draft.now() || draft.lies_ahead(proven_at) {
             return Err(SessionFlaw::Expired.into());
         }
         if let Some(token) = draft.change().token_mut(id) {

@@ -85,8 +85,8 @@ pub enum Rejection {
     /// The policy has software tokens switched off. Nothing was issued, verified or imported.
     #[error("software tokens are disabled")]
     SoftwareTokenDisabled,
-    /// The session or the grant has put a token in force already, and no other secret waits; or,
-    /// for an import, any token is in force. Nothing was judged or changed.
+    /// The session has put a token in force already; or the grant has, and no other secret waits;
+    /// or, for an import, any token is in force. Nothing was judged or changed.
     #[error("a software token is verified already")]
     AlreadyVerified,
     /// The subject has as many tokens in force as the policy allows. Nothing was issued or
@@ -186,7 +186,8 @@ pub enum SessionFlaw {
     OtherPending,
     /// The session's time has run out.
     Expired,
-    /// The session has succeeded already.
+    /// The session has succeeded already, or it would finish a set-up that can no longer be
+    /// finished: browsers were forgotten since.
     Spent,
 }
 

@@ -485,15 +485,17 @@ impl Turn<'_> {
         let Purpose::SetupDone(id, step) = ticket.purpose else {
             unreachable!()
         };
-        let token = self.account.tokens.iter_mut().find(|token| token.id == id);
-        let token = token.unwrap();
+        let token = self.account.token(id).unwrap();
         let since = token.since;
-        if !core::mem::take(&mut token.unfinished) {
+        if !token.unfinished {
             return Err(SessionFlaw::Spent.into());
         }
-        if self.now >= self.session_end(since) {
+        if self.now >= self.session_end(since) || since > self.now + 60 {
             return Err(SessionFlaw::Expired.into());
         }
+        let mut tokens = self.account.tokens.iter_mut();
+        let finished = tokens.find(|token| token.id == id).unwrap();
+        finished.unfinished = false;
         self.way("done");
         let method = Method::SoftwareToken;
         let failures = 0;
