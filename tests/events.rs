@@ -474,7 +474,7 @@ fn an_event_names_its_operation_its_actor_and_its_token() {
         ("disassociate", "disassociated", "grant", "-"),
         ("reset", "reset", "administrator", "-"),
         ("associate", "associated", "administrator", "pad"),
-        ("disassociate", "pending_removed", "administrator", "-"),
+        ("disassociate", "pending_removed", "administrator", "pad"),
         ("import", "imported", "administrator", "moved"),
     ];
     if cfg!(feature = "export") {

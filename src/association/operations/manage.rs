@@ -293,10 +293,11 @@ impl Operation for Disassociate {
         if draft.record().is_verified() {
             draft.change().change_in_force(|_| true, None, now);
             draft.event(EventKind::Disassociated);
-        } else if draft.record().pending.is_some() {
+        } else if let Some(pending) = &draft.record().pending {
+            let named = pending.named();
             // What nobody has proven was never in force: the generation stands.
             draft.change().pending = None;
-            draft.event(EventKind::PendingRemoved);
+            draft.event_about(EventKind::PendingRemoved, Some(named));
         }
         Ok(())
     }

@@ -845,11 +845,12 @@ impl Turn<'_> {
         }
         match (self.account.tokens.is_empty(), &self.account.pending) {
             (true, None) => self.way("nothing"),
-            (true, Some(_)) => {
+            (true, Some(pending)) => {
+                let id = pending.id;
                 // A pending secret was never in force: the sessions of before live on.
                 self.way("pending");
+                self.event_about(EventKind::PendingRemoved, id);
                 self.account.pending = None;
-                self.event(EventKind::PendingRemoved);
             }
             (false, _) => {
                 self.way("token");
