@@ -679,9 +679,9 @@ impl Mfa {
     ///
     /// # Errors
     ///
-    /// [`InvalidSession`](Rejection::InvalidSession): the session was forged, has expired,
-    /// succeeded before, the token is no longer in force, or browsers were forgotten since its
-    /// code. Nobody is signed in.
+    /// [`InvalidSession`](Rejection::InvalidSession): the session was forged, has expired, or
+    /// succeeded before; or a token came into force or went out of it, or browsers were forgotten,
+    /// since its code. Nobody is signed in.
     ///
     /// # Examples
     ///
@@ -833,10 +833,10 @@ impl Mfa {
     ///   [`InvalidSession`](Rejection::InvalidSession): the authority does not suffice.
     /// - [`NotAssociated`](Rejection::NotAssociated), [`Expired`](Rejection::Expired): nothing
     ///   waits, or it has waited too long. No code was judged.
-    /// - [`AlreadyVerified`](Rejection::AlreadyVerified): the same authority has verified a token
-    ///   already, as by a double click, and no other secret waits. Nothing was judged: show which
-    ///   tokens are in force, since the code may be that of a QR code which a newer one has
-    ///   replaced.
+    /// - [`AlreadyVerified`](Rejection::AlreadyVerified): the same session has verified a token
+    ///   already, as by a double click; or the same grant has, and no other secret waits. Nothing
+    ///   was judged: show which tokens are in force, since the code may be that of a QR code which
+    ///   a newer one has replaced.
     /// - [`Mismatch`](Rejection::Mismatch): the code is wrong, and counted; the secret still waits.
     /// - [`CodeLength`](Rejection::CodeLength): the code was not counted.
     /// - [`Throttled`](Rejection::Throttled), [`Locked`](Rejection::Locked): the code was neither
@@ -1562,8 +1562,9 @@ impl<O: Operation> Request<O> {
     ///
     /// A rejection's write must not share your transaction's fate: see [`Decision::is_rejection`].
     ///
-    /// A request may decide as often as it takes, for one subject: a secret, or codes, that it has
-    /// drawn are that subject's.
+    /// A request may decide as often as it takes, for one subject, until one of its decisions is
+    /// committed: a secret, or codes, that it has drawn are that subject's, and issued once. After
+    /// the commit it would issue anew what may be spent: a code of the secret, or the codes.
     ///
     /// # Errors
     ///

@@ -206,35 +206,63 @@
 //! #     }
 //! # }
 //!
-//! /// The answer was `NotRequired`. Returns what it is now, and the id of the login.
+//! /// A login may begin without a code. Returns what the answer is now, and the id of the login.
 //! fn begin(
 //!     mfa: &Mfa,
 //!     store: &MemoryStore,
 //!     logins: &mut Logins, // yours
 //!     user: &str,
+//!     browser: Option<&str>, // the text of the cookie, as at the first question
 //! ) -> Result<(Challenge, String), Error> {
 //!     let id = logins.store(user); // committed
-//!     let again = mfa.sign_in().run_blocking(store, user)?;
-//!     if !matches!(again, Challenge::NotRequired { .. }) {
+//!     let again = mfa.sign_in().from_browser(browser).run_blocking(store, user)?;
+//!     let is_login = match again {
+//!         Challenge::NotRequired { .. } => true,
+//!         Challenge::Setup { required_from, .. } => required_from.is_some(), // may be put off
+//!         _ => false,
+//!     };
+//!     if !is_login {
 //!         logins.delete(&id);
 //!     }
 //!     Ok((again, id))
 //! }
-//! # use softtoken::{Context, OsEntropy, Policy, SessionKeys, UnixTime};
+//! # use core::time::Duration;
+//! # use softtoken::{Administrator, Context, Grant, OsEntropy, Policy, SessionKeys, UnixTime};
 //! # let (store, mut logins) = (MemoryStore::new(), Logins(Vec::new()));
 //! # let now = UnixTime::from_secs(1_700_000_000);
 //! # let mfa = Mfa::new(Policy::STANDARD, move || Some(now), OsEntropy)
 //! #     .with_sessions(SessionKeys::generate(1, &OsEntropy)?, Context::new("web")?);
-//! # begin(&mfa, &store, &mut logins, "alice")?;
+//! # begin(&mfa, &store, &mut logins, "alice", None)?;
 //! # assert_eq!(logins.0, ["alice"]);
 //! # let required = mfa.with_policy(Policy::STANDARD.required())?;
-//! # begin(&required, &store, &mut logins, "bob")?;
+//! # begin(&required, &store, &mut logins, "bob", None)?;
 //! # assert_eq!(logins.0, ["alice"]);
+//! # let later = UnixTime::from_secs(1_700_000_001);
+//! # let announced = mfa.with_policy(Policy::STANDARD.required_from(later))?;
+//! # begin(&announced, &store, &mut logins, "carol", None)?;
+//! # assert_eq!(logins.0, ["alice", "carol"]);
+//! # use softtoken::association::{BrowserKeys, ImportedToken};
+//! # use softtoken::totp::{Secret, Totp, Verifier};
+//! # let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE")?;
+//! # let step = Totp::STANDARD.step(now);
+//! # let code = Verifier::new(&secret, Totp::STANDARD).code(step);
+//! # let token = ImportedToken::proven(secret, Totp::STANDARD);
+//! # let token = token.last_step(step.saturating_offset(-1));
+//! # mfa.import(&Administrator::named("ops"), [token]).run_blocking(&store, "dave")?;
+//! # let (keys, day) = (BrowserKeys::generate(1, &OsEntropy)?, Duration::from_secs(86_400));
+//! # let mfa = mfa.with_browsers(keys, day)?;
+//! # let step_up = mfa.step_up(&Grant::first_factor("dave", now), code);
+//! # let cookie = mfa.remember(&step_up.run_blocking(&store, "dave")?)?;
+//! # let cookie = cookie.expect("browsers are remembered");
+//! # begin(&mfa, &store, &mut logins, "dave", None)?;
+//! # assert_eq!(logins.0, ["alice", "carol"]);
+//! # begin(&mfa, &store, &mut logins, "dave", Some(cookie.expose()))?;
+//! # assert_eq!(logins.0, ["alice", "carol", "dave"]);
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! The question sees a set-up that was stored before it. One that is stored later ends the logins
-//! when this row is there, if it looks late enough:
+//! The question sees a set-up that was stored before it. A set-up that is stored after the question
+//! ends this login itself, if it looks for logins after this row was committed:
 //!
 //! | the set-up ends the others | ask again |
 //! |---|---|
@@ -243,14 +271,13 @@
 //! | in the transaction of `verify`, in PostgreSQL at `READ COMMITTED`, MySQL or MariaDB | in a transaction that locks the user's record (`begin` and `transaction` of the packages), and so waits for that of the set-up: its `DELETE` may have run before the row was there, and its commit be still to come |
 //! | the same at a stricter level of PostgreSQL, or on several nodes of Galera | the same, and end the others once more after the commit: the first `DELETE` sees what was there when its transaction began, or on its node |
 //!
-//! A request that fails in between leaves a row whose id nobody was told. The same holds for a
-//! browser that is remembered, and for a set-up that is put off.
+//! A request that fails in between leaves a row whose id nobody was told.
 //!
-//! A login by a code is ended with the phone that has shown the code, where that is replaced in the
-//! same moment, if its row is written [in the transaction](#in-a-transaction-of-your-own) that
-//! spends the code. Where your sessions are written otherwise, store the row as the user's, and no
-//! login yet, before any question; make it a login afterwards, unless it is gone. `examples/axum`
-//! does, and asks once.
+//! A login by a code has the same race where the phone that shows the code is replaced at that
+//! moment. It ends with the phone if its row is written
+//! [in the transaction](#in-a-transaction-of-your-own) that spends the code. Where your sessions
+//! are written otherwise, store the row as the user's, and no login yet, before any question; make
+//! it a login afterwards, unless it is gone. `examples/axum` does, and asks once.
 //!
 //! ## Cookies
 //!

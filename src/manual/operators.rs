@@ -386,13 +386,16 @@
 //! The rows are those of the time of the backup, and nothing in them says so:
 //!
 //! 1. Keep sign-ins shut after the database is back, until the codes that were spent since the
-//!    backup are no longer valid: two minutes under the standard window and period, and as many
+//!    backup are no longer valid: two minutes under the standard window and period; four periods
+//!    more where the policy [learns drift](crate::policy::PolicyBuilder::learn_drift); and as many
 //!    periods more as the largest drift that a [`status`](crate::Mfa::status) tells of. Or
 //!    [`reset`](crate::Mfa::reset) the users with a drift.
 //! 2. Read the events since the backup in the audit table, which another database must hold.
 //!    [`reset`](crate::Mfa::reset) the users with `replaced`, `removed`, `disassociated` or
-//!    `reset`, whose old tokens are in force again. Have those with `recovery_code_used` or
-//!    `recovery_codes_issued` take a new set: used codes are unused, and an older set is good.
+//!    `reset`, whose old tokens are in force again; and those with `resynchronised`, whose drift
+//!    is that of the backup again, so that a code that was spent since may be valid later. Have
+//!    those with `recovery_code_used` or `recovery_codes_issued` take a new set: used codes are
+//!    unused, and an older set is good.
 //! 3. Users with `verified` or `added` since have a phone whose secret is gone: they set up again.
 //! 4. Locks and counts since are forgotten. Have the users of `password_probably_known` change
 //!    their passwords.
