@@ -15,6 +15,11 @@
 //! A user without a second factor passes [`Reauthenticated`] by a fresh password, to set the first
 //! one up; nobody passes [`SecondFactor`] and [`SteppedUp`] without one.
 //!
+//! The gate decides once the head of a request is there, and axum reads the body after that. Have
+//! the body read before, as `body::read` does, in a bounded time: a form that is held back would
+//! otherwise be judged by the login of when its head came, which stays fresh for as long as the
+//! form takes.
+//!
 //! [`Routes`] takes no handler whose first argument is not one of these, so a route that nobody
 //! thought about does not compile, and lists what each route asks for, so that a test can knock on
 //! every door.

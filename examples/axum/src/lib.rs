@@ -12,11 +12,12 @@
 //! | `problem` | what does the user read when it does not? |
 //! | `journal`, `mail` | who learns of it? |
 //! | `users`, `passwords`, `sessions`, `keys` | what is kept where? |
-//! | `origin`, `headers`, `browser`, `next` | what may a browser do, send, keep, ask for? |
+//! | `origin`, `body`, `headers`, `browser`, `next` | what may a browser do, send, keep, ask for? |
 //! | `page`, `assets` | how does it look? |
 
 mod app;
 mod assets;
+mod body;
 mod browser;
 pub mod gate;
 mod handlers;

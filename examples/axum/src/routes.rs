@@ -1,6 +1,7 @@
 //! Lists every route with its handler. What a handler asks for stands in its first argument.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response_with_state};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration;
@@ -13,7 +14,7 @@ use crate::handlers::{
     sign_in, sign_up, step_up,
 };
 use crate::problem::{self, Problem};
-use crate::{assets, headers, journal, origin};
+use crate::{assets, body, headers, journal, origin};
 
 /// Returns every route.
 #[must_use]
@@ -99,6 +100,8 @@ pub fn server(app: App) -> Router {
     routes()
         .into_router()
         .fallback(async || Problem::NotFound)
+        .layer(from_fn(body::read))
+        .layer(DefaultBodyLimit::max(body::LONGEST))
         .layer(from_fn(origin::check))
         .layer(from_fn_with_state(app.clone(), problem::show))
         .layer(sessions)
