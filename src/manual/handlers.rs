@@ -660,6 +660,12 @@
 //! [`sign_in_with`](crate::Mfa::sign_in_with) may be that a factor is still missing, which is no
 //! rejection, and no login either.
 //!
+//! A login that takes part may have been ended since its request was let in, by a recovery code
+//! say: require in the transaction that its row is there still, by the number of rows that an
+//! `UPDATE` has changed, and roll back where it is not. Else a stolen login that was ended sets a
+//! phone up all the same, and ends the login of its owner. Hours may lie in between: most
+//! frameworks ask who has sent a request once its head is there, and read the body afterwards.
+//!
 //! Request, decision and write are owned: they move into a spawned task and onto another thread.
 //!
 //! The packages for SQL (`softtoken-sqlx` and others, see

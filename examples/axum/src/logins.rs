@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use softtoken::association::{Enrolled, Operation, SignIn};
 use softtoken::mfa::Request;
-use softtoken::{Challenge, ChallengeSession, Error, Evidence, Grant, SignedIn};
+use softtoken::{Challenge, ChallengeSession, Error, Evidence, Grant, Rejection, SignedIn};
 use softtoken_sqlx::{SqliteStore, SqlxStoreError};
 use tower_sessions::Session;
 
@@ -16,7 +16,7 @@ use crate::gate::{Gate, Login, Refused};
 use crate::journal::Journal;
 use crate::next::Next;
 use crate::problem::Problem;
-use crate::sessions::{USER, end_logins};
+use crate::sessions::{USER, end_logins, is_there};
 use crate::users::{User, random_id};
 
 /// Names the member of a session that holds its login.
@@ -52,7 +52,8 @@ pub(crate) struct Waiting {
 ///
 /// The row is stored before anything is asked of the second factor. Whatever ends the user's logins
 /// from then on ends this session too, and a row that is gone is not written again: no login that
-/// was about to begin outlives a phone that is set up, or replaced, in the same moment.
+/// was about to begin outlives a phone that is set up, or replaced, in the same moment. A new
+/// password has ended the session before, with all others: nothing that ended it is undone here.
 ///
 /// # Errors
 ///
@@ -130,11 +131,15 @@ impl EndsOthers for Enrolled {
 }
 
 /// Has a code judged, and the user's other logins ended where the answer ends them: both are stored
-/// by one transaction, so that no crash leaves a browser signed in that should not be.
+/// by one transaction, so that no crash leaves a browser signed in that should not be. The code is
+/// accepted where this session is there still, by the same transaction: one that was ended
+/// meanwhile neither sets up a phone nor ends the logins of the user who has ended it.
 ///
 /// # Errors
 ///
-/// Fails where the code is refused, or the database fails: nothing was accepted then.
+/// - [`Rejection::InvalidSession`] where the session has been ended: nothing was accepted.
+/// - Fails where the code is refused: nothing was accepted.
+/// - Fails where the database does: it may not be known whether the code was accepted.
 pub(crate) async fn judge<O>(
     app: &App,
     session: &Session,
@@ -146,6 +151,9 @@ where
     O::Output: EndsOthers + Send + 'static,
 {
     let mut accepted = app.store().begin(&user.id, request).await?;
+    if !is_there(accepted.transaction(), session.id()).await? {
+        return Err(Rejection::InvalidSession.into());
+    }
     if accepted.output().ends_others() {
         end_logins(accepted.transaction(), &user.id, session.id()).await?;
     }

@@ -189,10 +189,14 @@ impl Told {
                 "Only a form leads here, and a form is not sent by loading the page anew. Go to \
                  your account, and begin again from there.",
             ),
+            StatusCode::REQUEST_TIMEOUT => (
+                "That took too long",
+                "The form did not arrive in time, and nothing was done. Send it again.",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ("That is too long", "Type less, and send the form again.")
             }
-            status if status.is_server_error() => (BROKEN, UNCHANGED),
+            status if status.is_server_error() => (BROKEN, UNSURE),
             _ => (
                 "That cannot be read",
                 "The form or the address is damaged. Open the page again, and go on from there.",
@@ -215,6 +219,11 @@ impl Told {
 }
 
 const BROKEN: &str = "Something went wrong on our side";
+/// Stands on the page of a form: what failed may have been the last of what it does, or a commit
+/// whose answer was lost.
+const UNSURE: &str =
+    "This may have been done all the same. Look at your account before you try again.";
+/// Stands on the page of what changes nothing.
 const UNCHANGED: &str = "Nothing was accepted or changed. Try again in a minute.";
 
 impl IntoResponse for Problem {
@@ -274,13 +283,16 @@ pub(crate) async fn show(State(app): State<App>, request: Request, next: Next) -
     let status = response.status();
     let is_page = response.headers().get(header::CONTENT_TYPE);
     let is_page = is_page.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let told = match response.extensions().get::<Told>() {
+    let mut told = match response.extensions().get::<Told>() {
         Some(told) => told.clone(),
         None if is_page || !(status.is_client_error() || status.is_server_error()) => {
             return response;
         }
         None => Told::of(status),
     };
+    if told.sentence == UNSURE && parts.method.is_safe() {
+        told.sentence = UNCHANGED.into();
+    }
     // Asked after the handler, which may have ended the login.
     let open = Open::<App>::from_request_parts(&mut parts, &app).await.ok();
     let login = open.as_ref().and_then(Open::login);

@@ -60,6 +60,19 @@ pub(crate) async fn end_logins(
     Ok(())
 }
 
+/// Returns whether a session is there still, on a connection that may be in a transaction: what is
+/// written in the same transaction is written by a login that nobody has ended.
+///
+/// # Errors
+///
+/// Fails where the database does.
+pub(crate) async fn is_there(at: impl SqliteExecutor<'_>, id: Option<Id>) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sessions WHERE key = ?)")
+        .bind(id.map(|id| key(&id)))
+        .fetch_one(at)
+        .await
+}
+
 /// Hashes the id, which is drawn at random: a plain hash is enough.
 fn key(id: &Id) -> Vec<u8> {
     Sha256::digest(id.0.to_le_bytes()).to_vec()

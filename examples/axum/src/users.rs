@@ -3,7 +3,7 @@
 use softtoken::entropy::Entropy as _;
 use softtoken::{OsEntropy, UnixTime};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqlitePool};
+use sqlx::{Row as _, SqliteExecutor, SqlitePool};
 
 use crate::problem::Problem;
 
@@ -112,20 +112,34 @@ impl Users {
         Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
     }
 
-    /// Keeps a new password, which ends what the old one has begun.
+    /// Keeps a new password, which ends what the old one has begun, on a connection that may be in
+    /// a transaction. Returns `None` where the account has another password than `user` had when it
+    /// was read: who has shown that one changes nothing any more.
     ///
     /// # Errors
     ///
     /// Fails where the database does.
-    pub(crate) async fn set_password(&self, id: &str, password: &str) -> Result<User, Problem> {
-        sqlx::query(
-            "UPDATE users SET password = ?, password_version = password_version + 1 WHERE id = ?",
+    pub(crate) async fn set_password(
+        at: impl SqliteExecutor<'_>,
+        user: &User,
+        password: String,
+    ) -> Result<Option<User>, Problem> {
+        let password_version = user.password_version + 1;
+        let changed = sqlx::query(
+            "UPDATE users SET password = ?, password_version = ? \
+             WHERE id = ? AND password_version = ?",
         )
-        .bind(password)
-        .bind(id)
-        .execute(&self.0)
+        .bind(&password)
+        .bind(password_version)
+        .bind(&user.id)
+        .bind(user.password_version)
+        .execute(at)
         .await?;
-        self.by_id(id).await?.ok_or(Problem::NotFound)
+        Ok((changed.rows_affected() == 1).then(|| User {
+            password,
+            password_version,
+            ..user.clone()
+        }))
     }
 
     /// Makes an account an administrator's, or takes that away.

@@ -247,7 +247,7 @@ async fn a_set_up_that_is_put_off_outlives_no_other_that_it_overlaps() {
 }
 
 #[tokio::test]
-async fn a_login_by_a_code_that_is_ended_as_it_begins_stays_ended() {
+async fn a_login_by_a_code_that_is_ended_as_it_begins_does_not_begin() {
     let world = World::new().await;
     world.administrator().await;
     let (_, phone) = world.enrolled("alice@example.com").await;
@@ -260,19 +260,24 @@ async fn a_login_by_a_code_that_is_ended_as_it_begins_stays_ended() {
     .await
     .unwrap();
     world.next_code();
-    let mut in_steps = Browser::default();
-    in_steps.sign_in(&world, "alice@example.com", &phone).await;
-    world.next_code();
-    let mut at_once = Browser::default();
     let code = phone.code(&world);
-    let fields = [("email", "alice@example.com"), ("password", PASSWORD)];
-    let fields = [fields[0], fields[1], ("code", code.as_str())];
+    let code = ("code", code.as_str());
+    let mut in_steps = Browser::default();
+    in_steps.password(&world, "alice@example.com").await;
+    in_steps.post(&world, "/sign-in/code", &[code]).await;
+    assert_eq!(in_steps.location(), "/sign-in?notice=expired");
+    let mut at_once = Browser::default();
+    let fields = [("email", "alice@example.com"), ("password", PASSWORD), code];
     at_once.post(&world, "/sign-in", &fields).await;
-    assert_eq!(at_once.location(), "/account");
+    assert!(at_once.says("That took too long. Sign in again."));
     for mut browser in [in_steps, at_once] {
         browser.get(&world, "/account").await;
         assert_eq!(browser.location(), "/sign-in?next=/account");
     }
+    // Nothing of it was stored: the code is not spent.
+    change("DROP TRIGGER ended").await.unwrap();
+    let mut anew = Browser::default();
+    anew.sign_in(&world, "alice@example.com", &phone).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use softtoken::{Code, Grant, Rejection, TokenId, UnixTime};
 use tower_sessions::Session;
 
 use super::scan::{self, Paths};
+use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::{Login, Reauthenticated, SignedIn};
 use crate::logins;
@@ -106,6 +107,7 @@ pub(crate) async fn confirm(
         Err(problem) => match problem.rejection() {
             // The same form, sent twice.
             Some(Rejection::AlreadyVerified) => go("/account/recovery-codes?notice=already"),
+            _ if is_over(&problem) => go("/sign-in?notice=expired"),
             _ => scan::again(Frame::of(user), Some(problem), PATHS),
         },
     }

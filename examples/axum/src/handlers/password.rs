@@ -4,8 +4,10 @@ use askama::Template;
 use axum::Form;
 use axum::extract::State;
 use serde::Deserialize;
+use softtoken::Rejection;
 use tower_sessions::Session;
 
+use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::{Login, Reauthenticated};
 use crate::journal::Journal;
@@ -13,8 +15,8 @@ use crate::logins;
 use crate::page::{Answer, Frame, go, show};
 use crate::passwords;
 use crate::problem::{Advice, Problem};
-use crate::sessions::end_logins;
-use crate::users::User;
+use crate::sessions::{end_logins, is_there};
+use crate::users::{User, Users};
 
 #[derive(Template)]
 #[template(path = "password.html")]
@@ -52,14 +54,13 @@ pub(crate) async fn submit(
     journal: Journal,
     Form(typed): Form<Typed>,
 ) -> Answer {
-    match change(&app, &journal, &login, typed).await {
+    match change(&app, &session, &journal, &login, typed).await {
         Ok(user) => {
             logins::renew(&session, &user).await?;
             logins::begin(&session, &user, login.grant.clone()).await?;
-            end_logins(app.pool(), &user.id, session.id()).await?;
-            journal.note(login.mfa.now()?, &user.id, "password_changed", None);
             go("/account?notice=password")
         }
+        Err(problem) if is_over(&problem) => go("/sign-in?notice=expired"),
         Err(problem) => {
             let page = Password {
                 frame: Frame::of(&login.user),
@@ -70,8 +71,12 @@ pub(crate) async fn submit(
     }
 }
 
+/// Keeps the new password and ends every login, this one included, by one transaction, if this
+/// login and the old password are what they were when the request came: a request that was held
+/// back overwrites no newer password, and no login that was ended meanwhile goes on.
 async fn change(
     app: &App,
+    session: &Session,
     journal: &Journal,
     login: &Login<User>,
     typed: Typed,
@@ -84,5 +89,15 @@ async fn change(
         ));
     }
     let hash = app.passwords().hash(typed.new).await?;
-    app.users().set_password(&login.user.id, &hash).await
+    let now = login.mfa.now()?;
+    let mut transaction = app.pool().begin().await?;
+    let changed = Users::set_password(&mut *transaction, &login.user, hash).await?;
+    let is_there = is_there(&mut *transaction, session.id()).await?;
+    let user = changed
+        .filter(|_| is_there)
+        .ok_or(Rejection::InvalidSession)?;
+    end_logins(&mut *transaction, &user.id, None).await?;
+    transaction.commit().await?;
+    journal.note(now, &user.id, "password_changed", None);
+    Ok(user)
 }

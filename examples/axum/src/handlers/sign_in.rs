@@ -245,7 +245,7 @@ pub(crate) async fn submit_code(
     }
 }
 
-/// Returns whether the challenge has ended, by time or by what happened elsewhere.
+/// Returns whether the challenge, or the login, has ended, by time or by what happened elsewhere.
 pub(crate) fn is_over(problem: &Problem) -> bool {
     matches!(problem.rejection(), Some(Rejection::InvalidSession))
 }
