@@ -149,7 +149,8 @@ pub(crate) fn begin(database: &mut SqliteConnection, grant: &Grant) -> Result<St
     Ok(token)
 }
 
-/// Replaces the grant of a login over a connection, which may be in a transaction.
+/// Replaces the grant of a login over a connection, which may be in a transaction. Roll that back
+/// where it fails: a login may have been ended since its request was let in.
 pub(crate) fn renew(
     database: &mut SqliteConnection,
     token: &str,
@@ -157,8 +158,10 @@ pub(crate) fn renew(
 ) -> Result<(), Failure> {
     let row = diesel::update(logins::table.find(key(token)));
     let update = row.set(logins::grant.eq(grant.to_bytes()));
-    update.execute(database).map_err(Failure::internal)?;
-    Ok(())
+    match update.execute(database).map_err(Failure::internal)? {
+        1 => Ok(()),
+        _ => Err(UNAUTHORIZED),
+    }
 }
 
 /// Ends a login over a connection, which may be in a transaction.

@@ -66,6 +66,7 @@ impl Api {
             .route("/login", post().to(log_in))
             .route("/login/code", post().to(code))
             .route("/me", get().to(me))
+            .route("/recovery-codes", post().to(recovery_codes))
             .service(second_factor);
     }
 
@@ -84,6 +85,15 @@ impl Api {
                 _ => accounts::end(database, &login),
             })?;
         Ok((challenge, login))
+    }
+
+    /// Issues recovery codes, which take the place of those before: also for a user who has never
+    /// seen those, because the client hung up.
+    fn issue(&self, grant: &Grant) -> Result<Value, Failure> {
+        let issue = self.mfa.issue_recovery_codes(grant);
+        let codes = issue.run_blocking(&self.store, grant.subject())?;
+        let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
+        Ok(json!({ "recovery_codes": codes }))
     }
 }
 
@@ -207,12 +217,13 @@ async fn verify(
                     accounts::end_others(database, grant.subject(), &token)?;
                     Ok::<_, Failure>(grant)
                 })?;
-        let issue = api.mfa.issue_recovery_codes(&grant);
-        let codes = issue.run_blocking(&api.store, grant.subject())?;
-        let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
-        Ok(json!({ "recovery_codes": codes }))
+        api.issue(&grant)
     });
     answer.await.map(Json)
+}
+
+async fn recovery_codes(api: Data<Api>, login: SignedIn) -> Result<Json<Value>, Failure> {
+    apart(move || api.issue(&login.grant)).await.map(Json)
 }
 
 async fn remove(api: Data<Api>, login: SignedIn) -> Result<HttpResponse, Failure> {

@@ -102,8 +102,15 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let (_, begun) = send!(app, POST "/login", "", user);
     assert!(begun["login"].is_string(), "nothing is in force");
     server.relent();
-    let (verified, _) = send!(app, PUT "/second-factor", login, { "code": code });
-    assert_eq!(verified, StatusCode::OK);
+    // The phone is in force, and the recovery codes are not there: they are asked for again.
+    server.refuse("UPDATE", "softtoken WHEN NEW.revision > 2");
+    let (failed, _) = send!(app, PUT "/second-factor", login, { "code": code });
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    server.relent();
+    let (issued, body) = send!(app, POST "/recovery-codes", login, null);
+    assert_eq!(issued, StatusCode::OK, "{body}");
+    let codes = body["recovery_codes"].as_array().map(Vec::len);
+    assert_eq!(codes, Some(10));
 
     server.now.fetch_add(30, Ordering::SeqCst);
     let (_, begun) = send!(app, POST "/login", "", user);

@@ -82,6 +82,8 @@ impl IntoResponse for Failure {
 #[derive(Clone, Debug)]
 pub struct Accounts {
     pool: SqlitePool,
+    /// Stands in where there is no such user, who then takes as long as another.
+    nobody: Arc<str>,
 }
 
 impl Accounts {
@@ -98,7 +100,8 @@ impl Accounts {
         )
         .execute(&pool)
         .await?;
-        Ok(Self { pool })
+        let nobody = apart(|| hash("nobody")).await??.into();
+        Ok(Self { pool, nobody })
     }
 
     /// Returns the database, for the server's other tables.
@@ -114,12 +117,7 @@ impl Accounts {
     /// [`Failure::Refused`] where there is a user of this name already.
     pub async fn sign_up(&self, new: Credentials) -> Result<(), Failure> {
         let Credentials { user, password } = new;
-        let password = apart(move || {
-            let salt = SaltString::generate(&mut OsRng);
-            let hash = argon2().hash_password(password.as_bytes(), &salt);
-            hash.map(|hash| hash.to_string()).map_err(|_| WRONG_HASH)
-        })
-        .await??;
+        let password = apart(move || hash(&password)).await??;
         let created = sqlx::query("insert into users values (?, ?) on conflict do nothing")
             .bind(user)
             .bind(password)
@@ -142,14 +140,15 @@ impl Accounts {
             .bind(&user)
             .fetch_optional(&self.pool)
             .await?;
-        let kept = kept.ok_or(UNAUTHORIZED)?;
+        let (is_known, nobody) = (kept.is_some(), Arc::clone(&self.nobody));
         let is_right = apart(move || {
-            let hash = PasswordHash::new(&kept).map_err(|_| WRONG_HASH)?;
+            let hash = PasswordHash::new(kept.as_deref().unwrap_or(&nobody));
+            let hash = hash.map_err(|_| WRONG_HASH)?;
             let verified = argon2().verify_password(password.as_bytes(), &hash);
             Ok::<_, Failure>(verified.is_ok())
         })
         .await??;
-        is_right.then_some(user).ok_or(UNAUTHORIZED)
+        (is_right && is_known).then_some(user).ok_or(UNAUTHORIZED)
     }
 
     /// Begins a login, and returns its token. Writes in the database, or in a transaction of it.
@@ -218,21 +217,26 @@ impl Accounts {
         Ok(())
     }
 
-    /// Replaces the note of a login, in the database or in a transaction of it.
+    /// Replaces the note of a login, in the database or in a transaction of it. Roll that back
+    /// where it fails: a login may have been ended since its request was let in.
     ///
     /// # Errors
     ///
-    /// [`Failure::Internal`]: the database fails.
+    /// [`UNAUTHORIZED`] where the login has been ended, [`Failure::Internal`] where the database
+    /// fails.
     pub async fn note(
         rows: impl SqliteExecutor<'_>,
         token: &str,
         note: &[u8],
     ) -> Result<(), Failure> {
-        sqlx::query("update logins set note = ? where token = ?")
+        let noted = sqlx::query("update logins set note = ? where token = ?")
             .bind(note)
             .bind(token)
             .execute(rows)
             .await?;
+        if noted.rows_affected() != 1 {
+            return Err(UNAUTHORIZED);
+        }
         Ok(())
     }
 }
@@ -257,8 +261,43 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
+fn hash(password: &str) -> Result<String, Failure> {
+    let salt = SaltString::generate(&mut OsRng);
+    let hash = argon2().hash_password(password.as_bytes(), &salt);
+    hash.map(|hash| hash.to_string()).map_err(|_| WRONG_HASH)
+}
+
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {
     tokio::task::spawn_blocking(work).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_hashed_where_there_is_no_such_user_as_well() {
+        let pool = SqlitePool::connect("sqlite::memory:").await;
+        let accounts = Accounts::open(pool.expect("a database")).await;
+        let mut accounts = accounts.expect("tables");
+        let of_bob = |password: &str| Credentials {
+            user: "bob".into(),
+            password: password.into(),
+        };
+        for password in ["nobody", "battery staple"] {
+            let checked = accounts.check(of_bob(password)).await;
+            let refused = matches!(checked, Err(Failure::Refused(StatusCode::UNAUTHORIZED, _)));
+            assert!(refused, "{checked:?}");
+        }
+        let cost = |hash: &str| PasswordHash::new(hash).expect("a hash").params;
+        let of_somebody = hash("battery staple").expect("a hash");
+        assert_eq!(cost(&accounts.nobody), cost(&of_somebody));
+        // Whether it is hashed shows where it cannot be.
+        accounts.nobody = "no hash".into();
+        let checked = accounts.check(of_bob("battery staple")).await;
+        let failed = matches!(checked, Err(Failure::Refused(_, "password hash")));
+        assert!(failed, "{checked:?}");
+    }
 }

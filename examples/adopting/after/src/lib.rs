@@ -41,6 +41,7 @@ pub async fn app(pool: SqlitePool, clock: Clock, key: &[u8; 32]) -> Result<Route
         .route("/login/code", post(code))
         .route("/me", get(me))
         .route("/second-factor", post(associate).put(verify).delete(remove))
+        .route("/recovery-codes", post(recovery_codes))
         .with_state(App {
             accounts,
             mfa,
@@ -171,7 +172,14 @@ async fn verify(
     Accounts::note(&mut *rows, &login.token, &grant.to_bytes()).await?;
     Accounts::end_others(rows, user, &login.token).await?;
     drop(accepted.commit().await.map_err(refused)?);
-    let issue = app.mfa.issue_recovery_codes(&grant);
+    recovery_codes(State(app), SignedIn { grant, ..login }).await
+}
+
+/// Issues recovery codes, which take the place of those before: also for a user who has never seen
+/// those, because the client hung up.
+async fn recovery_codes(State(app): State<App>, login: SignedIn) -> Result<Json<Value>, Failure> {
+    let user = login.grant.subject();
+    let issue = app.mfa.issue_recovery_codes(&login.grant);
     let codes = issue.run(&app.store, user).await.map_err(refused)?;
     let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
     Ok(Json(json!({ "recovery_codes": codes })))

@@ -114,8 +114,18 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let (_, begun) = server.send(signing_in, "", &user).await;
     assert!(begun["login"].is_string(), "nothing is in force");
     server.relent().await;
-    let (verified, _) = server.send(verifying, login, &code).await;
-    assert_eq!(verified, StatusCode::OK);
+    // The phone is in force, and the recovery codes are not there: they are asked for again.
+    server
+        .refuse("UPDATE", "softtoken WHEN NEW.revision > 2")
+        .await;
+    let (failed, _) = server.send(verifying, login, &code).await;
+    assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR);
+    server.relent().await;
+    let issue = server.send(("POST", "/recovery-codes"), login, &Value::Null);
+    let (issued, body) = issue.await;
+    assert_eq!(issued, StatusCode::OK, "{body}");
+    let codes = body["recovery_codes"].as_array().map(Vec::len);
+    assert_eq!(codes, Some(10));
 
     server.now.fetch_add(30, Ordering::SeqCst);
     let (_, begun) = server.send(signing_in, "", &user).await;

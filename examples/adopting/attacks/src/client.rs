@@ -1,5 +1,10 @@
 //! Talks to a server: as its user, and as somebody who has the password.
 
+use core::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+
 use serde_json::{Value, json};
 use softtoken::UnixTime;
 use softtoken::totp::{Secret, Totp, Verifier};
@@ -190,6 +195,40 @@ impl Scene {
             status,
             retry_after: seconds.map(|seconds| seconds.expect("seconds")),
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
+    }
+
+    /// Sends the head of a request with a body, and waits until the server asks for the body.
+    /// Returns what sends it, which returns the status.
+    pub(crate) fn hold(
+        &self,
+        method: &str,
+        path: &str,
+        login: &Login,
+        body: &Value,
+    ) -> impl FnOnce() -> u16 {
+        let body = body.to_string();
+        let address = self.server.address();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\
+             connection: close\r\n\r\n",
+            login.0,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("it is sent");
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).expect("an answer");
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        // A server may ask for the body before it has looked at the login.
+        thread::sleep(Duration::from_millis(300));
+        move || {
+            stream.write_all(body.as_bytes()).expect("it is sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            let status = answer.split(' ').nth(1).expect("a status line");
+            status.parse().expect("a status")
         }
     }
 }

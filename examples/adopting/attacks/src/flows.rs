@@ -12,11 +12,12 @@ use crate::server::Which;
 const SERVERS: [Which; 2] = [Which::After, Which::Actix];
 
 /// Lists what needs a login.
-const GUARDED: [(&str, &str); 4] = [
+const GUARDED: [(&str, &str); 5] = [
     ("GET", "/me"),
     ("POST", "/second-factor"),
     ("PUT", "/second-factor"),
     ("DELETE", "/second-factor"),
+    ("POST", "/recovery-codes"),
 ];
 
 /// Tells of an answer what no clock and no generator decides.
@@ -125,6 +126,39 @@ fn a_recovery_code_signs_in_once() {
         let again = scene.answer(&scene.half(), first);
         assert_eq!(refusal(&again), (401, None, "mismatch"), "{which:?}");
         scene.sign_in(second);
+    }
+}
+
+#[test]
+fn a_fresh_login_has_recovery_codes_issued_in_place_of_those_before() {
+    for which in SERVERS {
+        let issue = |scene: &Scene, login: &Login| {
+            scene.send("POST", "/recovery-codes", Some(login), &Value::Null)
+        };
+        let scene = Scene::new(which);
+        let refused = issue(&scene, &first_login(&scene));
+        assert_eq!(
+            refusal(&refused),
+            (401, None, "not_associated"),
+            "{which:?}"
+        );
+
+        let (phone, login, old) = enrol(&scene);
+        let issued = issue(&scene, &login);
+        assert_eq!(issued.status, 200, "{which:?}");
+        let codes = issued.recovery_codes();
+        assert_eq!(codes.len(), 10, "{which:?}");
+        assert!(!scene.signs_in(&old[0]), "{which:?}");
+        scene.sign_in(&codes[0]);
+        let login = scene.sign_in(&scene.code(&phone));
+        scene.server.wait(15 * 60 + 1);
+        let refused = issue(&scene, &login);
+        assert_eq!(
+            refusal(&refused),
+            (401, None, "reauthentication_required"),
+            "{which:?}"
+        );
+        scene.sign_in(&codes[1]);
     }
 }
 

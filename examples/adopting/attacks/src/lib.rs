@@ -13,13 +13,14 @@ mod server;
 use std::thread;
 
 use client::{Begun, Login, Scene};
+use serde_json::json;
 pub use server::Which;
 
 /// Is an attack: what it does, as a sentence, and how it is played.
 pub type Attack = (&'static str, fn(Which) -> bool);
 
 /// Lists the attacks.
-pub const ATTACKS: [Attack; 23] = [
+pub const ATTACKS: [Attack; 24] = [
     ("A code signs in twice", code_twice),
     (
         "A code that was sent eight times at once signs in more than once",
@@ -92,6 +93,10 @@ pub const ATTACKS: [Attack; 23] = [
     (
         "A stolen login outlives the recovery code by which its user came back",
         login_outlives_recovery,
+    ),
+    (
+        "A login that a recovery code has ended puts another phone in force",
+        ended_login_replaces,
     ),
     (
         "A recovery code that was sent eight times at once signs in more than once",
@@ -313,6 +318,20 @@ fn login_outlives_recovery(which: Which) -> bool {
     let (scene, stolen, codes) = with_recovery_codes(which);
     scene.sign_in(&codes[0]);
     scene.opens(&stolen)
+}
+
+/// The thief sends the head of the request, and its code once the owner has come back.
+fn ended_login_replaces(which: Which) -> bool {
+    let (scene, stolen, codes) = with_recovery_codes(which);
+    let mine = scene.associate(&stolen).expect("a phone");
+    let code = json!({ "code": scene.code(&mine) });
+    let send = scene.hold("PUT", "/second-factor", &stolen, &code);
+    if let Begun::Half(half) = scene.log_in() {
+        assert_eq!(scene.answer(&half, &codes[0]).status, 200);
+    }
+    send();
+    scene.server.wait(30);
+    scene.signs_in(&scene.code(&mine))
 }
 
 fn month_old_login_removes(which: Which) -> bool {

@@ -100,6 +100,10 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.now.load(Ordering::SeqCst)
     }

@@ -44,6 +44,7 @@ pub async fn app(pool: SqlitePool, clock: Clock) -> Result<Router, Failure> {
         .route("/login/code", post(code))
         .route("/me", get(me))
         .route("/second-factor", post(associate).put(verify).delete(remove))
+        .route("/recovery-codes", post(recovery_codes))
         .with_state(App { accounts, clock }))
 }
 
@@ -139,16 +140,19 @@ async fn verify(
     if !app.is_right(&secret, &code)? {
         return Err(UNAUTHORIZED);
     }
+    sqlx::query("update tokens set enabled = 1 where user = ?")
+        .bind(&login.user)
+        .execute(app.accounts.pool())
+        .await?;
+    recovery_codes(State(app), login).await
+}
+
+async fn recovery_codes(State(app): State<App>, login: SignedIn) -> Result<Json<Value>, Failure> {
     let pool = app.accounts.pool();
-    for statement in [
-        "update tokens set enabled = 1 where user = ?",
-        "delete from recovery_codes where user = ?",
-    ] {
-        sqlx::query(statement)
-            .bind(&login.user)
-            .execute(pool)
-            .await?;
-    }
+    sqlx::query("delete from recovery_codes where user = ?")
+        .bind(&login.user)
+        .execute(pool)
+        .await?;
     let mut codes = Vec::new();
     for _ in 0..10 {
         let code = random()?;
