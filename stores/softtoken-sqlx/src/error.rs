@@ -25,9 +25,8 @@ pub enum SqlxStoreError {
     /// The transaction that was to be committed is gone, or no longer holds the record that was
     /// swapped in it: the database, or a statement of your application's own, had rolled it back.
     /// What was left of the transaction was rolled back as well; nothing is accepted, and the code
-    /// is not spent by it. In MySQL and SQLite a row that your application wrote after the
-    /// transaction had ended is stored by itself; in PostgreSQL a `ROLLBACK` of its own goes unseen
-    /// where no record was swapped, so leave the end of the transaction to the store.
+    /// is not spent by it. A row that your application wrote after the transaction had ended is
+    /// stored by itself, so leave its end to the store.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] sqlx::Error),
     /// The row holds a revision that no store has written. Nothing was judged.

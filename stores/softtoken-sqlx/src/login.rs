@@ -82,8 +82,7 @@ async fn attempt<DB: Engine, O: Operation>(
     subject: &str,
     request: &Request<O>,
 ) -> Result<Option<Decision<O::Output>>, Error<SqlxStoreError>> {
-    let row = DB::load_locked(open.connection(), subject).await;
-    let found = row.and_then(engine::snapshot).map_err(Error::Store)?;
+    let found = open.load(subject).await.map_err(Error::Store)?;
     let decision = request.decide(subject, found)?;
     if let Some(write) = decision.write() {
         let swap = engine::swapped(DB::swap(open.connection(), write).await);

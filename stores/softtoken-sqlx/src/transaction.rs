@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use softtoken::store::Write;
+use softtoken::store::{Snapshot, Write};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, SqlSafeStr};
 use sqlx_core::transaction::TransactionManager as _;
@@ -25,6 +25,8 @@ pub(crate) struct Open<DB: Engine> {
     limit: Duration,
     /// Given up after the transaction.
     turn: Arc<OwnedSemaphorePermit>,
+    /// The transaction's own, once the row was read, where the engine has one.
+    number: Option<i64>,
 }
 
 // Whoever drops one of these futures leaves a transaction open, or not, and cannot tell: the driver
@@ -40,6 +42,7 @@ impl<DB: Engine> Open<DB> {
             runtime: Handle::current(),
             limit,
             turn,
+            number: None,
         };
         let statement = DB::BEGIN.map(SqlSafeStr::into_sql_str);
         let begin = async {
@@ -68,8 +71,19 @@ impl<DB: Engine> Open<DB> {
         connection.expect("it is there until it ends")
     }
 
+    /// Reads the row as it is now, and keeps others from writing it. Fails where this is not the
+    /// transaction in which it was read before.
+    pub(crate) async fn load(&mut self, subject: &str) -> Result<Option<Snapshot>, SqlxStoreError> {
+        let (number, row) = DB::load_locked(self.connection(), subject).await?;
+        if self.number.is_some() && number != self.number {
+            return Err(SqlxStoreError::Undone(sqlx::Error::RowNotFound));
+        }
+        self.number = number;
+        engine::snapshot(row)
+    }
+
     /// Fails where this is no longer the transaction that has begun, or does not hold this write, or
-    /// cannot be read: where the engine has rolled it back by itself, a commit would not say so.
+    /// cannot be read: where it was rolled back in between, a commit would not say so.
     pub(crate) async fn holds(
         &mut self,
         subject: &str,
@@ -86,9 +100,7 @@ impl<DB: Engine> Open<DB> {
         }
         let marked = DB::unmark(self.connection()).await;
         marked.map_err(|error| undone(error.into()))?;
-        let row = DB::load_locked(self.connection(), subject).await;
-        let row = row.map_err(undone);
-        let found = engine::snapshot(row?)?;
+        let found = self.load(subject).await.map_err(undone)?;
         let Some(write) = write else {
             return Ok(());
         };

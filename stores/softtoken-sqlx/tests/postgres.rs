@@ -432,6 +432,20 @@ fn a_login_in_which_a_statement_has_failed_is_known_to_be_undone() -> Outcome {
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_transaction_that_was_ended_lets_nobody_in() -> Outcome {
+    let engine = Engine::start();
+    for level in LEVELS {
+        let application = Application {
+            store: engine.at(level),
+        };
+        let ended = application::a_transaction_that_was_ended_lets_nobody_in;
+        engine.runtime.block_on(ended(&application, &application))?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn a_subject_with_a_nul_character_is_an_error_at_each_request() {
     let engine = Engine::start();
     let store = engine.store("");

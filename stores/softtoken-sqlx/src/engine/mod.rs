@@ -30,8 +30,9 @@ pub trait Sealed: Database {
     fn migrate(connection: &mut Self::Connection)
     -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Marks the transaction that has just begun, where the engine may end one by itself and answer
-    /// the COMMIT all the same.
+    /// Marks the transaction that has just begun, where the engine has no number for it. One that
+    /// was ended, by the engine itself or by the application, and perhaps begun anew, would be
+    /// committed otherwise without what was written in the first.
     fn mark(_: &mut Self::Connection) -> impl Future<Output = Result<(), Error>> + Send {
         ready(Ok(()))
     }
@@ -59,7 +60,7 @@ pub trait Sealed: Database {
     fn load_locked(
         connection: &mut Self::Connection,
         subject: &str,
-    ) -> impl Future<Output = Result<Option<Row>, SqlxStoreError>> + Send;
+    ) -> impl Future<Output = Result<Locked, SqlxStoreError>> + Send;
 
     /// Writes a row on its condition. Returns how many rows that were.
     fn swap(
@@ -86,6 +87,15 @@ pub(crate) enum Verdict {
 
 /// Is a row as the table holds it.
 pub(crate) type Row = (i64, Vec<u8>);
+
+/// Is the number of the transaction, where the engine has one, and the row that it has locked.
+pub(crate) type Locked = (Option<i64>, Option<Row>);
+
+/// Marks a transaction, where the engine has no number for it: a savepoint is gone with it.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+const MARK: &str = "SAVEPOINT softtoken_began";
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+const UNMARK: &str = "RELEASE SAVEPOINT softtoken_began";
 
 /// Says what the columns of a row mean.
 pub(crate) fn snapshot(row: Option<Row>) -> Result<Option<Snapshot>, SqlxStoreError> {

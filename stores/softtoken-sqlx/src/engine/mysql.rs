@@ -4,7 +4,7 @@ use softtoken::store::Write;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{Error, MySql, MySqlConnection, Row as _};
 
-use super::{Engine, Row, Sealed, Verdict};
+use super::{Engine, Locked, MARK, Row, Sealed, UNMARK, Verdict};
 use crate::SqlxStoreError;
 
 const MIGRATION: &str = include_str!("../../migrations/mysql/0001_softtoken.sql");
@@ -25,9 +25,6 @@ macro_rules! select {
 const SELECT: &str = select!();
 // Not what was there when the transaction began, which is what a SELECT alone reads.
 const SELECT_LOCKED: &str = concat!(select!(), " FOR UPDATE");
-
-const MARK: &str = "SAVEPOINT softtoken_began";
-const UNMARK: &str = "RELEASE SAVEPOINT softtoken_began";
 
 impl Engine for MySql {}
 
@@ -93,8 +90,8 @@ impl Sealed for MySql {
     async fn load_locked(
         connection: &mut MySqlConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxStoreError> {
-        found(connection, SELECT_LOCKED, subject).await
+    ) -> Result<Locked, SqlxStoreError> {
+        Ok((None, found(connection, SELECT_LOCKED, subject).await?))
     }
 
     async fn swap(connection: &mut MySqlConnection, write: &Write) -> Result<u64, Error> {

@@ -1,10 +1,10 @@
 //! PostgreSQL.
 
 use softtoken::store::Write;
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgRow};
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
-use super::{Engine, Row, Sealed, Verdict};
+use super::{Engine, Locked, Row, Sealed, Verdict};
 use crate::SqlxStoreError;
 
 // Two servers that start at once take turns: two CREATE TABLE IF NOT EXISTS get in each other's
@@ -36,8 +36,11 @@ const UPDATE: &str = concat!(
 // A standby lags, and answers a sign-in as things were before an enrolment: each load asks.
 const SELECT: &str = "SELECT pg_is_in_recovery(), revision, record
     FROM (SELECT 1) AS always LEFT JOIN softtoken ON softtoken.subject = $1";
-// Fails on a standby, as what would write.
-const SELECT_LOCKED: &str = "SELECT revision, record FROM softtoken WHERE subject = $1 FOR UPDATE";
+// Fails on a standby, as what would write. After a ROLLBACK of the application's each statement is a
+// transaction of its own, and the COMMIT succeeds; a record that another request has stored since,
+// by the same code, may be the same one. So the number of the transaction comes along.
+const SELECT_LOCKED: &str = "SELECT txid_current(), revision, record FROM (SELECT 1) AS always
+    LEFT JOIN (SELECT * FROM softtoken WHERE subject = $1 FOR UPDATE) AS held ON TRUE";
 
 impl Engine for Postgres {}
 
@@ -66,18 +69,16 @@ impl Sealed for Postgres {
         if row.try_get(0)? {
             return Err(SqlxStoreError::Standby);
         }
-        match row.try_get(1)? {
-            Some(revision) => Ok(Some((revision, row.try_get(2)?))),
-            None => Ok(None),
-        }
+        Ok(held(&row)?)
     }
 
     async fn load_locked(
         connection: &mut PgConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxStoreError> {
-        let select = sqlx::query_as(SELECT_LOCKED).bind(subject);
-        Ok(select.fetch_optional(connection).await?)
+    ) -> Result<Locked, SqlxStoreError> {
+        let row = sqlx::query(SELECT_LOCKED).bind(subject);
+        let row = row.fetch_one(connection).await?;
+        Ok((row.try_get(0)?, held(&row)?))
     }
 
     async fn swap(connection: &mut PgConnection, write: &Write) -> Result<u64, Error> {
@@ -94,6 +95,14 @@ impl Sealed for Postgres {
                 .bind(expected.as_i64()),
         };
         Ok(query.execute(connection).await?.rows_affected())
+    }
+}
+
+/// Returns what stands behind the first column, where the subject has a row.
+fn held(row: &PgRow) -> Result<Option<Row>, Error> {
+    match row.try_get(1)? {
+        Some(revision) => Ok(Some((revision, row.try_get(2)?))),
+        None => Ok(None),
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::error::DatabaseError as _;
 use sqlx::sqlite::SqliteError;
 use sqlx::{Error, Sqlite, SqliteConnection};
 
-use super::{Engine, Row, Sealed, Verdict};
+use super::{Engine, Locked, MARK, Row, Sealed, UNMARK, Verdict};
 use crate::SqlxStoreError;
 
 const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_softtoken.sql");
@@ -29,6 +29,16 @@ impl Sealed for Sqlite {
 
     async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
         sqlx::raw_sql(MIGRATION).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn mark(connection: &mut SqliteConnection) -> Result<(), Error> {
+        sqlx::raw_sql(MARK).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn unmark(connection: &mut SqliteConnection) -> Result<(), Error> {
+        sqlx::raw_sql(UNMARK).execute(connection).await?;
         Ok(())
     }
 
@@ -71,8 +81,8 @@ impl Sealed for Sqlite {
     async fn load_locked(
         connection: &mut SqliteConnection,
         subject: &str,
-    ) -> Result<Option<Row>, SqlxStoreError> {
-        Self::load(connection, subject).await
+    ) -> Result<Locked, SqlxStoreError> {
+        Ok((None, Self::load(connection, subject).await?))
     }
 
     async fn swap(connection: &mut SqliteConnection, write: &Write) -> Result<u64, Error> {

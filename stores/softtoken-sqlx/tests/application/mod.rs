@@ -32,6 +32,12 @@ pub(crate) trait Own: Engine {
         login: &Login,
     ) -> impl Future<Output = Result<Option<T>, MfaError<SqlxStoreError>>> + Send;
 
+    /// Sends statements in the login's transaction.
+    fn send<T: Send + 'static>(
+        accepted: &mut Accepted<Self, T>,
+        statements: &'static str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// Writes the login's row.
     fn write<T: Send + 'static>(
         accepted: &mut Accepted<Self, T>,
@@ -77,6 +83,14 @@ impl<DB: Engine> Clone for Application<DB> {
 macro_rules! application {
     ($database:ty, insert: $insert:expr, rows: $rows:expr, fail: $fail:expr) => {
         impl application::Own for $database {
+            async fn send<T: Send + 'static>(
+                accepted: &mut softtoken_sqlx::Accepted<Self, T>,
+                statements: &'static str,
+            ) -> Result<(), sqlx::Error> {
+                let sent = sqlx::raw_sql(statements).execute(accepted.transaction());
+                sent.await.map(drop)
+            }
+
             async fn write<T: Send + 'static>(
                 accepted: &mut softtoken_sqlx::Accepted<Self, T>,
                 login: &str,
@@ -104,12 +118,10 @@ macro_rules! application {
                     }
                     Ending::Fail => {
                         // Where the connection is ended by it, that is an error as well.
-                        let spoilt = sqlx::raw_sql($fail);
-                        drop(spoilt.execute(accepted.transaction()).await);
+                        drop(Self::send(&mut accepted, $fail).await);
                     }
                     Ending::RollBack => {
-                        let ended = sqlx::raw_sql("ROLLBACK");
-                        let ended = ended.execute(accepted.transaction()).await;
+                        let ended = Self::send(&mut accepted, "ROLLBACK").await;
                         ended.map_err(failed)?;
                     }
                     Ending::Panic => panic!("as the suite asks"),
@@ -264,8 +276,36 @@ pub(crate) async fn twice<DB: Own>(
     let request = user.request(user.code(0));
     let accepted = application.store.begin(&user.subject, request).await;
     let accepted = accepted.expect("the code is right");
-    let again = async move { user.log_in(other, user.code(0), "again").await };
+    let again = async move {
+        let login = format!("{}-again", user.subject);
+        user.log_in(other, user.code(0), &login).await
+    };
     (accepted, again)
+}
+
+pub(crate) fn is_undone<T>(ended: &Result<T, MfaError<SqlxStoreError>>) -> bool {
+    matches!(ended, Err(MfaError::Store(SqlxStoreError::Undone(_))))
+}
+
+/// By what was written in it, it cannot be told: nothing was, or the other login, over `other` and
+/// the same database, has stored the same record, to the byte.
+pub(crate) async fn a_transaction_that_was_ended_lets_nobody_in<DB: Own>(
+    application: &Application<DB>,
+    other: &Application<DB>,
+) -> Outcome {
+    for ends in ["ROLLBACK", "ROLLBACK; BEGIN"] {
+        let mut challenged = challenged(application).await;
+        DB::send(&mut challenged, ends).await?;
+        let ended = challenged.commit().await;
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+
+        let (mut accepted, again) = twice(application, other).await;
+        DB::send(&mut accepted, ends).await?;
+        again.await?;
+        let ended = accepted.commit().await;
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+    }
+    Ok(())
 }
 
 /// `impatient`, over the same database, does not wait for long.
