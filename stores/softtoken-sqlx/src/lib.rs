@@ -319,6 +319,17 @@ impl<DB: Engine> fmt::Debug for SqlxStore<DB> {
     }
 }
 
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::SqliteStore;
+
+    #[tokio::test]
+    async fn a_database_is_waited_for_for_a_minute_unless_another_time_is_set() {
+        let pool = sqlx::SqlitePool::connect_lazy("sqlite::memory:").expect("it is a URL");
+        assert_eq!(SqliteStore::new(pool).limit.as_secs(), 60);
+    }
+}
+
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

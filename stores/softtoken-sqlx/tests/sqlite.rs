@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 mod application;
 
-use application::{Application, Outcome, Own as _, application};
+use application::{Application, Outcome, Own as _, application, is_undone};
 
 application! {
     Sqlite,
@@ -108,32 +108,31 @@ fn a_login_and_its_row_are_committed_together_or_not_at_all() -> Outcome {
 
 #[test]
 fn a_database_that_forgets_what_it_acknowledged_is_refused() -> Outcome {
-    let lax: [fn(SqliteConnectOptions) -> SqliteConnectOptions; 4] = [
-        |options| options.synchronous(SqliteSynchronous::Normal),
-        |options| options.synchronous(SqliteSynchronous::Off),
-        |options| options.journal_mode(SqliteJournalMode::Off),
-        |options| options.journal_mode(SqliteJournalMode::Memory),
+    type Lax = fn(SqliteConnectOptions) -> SqliteConnectOptions;
+    let lax: [(Lax, &str); 4] = [
+        (
+            |options| options.synchronous(SqliteSynchronous::Normal),
+            "synchronous",
+        ),
+        (
+            |options| options.synchronous(SqliteSynchronous::Off),
+            "synchronous",
+        ),
+        (
+            |options| options.journal_mode(SqliteJournalMode::Off),
+            "journal_mode",
+        ),
+        (
+            |options| options.journal_mode(SqliteJournalMode::Memory),
+            "journal_mode",
+        ),
     ];
-    for lax in lax {
+    for (lax, why) in lax {
         let engine = Engine::new();
-        let options = lax(engine.options.clone());
-        let store = SqliteStore::new(engine.pool(options.clone()));
+        let store = SqliteStore::new(engine.pool(lax(engine.options.clone())));
         engine.runtime.block_on(async {
             store.migrate().await?;
-            for _ in 0..2 {
-                let refused = store.load("alice").await.expect_err("it is lax");
-                let is_setting = matches!(refused, SqlxStoreError::Setting(_));
-                assert!(is_setting, "{refused} {options:?}");
-            }
-            let first = Write::new("alice", None, b"record".to_vec(), Events::default());
-            let first = first.ok_or("there is a first")?;
-            let refused = store.compare_and_swap(first).await.expect_err("it is lax");
-            assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
-            let otherwise = store.clone().durable_otherwise();
-            assert!(otherwise.load("alice").await?.is_none());
-            let refused = store.load("alice").await.expect_err("it is lax still");
-            assert!(matches!(refused, SqlxStoreError::Setting(_)), "{refused}");
-            Ok::<_, Box<dyn core::error::Error>>(())
+            application::it_is_refused_unless_it_is_durable_otherwise(store, why).await
         })?;
     }
     Ok(())
@@ -234,9 +233,7 @@ fn a_transaction_that_the_engine_has_ended_leaves_nothing_to_the_next_one() -> O
                 } else {
                     drop(sqlx::raw_sql(ends).execute(accepted.transaction()).await);
                 }
-                let undone = accepted.commit().await.expect_err("it was rolled back");
-                let undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
-                assert!(undone, "{ends}");
+                assert!(is_undone(&accepted.commit().await), "{ends}");
 
                 // The application's own is a transaction, and a swap is committed at once.
                 let own = application.store.pool().acquire().await?;
@@ -298,9 +295,10 @@ fn a_nested_transaction_that_is_left_open_is_not_what_is_committed() -> Outcome 
     engine.runtime.block_on(async {
         let mut accepted = application::accepted(&application).await;
         core::mem::forget(accepted.transaction().begin().await?);
-        let undone = accepted.commit().await.expect_err("it is not the last one");
-        let undone = matches!(undone, softtoken::Error::Store(SqlxStoreError::Undone(_)));
-        assert!(undone);
+        assert!(
+            is_undone(&accepted.commit().await),
+            "it is not the last one"
+        );
         application::one_of_sixty_four_logs_in(&application).await;
         Ok(())
     })
@@ -310,14 +308,31 @@ fn a_nested_transaction_that_is_left_open_is_not_what_is_committed() -> Outcome 
 fn a_login_that_a_constraint_refuses_at_its_commit_is_known_to_be_undone() -> Outcome {
     let engine = Engine::new();
     let application = engine.application();
+    let refused =
+        application::a_login_that_a_constraint_refuses_at_its_commit_is_known_to_be_undone;
+    engine.runtime.block_on(refused(&application))
+}
+
+#[test]
+fn another_record_of_the_same_revision_is_not_the_logins() -> Outcome {
+    let engine = Engine::new();
+    let application = engine.application();
+    let another = application::another_record_of_the_same_revision_is_not_the_logins;
+    let changes = "UPDATE softtoken SET record = x'00'";
+    engine.runtime.block_on(another(&application, changes))
+}
+
+#[test]
+fn who_is_outrun_every_time_makes_the_attempts_of_the_policy() -> Outcome {
+    let engine = Engine::new();
+    let application = engine.application();
+    let outrun = "CREATE TRIGGER outrun BEFORE UPDATE ON softtoken
+        BEGIN SELECT RAISE(IGNORE); END";
     engine.runtime.block_on(async {
-        let mut accepted = application::accepted(&application).await;
-        let forbidden = sqlx::query("INSERT INTO notes VALUES ('nobody')");
-        forbidden.execute(accepted.transaction()).await?;
-        let refused = accepted.commit().await.expect_err("there is no such user");
-        let is_refused = matches!(refused, softtoken::Error::Store(SqlxStoreError::Refused(_)));
-        assert!(is_refused, "{refused:?}");
-        application::one_of_sixty_four_logs_in(&application).await;
+        sqlx::raw_sql(outrun)
+            .execute(application.store.pool())
+            .await?;
+        application::who_is_outrun_every_time_makes_the_attempts_of_the_policy(&application).await;
         Ok(())
     })
 }

@@ -31,6 +31,6 @@ pub use load::endure;
 pub use logins::{LoginTally, endure_logins};
 pub use mariadb::MariaDb;
 pub use pause::{pauses, pauses_blocking};
-pub use postgres::{Postgres, postgres_program, postgres_user};
+pub use postgres::{IN_THE_WAY, Postgres, postgres_program, postgres_user};
 pub use remote::{endure_in_a_file, endure_logins_in_a_file};
 pub use server::{Server, free_port};

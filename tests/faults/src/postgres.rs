@@ -21,6 +21,20 @@ pub struct Postgres {
     folder: TempDir,
 }
 
+/// Puts a view in the place of the table `softtoken` that fails, as PostgreSQL does at SERIALIZABLE,
+/// as long as the sequence `failures` is below 1: it counts on whatever is rolled back.
+/// `SELECT setval('failures', -3)` makes it three times more.
+pub const IN_THE_WAY: &str = "CREATE SEQUENCE failures MINVALUE -1000;
+    CREATE FUNCTION served() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        IF nextval('failures') < 1 THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN true;
+    END $$;
+    ALTER TABLE softtoken RENAME TO kept;
+    CREATE VIEW softtoken AS SELECT * FROM kept WHERE served()";
+
 impl Postgres {
     /// Makes a server of its own, and waits until it answers.
     ///

@@ -137,16 +137,19 @@ pub(crate) fn verdict(error: &Error) -> Verdict {
         return Verdict::Unknown;
     };
     #[cfg(feature = "mysql")]
-    if let Some(error) = error.try_downcast_ref() {
-        return mysql::verdict(error);
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return mysql::verdict(error.number(), error.message());
     }
     #[cfg(feature = "postgres")]
-    if let Some(error) = error.try_downcast_ref() {
-        return postgres::verdict(error);
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return postgres::verdict(error.code());
     }
     #[cfg(feature = "sqlite")]
-    if let Some(error) = error.try_downcast_ref() {
-        return sqlite::verdict(error);
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        return sqlite::verdict(error.code().and_then(|code| code.parse().ok()));
     }
     Verdict::Unknown
 }

@@ -1,7 +1,6 @@
 //! MySQL and MariaDB.
 
 use softtoken::store::Write;
-use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{Error, MySql, MySqlConnection, Row as _};
 
 use super::{Engine, Locked, MARK, Row, Sealed, UNMARK, Verdict};
@@ -111,16 +110,16 @@ impl Sealed for MySql {
     }
 }
 
-pub(super) fn verdict(error: &MySqlDatabaseError) -> Verdict {
+pub(super) fn verdict(number: u16, message: &str) -> Verdict {
     const CHANGED_SINCE: u16 = 1020;
     const DEADLOCK: u16 = 1213;
     const WAITED: u16 = 1205;
     const OPTION: u16 = 1290;
-    match error.number() {
+    match number {
         // A cluster of Galera's says so of the commit that was not the first.
         CHANGED_SINCE | DEADLOCK => Verdict::Outrun,
         WAITED => Verdict::Busy,
-        OPTION if error.message().contains("read-only") => Verdict::ReadOnly,
+        OPTION if message.contains("read-only") => Verdict::ReadOnly,
         _ => Verdict::Unknown,
     }
 }
@@ -138,5 +137,26 @@ async fn found(
     match row.try_get(1)? {
         Some(revision) => Ok(Some((revision, row.try_get(2)?))),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, verdict};
+
+    #[test]
+    fn a_number_says_what_it_leaves_behind() {
+        for (numbers, left) in [
+            (&[1020, 1213][..], Verdict::Outrun),
+            (&[1205], Verdict::Busy),
+            (&[1290, 1062, 1317, 2013], Verdict::Unknown),
+        ] {
+            for number in numbers {
+                assert_eq!(verdict(*number, "said"), left, "{number}");
+            }
+        }
+        let read_only = "The server is running with the --read-only option";
+        assert_eq!(verdict(1290, read_only), Verdict::ReadOnly);
+        assert_eq!(verdict(1317, read_only), Verdict::Unknown);
     }
 }

@@ -1,7 +1,7 @@
 //! PostgreSQL.
 
 use softtoken::store::Write;
-use sqlx::postgres::{PgDatabaseError, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
 use super::{Engine, Locked, Row, Sealed, Verdict};
@@ -106,13 +106,38 @@ fn held(row: &PgRow) -> Result<Option<Row>, Error> {
     }
 }
 
-pub(super) fn verdict(error: &PgDatabaseError) -> Verdict {
-    match error.code() {
+pub(super) fn verdict(code: &str) -> Verdict {
+    match code {
         // Of class 40 these two alone: by 40003 it is not known how it ended.
         "40001" | "40P01" => Verdict::Outrun,
         "55P03" => Verdict::Busy,
         "25006" => Verdict::ReadOnly,
         code if code.starts_with("23") => Verdict::Refused,
         _ => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, verdict};
+
+    #[test]
+    fn a_code_says_what_it_leaves_behind() {
+        for (codes, left) in [
+            (&["40001", "40P01"][..], Verdict::Outrun),
+            (&["55P03"], Verdict::Busy),
+            (&["25006"], Verdict::ReadOnly),
+            (&["23000", "23503", "23505", "23514"], Verdict::Refused),
+            (
+                &[
+                    "40000", "40003", "25P02", "57014", "57P01", "08006", "53100",
+                ],
+                Verdict::Unknown,
+            ),
+        ] {
+            for code in codes {
+                assert_eq!(verdict(code), left, "{code}");
+            }
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! SQLite.
 
 use softtoken::store::Write;
-use sqlx::error::DatabaseError as _;
-use sqlx::sqlite::SqliteError;
 use sqlx::{Error, Sqlite, SqliteConnection};
 
 use super::{Engine, Locked, MARK, Row, Sealed, UNMARK, Verdict};
@@ -102,17 +100,36 @@ impl Sealed for Sqlite {
     }
 }
 
-pub(super) fn verdict(error: &SqliteError) -> Verdict {
+pub(super) fn verdict(code: Option<u32>) -> Verdict {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
     const READ_ONLY: u32 = 8;
     const CONSTRAINT: u32 = 19;
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
     // The low byte is the error, what stands above it says more.
     match code.map(|code| code & 0xff) {
         Some(BUSY | LOCKED) => Verdict::Busy,
         Some(READ_ONLY) => Verdict::ReadOnly,
         Some(CONSTRAINT) => Verdict::Refused,
         _ => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, verdict};
+
+    #[test]
+    fn a_code_says_what_it_leaves_behind_by_its_low_byte() {
+        for (codes, left) in [
+            (&[5, 6, 261, 262, 517][..], Verdict::Busy),
+            (&[8, 264, 1544], Verdict::ReadOnly),
+            (&[19, 787, 2067], Verdict::Refused),
+            (&[1, 10, 13, 266], Verdict::Unknown),
+        ] {
+            for code in codes {
+                assert_eq!(verdict(Some(*code)), left, "{code}");
+            }
+        }
+        assert_eq!(verdict(None), Verdict::Unknown);
     }
 }
