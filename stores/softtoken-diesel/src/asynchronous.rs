@@ -137,8 +137,8 @@ async fn begin<C: AsyncEngine, O: Operation>(
 ) -> Result<Accepted<C, O::Output>, Error<DieselStoreError>> {
     for _ in 0..request.swap_attempts() {
         connection.begin().await.map_err(Error::Store)?;
-        let decision = match within(&mut *connection, subject, request).await {
-            Ok(Some(decision)) => decision,
+        let (number, decision) = match within(&mut *connection, subject, request).await {
+            Ok(Some(decided)) => decided,
             Ok(None) => {
                 connection.roll_back().await.map_err(Error::Store)?;
                 continue;
@@ -152,6 +152,7 @@ async fn begin<C: AsyncEngine, O: Operation>(
         if !decision.is_rejection() {
             return Ok(Accepted {
                 subject: subject.into(),
+                number,
                 decision,
                 open: Open {
                     connection: Some(connection),
@@ -175,14 +176,14 @@ async fn begin<C: AsyncEngine, O: Operation>(
     Err(Fault::Contended.into())
 }
 
-/// Writes, in the transaction that has begun, what the request decides; `None` where another
-/// transaction was faster.
+/// Writes, in the transaction that has begun, what the request decides, and gives the number of the
+/// transaction; `None` where another one was faster.
 async fn within<C: AsyncEngine, O: Operation>(
     connection: &mut C,
     subject: &str,
     request: &Request<O>,
-) -> Result<Option<Decision<O::Output>>, Error<DieselStoreError>> {
-    let Some(found) = not_lost(connection.find_locked(subject).await)? else {
+) -> Result<Option<(i64, Decision<O::Output>)>, Error<DieselStoreError>> {
+    let Some((number, found)) = not_lost(connection.find_locked(subject).await)? else {
         return Ok(None);
     };
     let decision = request.decide(subject, found)?;
@@ -191,7 +192,7 @@ async fn within<C: AsyncEngine, O: Operation>(
     {
         return Ok(None);
     }
-    Ok(Some(decision))
+    Ok(Some((number, decision)))
 }
 
 /// Returns `None` where the database says that another transaction was faster.
@@ -217,6 +218,8 @@ fn not_lost<T>(answer: Result<T, DieselStoreError>) -> Result<Option<T>, Error<D
 #[must_use = "dropped, it is rolled back: nothing is accepted"]
 pub struct Accepted<C: AsyncEngine, T> {
     subject: Box<str>,
+    /// The transaction's own, where the engine has one.
+    number: i64,
     decision: Decision<T>,
     open: Open<C>,
 }
@@ -260,16 +263,18 @@ impl<C: AsyncEngine, T: Send + 'static> Accepted<C, T> {
         let committed = spawn(self.open.limit, async move {
             let Self {
                 subject,
+                number,
                 decision,
                 mut open,
             } = self;
             // PostgreSQL answers the COMMIT of a transaction in which a statement has failed as if
-            // it were one, and rolls back; SQLite rolls back by itself after some errors. What is
-            // committed is asked for.
+            // it were one, and rolls back; SQLite rolls back by itself after some errors; and the
+            // application may have ended it. What is committed is asked for.
             let connection = open.connection();
-            let held = connection.find_locked(&subject).await;
-            let held = held.map_err(|error| Error::Store(error.undone()))?;
-            if !connection.is_outermost() || !is_written(&decision, held.as_ref()) {
+            let again = connection.find_again(&subject).await;
+            let (still, held) = again.map_err(|error| Error::Store(error.undone()))?;
+            let is_open = connection.is_outermost() && still == number;
+            if !is_open || !is_written(&decision, held.as_ref()) {
                 let undone = DieselStoreError::Undone(diesel::result::Error::NotInTransaction);
                 return Err(Error::Store(undone));
             }
@@ -478,5 +483,20 @@ impl<C: AsyncEngine> fmt::Debug for AsyncDieselStore<C> {
             .debug_struct("AsyncDieselStore")
             .field("pool", &self.pool.status())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "async-sqlite"))]
+mod tests {
+    use deadpool::managed::Pool;
+    use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+
+    use super::AsyncSqliteStore;
+
+    #[test]
+    fn a_database_is_waited_for_for_a_minute_unless_another_time_is_set() {
+        let pool = Pool::builder(AsyncDieselConnectionManager::new(":memory:")).build();
+        let store = AsyncSqliteStore::new(pool.expect("it asks for no timer"));
+        assert_eq!(store.limit.as_secs(), 60);
     }
 }

@@ -154,7 +154,7 @@ fn within<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     request: &Request<O>,
     own: &mut impl FnMut(&mut C, &O::Output) -> Result<T, E>,
 ) -> Result<Option<(Decision<O::Output>, Option<T>)>, E> {
-    let Some(found) = not_lost(connection.find_locked(subject))? else {
+    let Some((number, found)) = not_lost(connection.find_locked(subject))? else {
         return Ok(None);
     };
     let decision = request.decide(subject, found).map_err(Error::from)?;
@@ -171,17 +171,14 @@ fn within<C: Engine, O: Operation, T, E: From<Error<DieselStoreError>>>(
     let begun = depth(connection);
     let own = own(connection, output)?;
     // PostgreSQL answers the COMMIT of a transaction in which a statement has failed as if it were
-    // one, and rolls back; SQLite rolls back by itself after some errors. What is committed is
-    // asked for.
-    let Some(held) = not_lost(
-        connection
-            .find_locked(subject)
-            .map_err(DieselStoreError::undone),
-    )?
-    else {
+    // one, and rolls back; SQLite rolls back by itself after some errors; and `own` may have ended
+    // it. What is committed is asked for.
+    let again = connection.find_again(subject);
+    let Some((still, held)) = not_lost(again.map_err(DieselStoreError::undone))? else {
         return Ok(None);
     };
-    if depth(connection) != begun || !is_written(&decision, held.as_ref()) {
+    let is_open = depth(connection) == begun && still == number;
+    if !is_open || !is_written(&decision, held.as_ref()) {
         let undone = DieselStoreError::Undone(diesel::result::Error::NotInTransaction);
         return Err(Error::Store(undone).into());
     }

@@ -5,11 +5,11 @@ use diesel::connection::SimpleConnection as _;
 #[cfg(feature = "postgres")]
 use diesel::connection::TransactionManager as _;
 use diesel::connection::{AnsiTransactionManager, Connection};
-use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _};
+use diesel::{QueryResult, RunQueryDsl as _};
 use softtoken::store::{Snapshot, Swap, Write};
 
 use crate::DieselStoreError;
-use crate::statements::{CompareAndSwap, Load, LoadLocked, found, held, swapped};
+use crate::statements::{CompareAndSwap, Load, LoadLocked, Locked, found, locked, swapped};
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 use crate::statements::{FULL, Synchronous};
 
@@ -20,7 +20,7 @@ pub trait Engine: Connection<TransactionManager = AnsiTransactionManager> + seal
 pub(crate) mod sealed {
     use diesel::QueryResult;
 
-    use super::{DieselStoreError, Snapshot, Swap, Write};
+    use super::{DieselStoreError, Locked, Snapshot, Swap, Write};
 
     pub trait Rows: Sized {
         /// Makes the table where there is none.
@@ -31,7 +31,13 @@ pub(crate) mod sealed {
 
         /// Loads the row of a subject in a transaction, as it is now, and keeps others from writing
         /// it.
-        fn find_locked(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError>;
+        fn find_locked(&mut self, subject: &str) -> Result<Locked, DieselStoreError>;
+
+        /// Loads it again, before the commit. Fails where the transaction that began has ended, and
+        /// the engine has no number to tell by.
+        fn find_again(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+            self.find_locked(subject)
+        }
 
         /// Swaps, within a transaction or without.
         fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError>;
@@ -50,9 +56,8 @@ macro_rules! rows {
             found(Load(subject).get_result(self)?)
         }
 
-        fn find_locked(&mut self, subject: &str) -> Result<Option<Snapshot>, DieselStoreError> {
-            let row = LoadLocked(subject).get_result(self).optional()?;
-            row.map(held).transpose()
+        fn find_locked(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+            locked(LoadLocked(subject).get_result(self)?)
         }
 
         fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
@@ -88,6 +93,11 @@ impl sealed::Rows for diesel::SqliteConnection {
 
     rows!();
 
+    fn find_again(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+        self.batch_execute("RELEASE SAVEPOINT softtoken_began")?;
+        self.find_locked(subject)
+    }
+
     fn durable(&mut self) -> QueryResult<()> {
         let held: i32 = Synchronous.get_result(self)?;
         // With NORMAL, which is often recommended beside WAL, a loss of power takes acknowledged
@@ -107,6 +117,8 @@ impl sealed::Rows for diesel::SqliteConnection {
         self.durable()?;
         // A transaction that has read first and then writes would fail where another has written in
         // between.
-        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN IMMEDIATE")
+        AnsiTransactionManager::begin_transaction_sql(self, "BEGIN IMMEDIATE")?;
+        // It is gone with the transaction: another one that has begun since is not committed.
+        self.batch_execute("SAVEPOINT softtoken_began")
     }
 }

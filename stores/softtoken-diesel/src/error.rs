@@ -31,12 +31,11 @@ pub enum DieselStoreError {
     /// Nothing was stored, neither the record nor a row of your own, and the code is not spent.
     #[error("the database refused the rows")]
     Refused(#[source] Error),
-    /// The transaction that was to be committed no longer holds the record that was swapped in it:
-    /// the database, or a statement of your application's own, had rolled it back. What was left of
-    /// the transaction was rolled back as well; nothing is accepted, and the code is not spent by
-    /// it. In SQLite a row that your application wrote after the transaction had ended is stored by
-    /// itself; in PostgreSQL a `ROLLBACK` of its own may go unseen where no record was swapped, so
-    /// leave the end of the transaction to the store.
+    /// The transaction that was to be committed is gone, or no longer holds the record that was
+    /// swapped in it: the database, or a statement of your application's own, had rolled it back.
+    /// What was left of the transaction was rolled back as well; nothing is accepted, and the code
+    /// is not spent by it. A row that your application wrote after the transaction had ended is
+    /// stored by itself, so leave its end to the store.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] Error),
     /// The row holds a revision that no store has written. Nothing was judged.
@@ -137,10 +136,16 @@ mod tests {
             failed(DatabaseErrorKind::ReadOnlyTransaction),
             DieselStoreError::Standby
         ));
-        assert!(matches!(
-            failed(DatabaseErrorKind::ForeignKeyViolation),
-            DieselStoreError::Refused(_)
-        ));
+        for kind in [
+            DatabaseErrorKind::UniqueViolation,
+            DatabaseErrorKind::ForeignKeyViolation,
+            DatabaseErrorKind::NotNullViolation,
+            DatabaseErrorKind::CheckViolation,
+            DatabaseErrorKind::RestrictViolation,
+            DatabaseErrorKind::ExclusionViolation,
+        ] {
+            assert!(matches!(failed(kind), DieselStoreError::Refused(_)));
+        }
         for kind in [
             DatabaseErrorKind::ClosedConnection,
             DatabaseErrorKind::UnableToSendCommand,

@@ -81,7 +81,9 @@
 //!   `Accepted` that is dropped is rolled back in one. diesel-async sends statements in their
 //!   order, so that a statement whose future was dropped comes before the rollback.
 //! - Before a commit the row is read again in the transaction: PostgreSQL answers the `COMMIT` of a
-//!   transaction in which a statement has failed as if it were one, and rolls back.
+//!   transaction in which a statement has failed as if it were one, and rolls back. The number of
+//!   the transaction is compared as well, and in SQLite a savepoint is released, so that no other
+//!   one is committed which the application has begun in its place.
 //!
 //! # Migrations
 //!

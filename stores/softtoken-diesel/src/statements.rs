@@ -17,6 +17,8 @@ pub(crate) trait Dialect: Backend {
     const IS_STANDBY: &'static str;
     /// Keeps others from writing the rows that are read.
     const LOCKED: &'static str;
+    /// The number of the transaction, where the engine has one.
+    const NUMBER: &'static str;
     /// Is always true, and makes the commit wait for the disk.
     const DURABLY: &'static str;
 }
@@ -25,6 +27,7 @@ pub(crate) trait Dialect: Backend {
 impl Dialect for diesel::pg::Pg {
     const IS_STANDBY: &'static str = "pg_is_in_recovery()";
     const LOCKED: &'static str = " FOR UPDATE";
+    const NUMBER: &'static str = "txid_current()";
     // For this transaction alone, whatever the role, the database or the pool says. What waits for
     // standbys as well goes on waiting.
     const DURABLY: &'static str = "set_config('synchronous_commit',
@@ -37,6 +40,8 @@ impl Dialect for diesel::sqlite::Sqlite {
     const IS_STANDBY: &'static str = "FALSE";
     // A transaction has the only write lock from its beginning.
     const LOCKED: &'static str = "";
+    // It has a savepoint for a mark instead.
+    const NUMBER: &'static str = "0";
     const DURABLY: &'static str = "TRUE";
 }
 
@@ -74,22 +79,24 @@ where
 pub(crate) fn found(row: Row) -> Result<Option<Snapshot>, DieselStoreError> {
     match row {
         (_, _, true) => Err(DieselStoreError::Standby),
-        (None, _, _) => Ok(None),
-        (Some(revision), record, _) => held((revision, record.unwrap_or_default())).map(Some),
+        (revision, record, _) => held(revision, record),
     }
 }
 
 /// Finds the row of a subject as it is now, and keeps others from writing it until the transaction
-/// ends. Fails on a standby.
+/// ends, whose number comes along. Fails on a standby.
 #[derive(Debug)]
 pub(crate) struct LoadLocked<'a>(pub(crate) &'a str);
+
+/// What [`LoadLocked`] finds: revision, record, and the number of the transaction.
+pub(crate) type LockedRow = (Option<i64>, Option<Vec<u8>>, i64);
 
 impl QueryId for LoadLocked<'_> {
     type QueryId = LoadLocked<'static>;
 }
 
 impl Query for LoadLocked<'_> {
-    type SqlType = (BigInt, Binary);
+    type SqlType = (Nullable<BigInt>, Nullable<Binary>, BigInt);
 }
 
 impl<C> RunQueryDsl<C> for LoadLocked<'_> {}
@@ -99,21 +106,38 @@ where
     str: ToSql<Text, D>,
 {
     fn walk_ast<'b>(&'b self, mut sql: AstPass<'_, 'b, D>) -> QueryResult<()> {
-        sql.push_sql("SELECT revision, record FROM softtoken WHERE subject = ");
+        sql.push_sql("SELECT held.revision, held.record, ");
+        sql.push_sql(D::NUMBER);
+        sql.push_sql(" FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM softtoken WHERE subject = ");
         sql.push_bind_param::<Text, str>(self.0)?;
         sql.push_sql(D::LOCKED);
+        sql.push_sql(") AS held ON TRUE");
         Ok(())
     }
 }
 
-/// Returns what a row holds.
-pub(crate) fn held((revision, record): (i64, Vec<u8>)) -> Result<Snapshot, DieselStoreError> {
+/// Is the number of the transaction, and the row that it has locked, where there is one.
+pub(crate) type Locked = (i64, Option<Snapshot>);
+
+/// Returns what was locked.
+pub(crate) fn locked((revision, record, number): LockedRow) -> Result<Locked, DieselStoreError> {
+    Ok((number, held(revision, record)?))
+}
+
+/// Returns what a row holds, where there is a row.
+fn held(
+    revision: Option<i64>,
+    record: Option<Vec<u8>>,
+) -> Result<Option<Snapshot>, DieselStoreError> {
+    let Some(revision) = revision else {
+        return Ok(None);
+    };
     // A revision that no store has written is an error, not a row to begin anew.
     let known = Revision::from_i64(revision).ok_or(DieselStoreError::Revision(revision))?;
-    Ok(Snapshot {
+    Ok(Some(Snapshot {
         revision: known,
-        record,
-    })
+        record: record.unwrap_or_default(),
+    }))
 }
 
 /// Compares and writes, in one statement: a `SELECT` and then an `UPDATE` would accept a code

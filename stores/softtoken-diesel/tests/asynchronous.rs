@@ -18,18 +18,18 @@ use softtoken::association::{Events, Operation, Respond};
 use softtoken::mfa::Request;
 use softtoken::own_transaction::{self, Ending, Logins};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
-use softtoken::{Code, Error as MfaError, Evidence, Rejection, Store};
+use softtoken::{Code, Error as MfaError, Evidence, Fault, Policy, Rejection, Revision, Store};
 use softtoken_diesel::{
     Accepted, AsyncDieselStore, AsyncEngine, AsyncPostgresStore, AsyncSqliteStore, DieselStoreError,
 };
-use softtoken_faults::{Blocked, Postgres, endure, endure_logins, pauses};
+use softtoken_faults::{Blocked, IN_THE_WAY, Postgres, endure, endure_logins, pauses};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 mod login;
 
-use login::Login;
+use login::{CHANGED_IN_POSTGRESQL, CHANGED_IN_SQLITE, IN_VAIN, Login};
 
 type Failure = Box<dyn Error + Send + Sync>;
 type Outcome = Result<(), Failure>;
@@ -432,49 +432,127 @@ fn login_and_code_share_their_fate_in_postgresql_at_every_isolation() {
     }
 }
 
-/// Another request has stored the revision that the login has stored and that was rolled back.
-async fn another_record_of_the_same_revision_is_not_the_logins<C: Own>(
+fn is_undone<T>(answer: &Result<T, MfaError<DieselStoreError>>) -> bool {
+    matches!(answer, Err(MfaError::Store(DieselStoreError::Undone(_))))
+}
+
+/// By what was written in it, it cannot be told: nothing was, or the other login has stored the same
+/// record, to the byte.
+async fn a_transaction_that_was_ended_lets_nobody_in<C: Own>(
     store: &AsyncDieselStore<C>,
-) {
+) -> Outcome {
     let login = enrolled(store).await;
-    let mut begun_one = begun(store, &login).await;
-    let ended = begun_one.transaction().batch_execute("ROLLBACK").await;
-    ended.expect("it may");
-    let found = Store::load(store, "alice").await.expect("it answers");
-    let expected = found.map(|row| row.revision);
-    let other = Write::new("alice", expected, b"other".to_vec(), Events::default());
-    let swap = store.compare_and_swap(other.expect("one of many")).await;
-    assert_eq!(swap.expect("it answers"), Swap::Stored);
-    let error = begun_one.commit().await.expect_err("it was rolled back");
-    assert!(
-        matches!(error, MfaError::Store(DieselStoreError::Undone(_))),
-        "{error:?}"
-    );
+    for ends in ["ROLLBACK", "ROLLBACK; BEGIN"] {
+        let mut challenged = store.begin("alice", login.mfa.sign_in()).await?;
+        challenged.transaction().batch_execute(ends).await?;
+        let ended = challenged.commit().await;
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+
+        login.later();
+        let mut begun_one = begun(store, &login).await;
+        begun_one.transaction().batch_execute(ends).await?;
+        let _again = log_in(store, &login, login.code(), ALLOWED).await?;
+        let ended = begun_one.commit().await;
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+    }
+    Ok(())
 }
 
 #[test]
-fn another_record_of_the_same_revision_is_not_the_logins_in_sqlite() {
-    let Engine {
-        store,
-        runtime,
-        kept: _folder,
-    } = sqlite(4);
-    runtime.block_on(another_record_of_the_same_revision_is_not_the_logins(
-        &store,
-    ));
+fn a_transaction_that_was_ended_lets_nobody_in_in_sqlite() -> Outcome {
+    let engine = sqlite(4);
+    let ended = a_transaction_that_was_ended_lets_nobody_in(&engine.store);
+    engine.runtime.block_on(ended)
 }
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
-fn another_record_of_the_same_revision_is_not_the_logins_in_postgresql() {
-    let Engine {
-        store,
-        runtime,
-        kept: _server,
-    } = postgres(Postgres::start(), 4);
-    runtime.block_on(another_record_of_the_same_revision_is_not_the_logins(
-        &store,
-    ));
+fn a_transaction_that_was_ended_lets_nobody_in_in_postgresql() -> Outcome {
+    let engine = postgres(Postgres::start(), 4);
+    let ended = a_transaction_that_was_ended_lets_nobody_in(&engine.store);
+    engine.runtime.block_on(ended)
+}
+
+async fn another_record_of_the_same_revision_is_not_the_logins<C: Own>(
+    store: &AsyncDieselStore<C>,
+    changes: &str,
+) -> Outcome {
+    let login = enrolled(store).await;
+    let mut begun_one = begun(store, &login).await;
+    begun_one.transaction().batch_execute(changes).await?;
+    let ended = begun_one.commit().await;
+    assert!(is_undone(&ended), "{ended:?}");
+    Ok(())
+}
+
+#[test]
+fn another_record_of_the_same_revision_is_not_the_logins_in_sqlite() -> Outcome {
+    let engine = sqlite(4);
+    let another = another_record_of_the_same_revision_is_not_the_logins;
+    let another = another(&engine.store, CHANGED_IN_SQLITE);
+    engine.runtime.block_on(another)
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn another_record_of_the_same_revision_is_not_the_logins_in_postgresql() -> Outcome {
+    let engine = postgres(Postgres::start(), 4);
+    let another = another_record_of_the_same_revision_is_not_the_logins;
+    let another = another(&engine.store, CHANGED_IN_POSTGRESQL);
+    engine.runtime.block_on(another)
+}
+
+#[test]
+fn who_is_outrun_every_time_makes_the_attempts_of_the_policy() -> Outcome {
+    let engine = sqlite(2);
+    let store = &engine.store;
+    let login = Login::by(Policy::builder().swap_attempts(3).build()?);
+    engine.runtime.block_on(async {
+        login.import().run(store, "alice").await?;
+        login.later();
+        store.pool().get().await?.batch_execute(IN_VAIN).await?;
+        let request = respond(store, &login, login.code()).await;
+        login.decisions();
+        let begun = store.begin("alice", request).await;
+        let is_contended = matches!(begun, Err(MfaError::Fault(Fault::Contended)));
+        assert!(is_contended, "{begun:?}");
+        assert_eq!(login.decisions(), 3);
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_statement_that_is_in_the_way_is_sent_again() -> Outcome {
+    let engine = postgres(Postgres::start(), 2);
+    let store = &engine.store;
+    engine.runtime.block_on(async {
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let _ = store.compare_and_swap(first.expect("a first")).await?;
+        store.pool().get().await?.batch_execute(IN_THE_WAY).await?;
+        for is_swap in [false, true] {
+            let asked = async || {
+                if !is_swap {
+                    return Store::load(store, "alice").await.map(drop);
+                }
+                let first = Some(Revision::FIRST);
+                let second = Write::new("alice", first, b"record".to_vec(), Events::default());
+                let swap = store.compare_and_swap(second.expect("one of many"));
+                swap.await.map(drop)
+            };
+            number(store, "SELECT setval('failures', -1000) AS number").await;
+            let outrun = asked().await.expect_err("it is in the way");
+            assert!(
+                matches!(outrun, DieselStoreError::Conflict(_)),
+                "{outrun:?}"
+            );
+            let failures = number(store, "SELECT last_value AS number FROM failures").await;
+            assert_eq!(failures, -1000 + 16);
+            number(store, "SELECT setval('failures', -3) AS number").await;
+            asked().await?;
+        }
+        Ok(())
+    })
 }
 
 /// The application, with a table of its own.
@@ -517,21 +595,32 @@ impl<C: Own> Logins for Application<C> {
         login: &own_transaction::Login,
     ) -> Result<Option<O::Output>, MfaError<DieselStoreError>> {
         let failed = |error: diesel::result::Error| MfaError::Store(error.into());
-        let mut accepted = self.0.begin(subject, request).await?;
-        let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
-        let own = accepted.transaction();
-        own.batch_execute(&insert).await.map_err(failed)?;
-        match login.ending() {
-            Ending::Commit => {}
-            Ending::Leave => return Ok(None),
-            Ending::WriteTwice => {
-                own.batch_execute(&insert).await.expect_err("it is there");
+        let request = Arc::new(request);
+        let attempt = async || {
+            let mut accepted = self.0.begin(subject, Arc::clone(&request)).await?;
+            let insert = format!("INSERT INTO own VALUES ('{}')", login.row());
+            let own = accepted.transaction();
+            own.batch_execute(&insert).await.map_err(failed)?;
+            match login.ending() {
+                Ending::Commit => {}
+                Ending::Leave => return Ok(None),
+                Ending::WriteTwice => {
+                    own.batch_execute(&insert).await.expect_err("it is there");
+                }
+                Ending::Fail => own.batch_execute(FORBIDDEN).await.map_err(failed)?,
+                Ending::RollBack => own.batch_execute("ROLLBACK").await.map_err(failed)?,
+                Ending::Panic => panic!("as the suite asks"),
             }
-            Ending::Fail => own.batch_execute(FORBIDDEN).await.map_err(failed)?,
-            Ending::RollBack => own.batch_execute("ROLLBACK").await.map_err(failed)?,
-            Ending::Panic => panic!("as the suite asks"),
+            accepted.commit().await.map(Some)
+        };
+        // As an application does that runs at SERIALIZABLE.
+        for _ in 0..64 {
+            match attempt().await {
+                Err(MfaError::Store(DieselStoreError::Conflict(_))) => {}
+                ended => return ended,
+            }
         }
-        accepted.commit().await.map(Some)
+        Err(Fault::Contended.into())
     }
 
     async fn has_row(&self, row: &str) -> Result<bool, DieselStoreError> {

@@ -20,17 +20,19 @@ use softtoken::association::{Events, Operation};
 use softtoken::mfa::Request;
 use softtoken::own_transaction::{self, BlockingLogins, Ending};
 use softtoken::store::{Snapshot, Swap, Write, conformance};
-use softtoken::{BlockingStore, Code, Error as MfaError, Evidence, Rejection, Revision};
+use softtoken::{
+    BlockingStore, Code, Error as MfaError, Evidence, Fault, Policy, Rejection, Revision,
+};
 use softtoken_diesel::{
     DieselStore, DieselStoreError, Engine, POSTGRES_MIGRATIONS, PostgresStore, SQLITE_MIGRATIONS,
     SQLITE_SETTINGS, SqliteStore,
 };
-use softtoken_faults::{Postgres, endure, endure_logins, pauses_blocking};
+use softtoken_faults::{IN_THE_WAY, Postgres, endure, endure_logins, pauses_blocking};
 use tempfile::TempDir;
 
 mod login;
 
-use login::Login;
+use login::{CHANGED_IN_POSTGRESQL, CHANGED_IN_SQLITE, IN_VAIN, Login};
 
 type Failure = Box<dyn Error + Send + Sync>;
 type Outcome = Result<(), Failure>;
@@ -533,40 +535,130 @@ fn a_failure_that_the_login_keeps_to_itself_lets_nobody_in() -> Outcome {
     Ok(())
 }
 
-/// Another request has stored the revision that the login has stored and that was rolled back.
+fn is_undone<T>(answer: &Result<T, MfaError<DieselStoreError>>) -> bool {
+    matches!(answer, Err(MfaError::Store(DieselStoreError::Undone(_))))
+}
+
+/// By what was written in it, it cannot be told: nothing was, or the other login has stored the same
+/// record, to the byte.
+fn a_transaction_that_was_ended_lets_nobody_in<C: Own>(store: &DieselStore<C>) -> Outcome {
+    let login = Login::new();
+    login.import().run_blocking(store, "alice")?;
+    for ends in ["ROLLBACK", "ROLLBACK; BEGIN"] {
+        let ended = store.transaction("alice", &login.mfa.sign_in(), |own, _| {
+            own.batch_execute(ends)
+                .map_err(|error| MfaError::Store(error.into()))
+        });
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+
+        login.later();
+        let (answer, _) = log_in(store, &login, login.code(), |own| {
+            own.batch_execute(ends)?;
+            let (again, _) = log_in(store, &login, login.code(), |_| Ok(()));
+            again.map(drop)
+        });
+        let ended = Err::<(), _>(failure(answer));
+        assert!(is_undone(&ended), "{ends}: {ended:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_transaction_that_was_ended_lets_nobody_in_in_sqlite() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    a_transaction_that_was_ended_lets_nobody_in(&sqlite(&folder, 2, SQLITE_SETTINGS))
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_transaction_that_was_ended_lets_nobody_in_in_postgresql_at_every_isolation() -> Outcome {
+    let server = Postgres::start();
+    for isolation in ISOLATIONS {
+        isolate(&server, isolation)?;
+        let store = postgres(&server, 2);
+        store.pool().get()?.batch_execute("DELETE FROM softtoken")?;
+        a_transaction_that_was_ended_lets_nobody_in(&store)?;
+    }
+    Ok(())
+}
+
 fn another_record_of_the_same_revision_is_not_the_logins<C: Own>(
     store: &DieselStore<C>,
+    changes: &str,
 ) -> Outcome {
     let login = Login::new();
     login.import().run_blocking(store, "alice")?;
     login.later();
     let (answer, called) = log_in(store, &login, login.code(), |own| {
-        own.batch_execute("ROLLBACK")?;
-        let expected = store.load_blocking("alice")?.map(|row| row.revision);
-        let other = Write::new("alice", expected, b"other".to_vec(), Events::default());
-        let swap = store.compare_and_swap_blocking(other.expect("one of many"))?;
-        assert_eq!(swap, Swap::Stored);
-        Ok(())
+        Ok(own.batch_execute(changes)?)
     });
-    let error = failure(answer);
-    assert!(
-        matches!(error, MfaError::Store(DieselStoreError::Undone(_))) && called,
-        "{error:?}"
-    );
+    let ended = Err::<(), _>(failure(answer));
+    assert!(is_undone(&ended) && called, "{ended:?}");
     Ok(())
 }
 
 #[test]
 fn another_record_of_the_same_revision_is_not_the_logins_in_sqlite() -> Outcome {
     let folder = tempfile::tempdir()?;
-    another_record_of_the_same_revision_is_not_the_logins(&sqlite(&folder, 2, SQLITE_SETTINGS))
+    let store = sqlite(&folder, 2, SQLITE_SETTINGS);
+    another_record_of_the_same_revision_is_not_the_logins(&store, CHANGED_IN_SQLITE)
 }
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn another_record_of_the_same_revision_is_not_the_logins_in_postgresql() -> Outcome {
     let server = Postgres::start();
-    another_record_of_the_same_revision_is_not_the_logins(&postgres(&server, 2))
+    let store = postgres(&server, 2);
+    another_record_of_the_same_revision_is_not_the_logins(&store, CHANGED_IN_POSTGRESQL)
+}
+
+#[test]
+fn who_is_outrun_every_time_makes_the_attempts_of_the_policy() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let store = sqlite(&folder, 2, SQLITE_SETTINGS);
+    let login = Login::by(Policy::builder().swap_attempts(3).build()?);
+    login.import().run_blocking(&store, "alice")?;
+    login.later();
+    store.pool().get()?.batch_execute(IN_VAIN)?;
+    let challenge = login.mfa.sign_in().run_blocking(&store, "alice")?;
+    let request = login.respond(challenge, login.code());
+    login.decisions();
+    let answer = store.transaction("alice", &request, |_, _| Ok(()));
+    let is_contended = matches!(answer, Err(MfaError::Fault(Fault::Contended)));
+    assert!(is_contended, "{answer:?}");
+    assert_eq!(login.decisions(), 3);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_statement_that_is_in_the_way_is_sent_again() -> Outcome {
+    let server = Postgres::start();
+    let store = postgres(&server, 2);
+    let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+    let _ = store.compare_and_swap_blocking(first.ok_or("there is a first")?)?;
+    let mut bare = store.pool().get()?;
+    bare.batch_execute(IN_THE_WAY)?;
+    let second = || {
+        let first = Some(Revision::FIRST);
+        let second = Write::new("alice", first, b"record".to_vec(), Events::default());
+        second.expect("one of many")
+    };
+    let loaded = || store.load_blocking("alice").map(drop);
+    let swapped = || store.compare_and_swap_blocking(second()).map(drop);
+    for asked in [&loaded as &dyn Fn() -> _, &swapped] {
+        bare.number("SELECT setval('failures', -1000) AS number");
+        let outrun = asked().expect_err("it is in the way");
+        assert!(
+            matches!(outrun, DieselStoreError::Conflict(_)),
+            "{outrun:?}"
+        );
+        let failures = bare.number("SELECT last_value AS number FROM failures");
+        assert_eq!(failures, -1000 + 16);
+        bare.number("SELECT setval('failures', -3) AS number");
+        asked()?;
+    }
+    Ok(())
 }
 
 /// A login holds the lock, and a store that does not wait for long asks for the same.
@@ -652,25 +744,30 @@ struct Said {
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
     let server = Postgres::start();
-    let role = "ALTER ROLE postgres SET synchronous_commit = 'off'";
-    PgConnection::establish(&server.url)?.batch_execute(role)?;
-    let store = postgres(&server, 1);
     let setting = |connection: &mut PgConnection| {
         let show = sql_query("SELECT current_setting('synchronous_commit') AS said");
         Ok::<_, Failure>(show.get_result::<Said>(connection)?.said)
     };
-    assert_eq!(setting(&mut *store.pool().get()?)?, "off");
-    let login = Login::new();
-    // The first row of a subject, and the next one.
-    for request in [login.import(), login.import().replacing_everything()] {
-        let ((), said) = store.transaction("alice", &request, |own, ()| setting(own))?;
-        assert_eq!(said, "on");
+    for (role, expected) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("on", "on"),
+        ("remote_write", "remote_write"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        let lax = format!("ALTER ROLE postgres SET synchronous_commit = '{role}'");
+        PgConnection::establish(&server.url)?.batch_execute(&lax)?;
+        let store = postgres(&server, 1);
+        assert_eq!(setting(&mut *store.pool().get()?)?, role);
+        let login = Login::new();
+        // The first row of a subject, and the next one.
+        for request in [login.import(), login.import().replacing_everything()] {
+            let ((), said) = store.transaction(role, &request, |own, ()| setting(own))?;
+            assert_eq!(said, expected, "{role}");
+        }
+        let said = setting(&mut *store.pool().get()?)?;
+        assert_eq!(said, role, "for the transaction alone");
     }
-    assert_eq!(
-        setting(&mut *store.pool().get()?)?,
-        "off",
-        "for the transaction alone"
-    );
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, PoolError};
 use softtoken::store::{Snapshot, Swap, Write};
 
 use crate::DieselStoreError;
+use crate::statements::Locked;
 
 /// Marks the connections that records can be kept over:
 /// [`AsyncPgConnection`](diesel_async::AsyncPgConnection) (feature `async-postgres`) and
@@ -18,7 +19,7 @@ pub trait AsyncEngine: AsyncConnection + sealed::AsyncRows + 'static {
 }
 
 pub(crate) mod sealed {
-    use super::{AsyncConnection, DieselStoreError, NonZeroU32, Snapshot, Swap, Write};
+    use super::{AsyncConnection, DieselStoreError, Locked, NonZeroU32, Snapshot, Swap, Write};
     use diesel_async::TransactionManager as _;
 
     pub trait AsyncRows: AsyncConnection {
@@ -36,7 +37,14 @@ pub(crate) mod sealed {
         fn find_locked(
             &mut self,
             subject: &str,
-        ) -> impl Future<Output = Result<Option<Snapshot>, DieselStoreError>> + Send;
+        ) -> impl Future<Output = Result<Locked, DieselStoreError>> + Send;
+
+        /// Loads it again, before the commit. Fails where the transaction that began has ended, and
+        /// the engine has no number to tell by.
+        fn find_again(
+            &mut self,
+            subject: &str,
+        ) -> impl Future<Output = Result<Locked, DieselStoreError>> + Send;
 
         /// Swaps, within a transaction or without.
         fn swap(
@@ -60,15 +68,15 @@ pub(crate) mod sealed {
 
 #[cfg(feature = "async-postgres")]
 mod postgres {
-    use diesel::OptionalExtension as _;
     use diesel_async::{
         AnsiTransactionManager, AsyncPgConnection, RunQueryDsl as _, TransactionManager as _,
     };
 
     use super::{
-        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Snapshot, Swap, Write, sealed,
+        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Locked, Snapshot, Swap, Write,
+        sealed,
     };
-    use crate::statements::{CompareAndSwap, Load, LoadLocked, found, held, swapped};
+    use crate::statements::{CompareAndSwap, Load, LoadLocked, found, locked, swapped};
 
     impl AsyncEngine for AsyncPgConnection {
         type Manager = AsyncDieselConnectionManager<Self>;
@@ -81,12 +89,12 @@ mod postgres {
             found(Load(subject).get_result(self).await?)
         }
 
-        async fn find_locked(
-            &mut self,
-            subject: &str,
-        ) -> Result<Option<Snapshot>, DieselStoreError> {
-            let row = LoadLocked(subject).get_result(self).await.optional()?;
-            row.map(held).transpose()
+        async fn find_locked(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+            locked(LoadLocked(subject).get_result(self).await?)
+        }
+
+        async fn find_again(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+            self.find_locked(subject).await
         }
 
         async fn swap(&mut self, write: &Write) -> Result<Swap, DieselStoreError> {
@@ -109,7 +117,8 @@ mod sqlite {
     use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 
     use super::{
-        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Snapshot, Swap, Write, sealed,
+        AsyncDieselConnectionManager, AsyncEngine, DieselStoreError, Locked, Snapshot, Swap, Write,
+        sealed,
     };
     use crate::engine::sealed::Rows;
 
@@ -128,12 +137,15 @@ mod sqlite {
                 .await?
         }
 
-        async fn find_locked(
-            &mut self,
-            subject: &str,
-        ) -> Result<Option<Snapshot>, DieselStoreError> {
+        async fn find_locked(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
             let subject = subject.to_owned();
             self.spawn_blocking(move |sqlite| Ok(sqlite.find_locked(&subject)))
+                .await?
+        }
+
+        async fn find_again(&mut self, subject: &str) -> Result<Locked, DieselStoreError> {
+            let subject = subject.to_owned();
+            self.spawn_blocking(move |sqlite| Ok(sqlite.find_again(&subject)))
                 .await?
         }
 

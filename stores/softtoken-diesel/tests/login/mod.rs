@@ -17,22 +17,32 @@ pub(crate) struct Login {
     pub(crate) mfa: Mfa,
     phone: Verifier,
     seconds: Arc<AtomicU64>,
+    asked: Arc<AtomicU64>,
 }
 
 impl Login {
     pub(crate) fn new() -> Self {
+        Self::by(Policy::STANDARD)
+    }
+
+    pub(crate) fn by(policy: Policy) -> Self {
         let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+        let asked = Arc::new(AtomicU64::new(0));
         let clock = {
-            let seconds = Arc::clone(&seconds);
-            move || Some(UnixTime::from_secs(seconds.load(Ordering::SeqCst)))
+            let (seconds, asked) = (Arc::clone(&seconds), Arc::clone(&asked));
+            move || {
+                asked.fetch_add(1, Ordering::SeqCst);
+                Some(UnixTime::from_secs(seconds.load(Ordering::SeqCst)))
+            }
         };
         let keys = SessionKeys::generate(1, &OsEntropy).expect("the system's generator");
         let context = Context::new("web").expect("one of 1 to 128 bytes");
         let secret = Self::secret();
         Self {
-            mfa: Mfa::new(Policy::STANDARD, clock, OsEntropy).with_sessions(keys, context),
+            mfa: Mfa::new(policy, clock, OsEntropy).with_sessions(keys, context),
             phone: Verifier::new(&secret, Totp::STANDARD),
             seconds,
+            asked,
         }
     }
 
@@ -49,6 +59,11 @@ impl Login {
     /// Lets enough time go by for a new code, and for every debt to be paid off.
     pub(crate) fn later(&self) {
         self.seconds.fetch_add(24 * HOUR, Ordering::SeqCst);
+    }
+
+    /// How often the clock was asked since this was asked: once by each decision.
+    pub(crate) fn decisions(&self) -> u64 {
+        self.asked.swap(0, Ordering::SeqCst)
     }
 
     /// The code that the phone shows.
@@ -73,3 +88,10 @@ pub(crate) fn session(challenge: Challenge) -> ChallengeSession {
         Challenge::NotRequired { .. } | Challenge::Setup { .. } => panic!("a token is in force"),
     }
 }
+
+/// Lets no row of an SQLite table be updated, and does not say so.
+pub(crate) const IN_VAIN: &str = "CREATE TRIGGER in_vain BEFORE UPDATE ON softtoken
+    BEGIN SELECT RAISE(IGNORE); END";
+/// Write something else into every record, and leave the revisions.
+pub(crate) const CHANGED_IN_SQLITE: &str = "UPDATE softtoken SET record = x'00'";
+pub(crate) const CHANGED_IN_POSTGRESQL: &str = r"UPDATE softtoken SET record = '\x00'";
