@@ -70,11 +70,19 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
 fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
     let engine = Engine::start();
     engine.runtime.block_on(async {
-        let lax = "ALTER ROLE postgres SET synchronous_commit = 'off'";
-        engine.store(1).client().await?.batch_execute(lax).await?;
-        let client = engine.store(1).client().await?;
-        let row = client.query_one("SHOW synchronous_commit", &[]).await?;
-        assert_eq!(row.get::<_, &str>(0), "on");
+        for (role, expected) in [
+            ("off", "on"),
+            ("local", "on"),
+            ("on", "on"),
+            ("remote_write", "remote_write"),
+            ("remote_apply", "remote_apply"),
+        ] {
+            let lax = format!("ALTER ROLE postgres SET synchronous_commit = '{role}'");
+            engine.store(1).client().await?.batch_execute(&lax).await?;
+            let client = engine.store(1).client().await?;
+            let row = client.query_one("SHOW synchronous_commit", &[]).await?;
+            assert_eq!(row.get::<_, &str>(0), expected, "{role}");
+        }
         Ok(())
     })
 }

@@ -266,6 +266,25 @@ fn a_server_that_hides_its_settings_is_taken_only_by_name() -> Outcome {
     Ok(())
 }
 
+/// A user who may do everything else, the role of the server included.
+#[test]
+#[ignore = "needs Redis: apt-get install redis-server"]
+fn a_server_that_hides_its_settings_from_this_user_is_not_taken_either() -> Outcome {
+    let engine = Engine::start();
+    let mut user = cmd("ACL");
+    user.arg("SETUSER").arg("app").arg("on").arg(">password");
+    user.arg("~*").arg("+@all").arg("-config");
+    user.exec(&mut engine.bare())?;
+    let url = engine.url.replace("redis://", "redis://app:password@");
+    let connected = engine.runtime.block_on(RedisStore::connect(&url));
+    let error = connected.expect_err("nothing was seen");
+    assert!(
+        matches!(error, RedisStoreError::Hidden("appendonly", _)),
+        "{error:?}"
+    );
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs Redis: apt-get install redis-server"]
 fn a_replica_is_refused() {
