@@ -5,6 +5,7 @@ use core::str::FromStr as _;
 use core::time::Duration;
 use std::thread;
 
+use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
 use softtoken::store::{Store as _, Swap, Write, conformance};
@@ -430,7 +431,7 @@ fn servers_that_start_at_once_make_one_table() {
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
-fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
+fn what_is_in_the_way_is_asked_again_and_a_statement_of_the_applications_says_so() -> Outcome {
     let engine = Engine::start();
     let application = Application {
         store: engine.store(""),
@@ -462,6 +463,11 @@ fn a_load_that_is_in_the_way_asks_again_and_a_statement_says_so() -> Outcome {
         number("SELECT setval('failures', -3)").await?;
         assert!(store.load("alice").await?.is_some());
         assert_eq!(number("SELECT last_value FROM failures").await?, 1);
+        number("SELECT setval('failures', -3)").await?;
+        let record = b"record".to_vec();
+        let second = Write::new("alice", Some(Revision::FIRST), record, Events::default());
+        let swap = store.compare_and_swap(second.expect("one of many")).await?;
+        assert_eq!(swap, Swap::Stored);
         number("SELECT setval('failures', -1000)").await?;
         let outrun = store.load("alice").await.expect_err("it is in the way");
         assert!(matches!(outrun, SqlxStoreError::Conflict(_)), "{outrun:?}");
