@@ -249,8 +249,10 @@
 //!   suite drops futures at each of their steps.
 //! - A guard rolls back only once it is there. A `begin` that sends `BEGIN IMMEDIATE` and then
 //!   awaits something else before it returns the guard leaves the transaction open where it is
-//!   dropped in between: the connection goes home with it, and with SQLite's only write lock. Run
-//!   the transaction in a task of its own, which nobody drops, or have the pool send `ROLLBACK`
+//!   dropped in between: the connection goes home with it, and with SQLite's only write lock. That
+//!   of sqlx 0.9 is such a one in PostgreSQL and MySQL, where it counts a transaction once it has
+//!   read the answer: single statements on that connection are then part of what nobody commits.
+//!   Run the transaction in a task of its own, which nobody drops, or have the pool send `ROLLBACK`
 //!   whenever a connection comes home.
 //! - Set a limit of time for statements. The crate has none: it does not know what is long for you.
 //!

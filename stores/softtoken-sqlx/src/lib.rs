@@ -27,6 +27,10 @@
 //! A runtime that is shut down drops tasks amid their work, and the pool's connections with them,
 //! by which the engine rolls back.
 //!
+//! A handler of your application's own that awaits `pool.begin()` has no such task, and its client
+//! hangs up as well. What the store asks on a connection that was left so is no part of that
+//! transaction, which is rolled back first. The README says what your own statements need.
+//!
 //! # Panics
 //!
 //! Outside of a runtime of Tokio's, as sqlx does.
@@ -173,11 +177,13 @@ impl<DB: Engine> SqlxStore<DB> {
         let store = self.clone();
         let work = async move {
             let mut connection = store.idle().await?;
-            let Ok(made) = timeout(store.limit, DB::migrate(&mut connection)).await else {
-                drop(connection.detach());
-                return Err(SqlxStoreError::TimedOut);
+            let made = match timeout(store.limit, DB::migrate(&mut connection)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.into(),
+                Err(_) => SqlxStoreError::TimedOut,
             };
-            Ok(made?)
+            drop(connection.detach());
+            Err(made)
         };
         uncut(work).await?
     }
@@ -196,9 +202,10 @@ impl<DB: Engine> SqlxStore<DB> {
             .map_err(closed)?)
     }
 
-    /// Takes a connection that is in no transaction. One that the driver counts as in a transaction
-    /// was left so, or its transaction has ended without the driver: a statement on it would be
-    /// part of what nobody commits.
+    /// Takes a connection that is in no transaction that the driver knows of. One that it counts
+    /// as in a transaction was left so, or its transaction has ended without the driver: a
+    /// statement on it would be part of what nobody commits. What the driver does not know of is
+    /// for the engine's own statements to end ([`Sealed::load`](engine::Sealed::load)).
     async fn idle(&self) -> Result<PoolConnection<DB>, SqlxStoreError> {
         loop {
             let connection = self.pool.acquire().await?;
@@ -220,7 +227,13 @@ impl<DB: Engine> SqlxStore<DB> {
                 drop(connection.detach());
                 return Err(SqlxStoreError::TimedOut);
             };
-            checked?;
+            if let Err(error) = checked {
+                // A setting is everybody's. What cannot answer is nobody's.
+                if matches!(error, SqlxStoreError::Database(_)) {
+                    drop(connection.detach());
+                }
+                return Err(error);
+            }
             self.shared.checked.store(true, Ordering::Relaxed);
         }
         Ok(connection)
@@ -271,13 +284,13 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         uncut_over(async move {
             let mut connection = store.connection().await?;
             let swap = async {
-                let mut rows = DB::swap(&mut connection, &write).await;
+                let mut rows = DB::swap_alone(&mut connection, &write).await;
                 // Nothing was stored, and at SERIALIZABLE perhaps by nobody: what there is now says
                 // who was faster.
                 for _ in 1..ATTEMPTS {
                     match &rows {
                         Err(error) if engine::verdict(error) == Verdict::Outrun => {
-                            rows = DB::swap(&mut connection, &write).await;
+                            rows = DB::swap_alone(&mut connection, &write).await;
                         }
                         _ => break,
                     }

@@ -133,11 +133,13 @@ impl<DB: Engine, T: Send + 'static> Accepted<DB, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`], and nobody is let in. By [`SqlxStoreError::Conflict`], [`SqlxStoreError::Refused`]
-    /// and [`SqlxStoreError::Undone`] the transaction has stored nothing: the code is not spent, and
-    /// the same request may begin again. By any other it is not known whether all was stored or
-    /// nothing. Rows that were written after a statement had failed are another matter
-    /// ([`transaction`](Self::transaction)).
+    /// [`Error::Store`], and nobody is let in. By [`SqlxStoreError::Conflict`],
+    /// [`SqlxStoreError::Refused`] and [`SqlxStoreError::Undone`] the transaction has stored
+    /// nothing: the code is not spent, and the same request may begin again. By any other it is
+    /// not known whether all was stored or nothing. Rows that were written after a statement had
+    /// failed are another matter ([`transaction`](Self::transaction)). So is a record that a
+    /// statement of your own has committed: `Undone` is told of it though it is stored, and the
+    /// code spent.
     pub async fn commit(self) -> Result<T, Error<SqlxStoreError>> {
         let Self {
             mut open,

@@ -50,10 +50,15 @@ impl<DB: Engine> Open<DB> {
             DB::mark(open.connection()).await
         };
         match timeout(limit, begin).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(open.give_up()),
+            Ok(Ok(())) => Ok(open),
+            // A connection on which nothing can begin, since a statement has failed in a
+            // transaction of which the driver does not know, is nobody's.
+            Ok(Err(error)) => {
+                open.give_up();
+                Err(error.into())
+            }
+            Err(_) => Err(open.give_up()),
         }
-        Ok(open)
     }
 
     pub(crate) fn limit(&self) -> Duration {

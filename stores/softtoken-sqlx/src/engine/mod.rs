@@ -21,12 +21,13 @@ pub trait Engine: Database + Sealed {}
 
 /// Keeps [`Engine`] to this crate.
 pub trait Sealed: Database {
-    /// Begins a transaction, where the driver's own statement will not do.
+    /// Begins a transaction, where the driver's own statement will not do. One that is open without
+    /// the driver's knowledge is rolled back.
     const BEGIN: Option<&'static str> = None;
     /// Says that the whole database has one writer at a time.
     const ONE_WRITER: bool = false;
 
-    /// Makes the table where there is none.
+    /// Makes the table where there is none, outside of a transaction as [`load`](Self::load) reads.
     fn migrate(connection: &mut Self::Connection)
     -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -51,6 +52,11 @@ pub trait Sealed: Database {
     ) -> impl Future<Output = Result<(), SqlxStoreError>> + Send;
 
     /// Reads the row of a subject, outside of a transaction, from a server that does not lag.
+    ///
+    /// Whoever drops a BEGIN whose answer is on its way leaves a transaction open of which the
+    /// driver does not know: it counts once it has read the answer, and the pool reads that and
+    /// throws it away. What is open so is rolled back first, or what is read is of when it was
+    /// begun.
     fn load(
         connection: &mut Self::Connection,
         subject: &str,
@@ -62,11 +68,20 @@ pub trait Sealed: Database {
         subject: &str,
     ) -> impl Future<Output = Result<Locked, SqlxStoreError>> + Send;
 
-    /// Writes a row on its condition. Returns how many rows that were.
+    /// Writes a row on its condition, in a transaction. Returns how many rows that were.
     fn swap(
         connection: &mut Self::Connection,
         write: &Write,
     ) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Writes a row as [`swap`](Self::swap) does, outside of a transaction as [`load`](Self::load)
+    /// reads: what it has answered is stored.
+    fn swap_alone(
+        connection: &mut Self::Connection,
+        write: &Write,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        Self::swap(connection, write)
+    }
 }
 
 /// Says what an error leaves behind.

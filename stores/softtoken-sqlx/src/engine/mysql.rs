@@ -25,10 +25,26 @@ const SELECT: &str = select!();
 // Not what was there when the transaction began, which is what a SELECT alone reads.
 const SELECT_LOCKED: &str = concat!(select!(), " FOR UPDATE");
 
+/// Ends what is open without the driver's knowledge, whatever `completion_type` is. In MySQL no
+/// variable, and no table that everybody may read, tells a statement whether it is in a
+/// transaction, as MariaDB's `@@in_transaction` does. So this is asked before each: an exchange
+/// more.
+macro_rules! leave {
+    () => {
+        "ROLLBACK AND NO CHAIN NO RELEASE"
+    };
+}
+const LEAVE: &str = leave!();
+// BEGIN alone would commit what is open.
+const BEGIN: &str = concat!(leave!(), "; BEGIN");
+
 impl Engine for MySql {}
 
 impl Sealed for MySql {
+    const BEGIN: Option<&'static str> = Some(BEGIN);
+
     async fn migrate(connection: &mut MySqlConnection) -> Result<(), Error> {
+        leave(connection).await?;
         sqlx::raw_sql(MIGRATION).execute(connection).await?;
         Ok(())
     }
@@ -83,6 +99,7 @@ impl Sealed for MySql {
         connection: &mut MySqlConnection,
         subject: &str,
     ) -> Result<Option<Row>, SqlxStoreError> {
+        leave(connection).await?;
         found(connection, SELECT, subject).await
     }
 
@@ -108,6 +125,17 @@ impl Sealed for MySql {
         };
         Ok(query.execute(connection).await?.rows_affected())
     }
+
+    async fn swap_alone(connection: &mut MySqlConnection, write: &Write) -> Result<u64, Error> {
+        leave(connection).await?;
+        Self::swap(connection, write).await
+    }
+}
+
+/// Rolls back what is open without the driver's knowledge.
+async fn leave(connection: &mut MySqlConnection) -> Result<(), Error> {
+    sqlx::raw_sql(LEAVE).execute(connection).await?;
+    Ok(())
 }
 
 pub(super) fn verdict(number: u16, message: &str) -> Verdict {
