@@ -262,6 +262,29 @@ mod mysql {
             Ok(())
         })
     }
+
+    /// Whoever is lent the connection next would write what nobody commits.
+    #[test]
+    #[ignore = "needs MariaDB: apt-get install mariadb-server"]
+    fn a_commit_that_begins_the_next_transaction_is_refused() -> Outcome {
+        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
+        let options = MySqlConnectOptions::from_str(&server.url)?;
+        runtime.block_on(async {
+            let others = SqlxStore::new(pool::<MySql>(&options, 1, "SELECT 1"));
+            others.migrate().await?;
+            for chained in ["SET completion_type = CHAIN", "SET completion_type = 1"] {
+                let ours = pool::<MySql>(&options, 1, chained);
+                let store = SqlxStore::new(ours).durable_otherwise();
+                let refused = store.load("alice").await.expect_err("it chains");
+                let is_setting = matches!(refused, SqlxStoreError::Setting(_));
+                assert!(is_setting, "{refused:?}");
+            }
+            // By this one the server ends the connection, and the pool makes another.
+            let ours = pool::<MySql>(&options, 1, "SET completion_type = 2");
+            assert_eq!(SqlxStore::new(ours).load("alice").await?, None);
+            Ok(())
+        })
+    }
 }
 
 /// Leaves a transaction in which a statement has failed.

@@ -67,10 +67,14 @@ impl Sealed for MySql {
         durability: bool,
     ) -> Result<(), SqlxStoreError> {
         let settings = "SELECT @@autocommit = 1, @@GLOBAL.innodb_flush_log_at_trx_commit = 1,
-            @@GLOBAL.log_bin = 0 OR @@GLOBAL.sync_binlog = 1";
+            @@GLOBAL.log_bin = 0 OR @@GLOBAL.sync_binlog = 1, @@completion_type = 'CHAIN'";
         let settings = sqlx::query(settings).fetch_one(&mut *connection).await?;
         if settings.try_get::<i64, _>(0)? == 0 {
             return Err(SqlxStoreError::Setting("autocommit is off"));
+        }
+        // The connection would go home in a transaction of which the driver does not know.
+        if settings.try_get::<i64, _>(3)? == 1 {
+            return Err(SqlxStoreError::Setting("completion_type is CHAIN"));
         }
         if durability && settings.try_get::<i64, _>(1)? == 0 {
             return Err(SqlxStoreError::Setting(
