@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
+use core::pin::pin;
 use core::time::Duration;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use softtoken::mfa::{Decision, Request};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{Error, Fault, Store};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
 use crate::statements::is_written;
@@ -63,10 +66,12 @@ impl<C: AsyncEngine> AsyncDieselStore<C> {
     /// [`DieselStoreError::TimedOut`]. 60 seconds, unless you set it; that a connection of the pool
     /// is waited for does not count.
     ///
-    /// The connection is closed then, so that a database that does not answer uses no pool up. What
-    /// the database does about it is another matter: a commit that waits for a synchronous standby
-    /// which is gone goes on waiting, with the lock of the subject's row, and is stored once the
-    /// standby is back. No server's own limit counts during such a wait.
+    /// The connection is closed then, so that a database that does not answer uses no pool up.
+    /// What the database does about it is another matter: a commit that waits for a synchronous
+    /// standby which is gone goes on waiting, with the lock of the subject's row, and is stored
+    /// once the standby is back. No server's own limit counts during such a wait. SQLite's
+    /// connection is closed once SQLite has ended its wait, after its `busy_timeout`: nothing ends
+    /// a call that blocks.
     #[must_use]
     pub fn answer_timeout(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -413,11 +418,20 @@ async fn spawn<T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, DieselStoreError> {
     let runtime = Handle::try_current().map_err(|_| DieselStoreError::NoRuntime)?;
-    match runtime.spawn(timeout(limit, task)).await {
-        Ok(answer) => answer.map_err(|_| DieselStoreError::TimedOut),
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => Err(DieselStoreError::ShutDown),
+    let (tell, told) = oneshot::channel();
+    let spawned = runtime.spawn(async move {
+        let mut task = pin!(task);
+        let answer = timeout(limit, task.as_mut()).await;
+        // Before the task is dropped, which waits where a thread is busy for SQLite. Where nobody
+        // waits any more the answer is dropped.
+        let _ = tell.send(answer.map_err(|_| DieselStoreError::TimedOut));
+    });
+    match told.await {
+        Ok(answer) => answer,
+        Err(_) => match spawned.await.map_err(JoinError::try_into_panic) {
+            Err(Ok(panic)) => resume_unwind(panic),
+            // A task that is not stopped tells.
+            Err(Err(_)) | Ok(()) => Err(DieselStoreError::ShutDown),
         },
     }
 }

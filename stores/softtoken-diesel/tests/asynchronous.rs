@@ -756,6 +756,43 @@ fn a_standby_is_refused() -> Outcome {
     Ok(())
 }
 
+/// SQLite waits for a lock on a thread of its own, which nothing ends.
+#[test]
+fn whoever_waits_for_sqlite_is_told_in_time_though_sqlite_waits_on() -> Outcome {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let Engine {
+        store,
+        runtime,
+        kept: _folder,
+    } = sqlite(4);
+    let store = store.answer_timeout(LIMIT);
+    runtime.block_on(async {
+        let mut other = store.pool().get().await?;
+        other.batch_execute("BEGIN IMMEDIATE").await?;
+        let first = Write::new("alice", None, b"record".to_vec(), Events::default());
+        let swap = store.compare_and_swap(first.expect("a first"));
+        let status = store.begin("alice", Login::new().mfa.status());
+        // `busy_timeout` is ten seconds.
+        let told = tokio::time::timeout(Duration::from_secs(5), async {
+            tokio::join!(swap, status)
+        });
+        let (swap, status) = told.await.expect("both are told while SQLite waits");
+        assert!(matches!(swap, Err(DieselStoreError::TimedOut)), "{swap:?}");
+        let status = status.expect_err("it cannot begin");
+        let is_unknown = matches!(status, MfaError::Store(DieselStoreError::TimedOut));
+        assert!(is_unknown, "{status:?}");
+
+        other.batch_execute("ROLLBACK").await?;
+        drop(other);
+        // What was given up is stored, or not, and keeps nobody out.
+        let patient = store.answer_timeout(Duration::from_secs(60));
+        let first = Write::new("bob", None, b"record".to_vec(), Events::default());
+        let swap = patient.compare_and_swap(first.expect("a first")).await?;
+        assert_eq!(swap, Swap::Stored);
+        Ok(())
+    })
+}
+
 /// No limit of the server's counts while a commit waits for its standby.
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
