@@ -22,20 +22,32 @@ pub use log_in::log_in;
 /// Makes the table, for a tool of yours that runs migrations. It may be run again.
 pub const MIGRATION: &str = include_str!("../migration.sql");
 
+/// Keep: a commit waits for the disk, whatever the session, the role or the database says, also
+/// behind a pooler that lends another session for each transaction; one that waits for standbys as
+/// well goes on waiting for them. The setting ends with the transaction.
+macro_rules! durably {
+    () => {
+        "(current_setting('synchronous_commit') NOT IN ('off', 'local')
+            OR set_config('synchronous_commit', 'on', true) IS NOT NULL)"
+    };
+}
 // Keep: the condition and the write are one statement. A SELECT and then an UPDATE accept a code
 // twice.
-const INSERT: &str =
-    "INSERT INTO softtoken (subject, revision, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const UPDATE: &str =
-    "UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4";
+const INSERT: &str = concat!(
+    "INSERT INTO softtoken (subject, revision, record) SELECT $1, $2, $3 WHERE ",
+    durably!(),
+    " ON CONFLICT DO NOTHING"
+);
+const UPDATE: &str = concat!(
+    "UPDATE softtoken SET revision = $2, record = $3 WHERE subject = $1 AND revision = $4 AND ",
+    durably!()
+);
 const SELECT: &str = "SELECT revision, record FROM softtoken WHERE subject = $1";
-// Keep, whatever the role or the database says: a commit waits for the disk (who waits for standbys
-// as well goes on waiting), and the loser of a race finds the row changed, instead of being told to
-// begin again. And no statement waits for ever, for a lock of somebody's who does not let it go.
+// Whatever the role or the database says: the loser of a race finds the row changed, instead of
+// being told to begin again, and no statement waits for ever, for a lock of somebody's who does not
+// let it go. Behind a pooler that lends another session for each transaction, set both there.
 const SESSION: &str = "SET statement_timeout = '10s';
-    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    SELECT set_config('synchronous_commit', 'on', false)
-    WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+    SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// Longer than any answer takes, and shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(10);

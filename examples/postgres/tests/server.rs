@@ -6,11 +6,12 @@ use core::time::Duration;
 use std::process::Command;
 use std::thread;
 
-use softtoken::store::conformance;
+use softtoken::association::Events;
+use softtoken::store::{Store as _, Swap, Write, conformance};
 use softtoken::totp::{Code, Totp, Verifier};
 use softtoken::{
     Challenge, Context, Error as MfaError, Evidence, Grant, Mfa, OsEntropy, Policy, Rejection,
-    SessionKeys, UnixTime,
+    Revision, SessionKeys, UnixTime,
 };
 use softtoken_faults::{endure, free_port};
 use softtoken_postgres::{PostgresError, PostgresStore, log_in};
@@ -67,22 +68,80 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() -> Outcome {
 
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
-fn commits_wait_for_the_disk_although_the_role_says_otherwise() -> Outcome {
+fn a_swap_waits_for_the_disk_and_for_no_less_than_its_connection_is_told() -> Outcome {
+    // Writes down, in the transaction of each swap, what its commit waits for.
+    const TOLD: &str = "CREATE TABLE told (setting TEXT);
+        CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO told VALUES (current_setting('synchronous_commit'));
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER tell AFTER INSERT OR UPDATE ON softtoken
+            FOR EACH ROW EXECUTE FUNCTION tell()";
     let engine = Engine::start();
+    let store = engine.store(1);
     engine.runtime.block_on(async {
-        for (role, expected) in [
+        store.client().await?.batch_execute(TOLD).await?;
+        for (told, waits) in [
             ("off", "on"),
             ("local", "on"),
             ("on", "on"),
             ("remote_write", "remote_write"),
             ("remote_apply", "remote_apply"),
         ] {
-            let lax = format!("ALTER ROLE postgres SET synchronous_commit = '{role}'");
-            engine.store(1).client().await?.batch_execute(&lax).await?;
-            let client = engine.store(1).client().await?;
-            let row = client.query_one("SHOW synchronous_commit", &[]).await?;
-            assert_eq!(row.get::<_, &str>(0), expected, "{role}");
+            let set = format!("SET synchronous_commit = '{told}'; DELETE FROM told");
+            store.client().await?.batch_execute(&set).await?;
+            for expected in [None, Some(Revision::FIRST)] {
+                let write = Write::new(told, expected, b"record".to_vec(), Events::default());
+                let swap = store.compare_and_swap(write.expect("one of many")).await?;
+                assert_eq!(swap, Swap::Stored);
+            }
+            let client = store.client().await?;
+            let rows = client.query("SELECT setting FROM told", &[]).await?;
+            let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            assert_eq!(rows, [waits; 2], "{told}");
         }
+        Ok(())
+    })
+}
+
+/// A pooler that lends connections for a transaction lends others than those that were set.
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_swap_waits_for_the_disk_although_its_connection_was_never_set() -> Outcome {
+    let mut engine = Engine::start();
+    let store = engine.store(1);
+    engine.runtime.block_on(async {
+        let client = store.client().await?;
+        for slowly in [
+            "ALTER SYSTEM SET wal_writer_delay = '10s'",
+            "SELECT pg_reload_conf()",
+        ] {
+            client.batch_execute(slowly).await?;
+        }
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    thread::sleep(Duration::from_millis(500));
+    engine.runtime.block_on(async {
+        let lax = "CREATE TABLE lost (number INT); SET synchronous_commit = 'off'";
+        store.client().await?.batch_execute(lax).await?;
+        for expected in [None, Some(Revision::FIRST)] {
+            let write = Write::new("alice", expected, b"record".to_vec(), Events::default());
+            let swap = store.compare_and_swap(write.expect("one of many")).await?;
+            assert_eq!(swap, Swap::Stored);
+        }
+        let lost = "INSERT INTO lost VALUES (1)";
+        store.client().await?.batch_execute(lost).await?;
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    engine.postgres.server.kill()?;
+    engine.postgres.server.restart()?;
+    let store = engine.store(1);
+    engine.runtime.block_on(async {
+        let found = store.load("alice").await?.expect("it was stored");
+        assert_eq!(Some(found.revision), Revision::FIRST.next());
+        let lost = "SELECT count(*) FROM lost";
+        let kept = store.client().await?.query_one(lost, &[]).await?;
+        assert_eq!(kept.get::<_, i64>(0), 0, "the connection was lax");
         Ok(())
     })
 }

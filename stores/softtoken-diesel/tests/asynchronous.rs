@@ -773,9 +773,8 @@ fn whoever_waits_for_sqlite_is_told_in_time_though_sqlite_waits_on() -> Outcome 
         let swap = store.compare_and_swap(first.expect("a first"));
         let status = store.begin("alice", Login::new().mfa.status());
         // `busy_timeout` is ten seconds.
-        let told = tokio::time::timeout(Duration::from_secs(5), async {
-            tokio::join!(swap, status)
-        });
+        let told =
+            tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(swap, status) });
         let (swap, status) = told.await.expect("both are told while SQLite waits");
         assert!(matches!(swap, Err(DieselStoreError::TimedOut)), "{swap:?}");
         let status = status.expect_err("it cannot begin");
