@@ -220,6 +220,23 @@ mod tests {
         }
     }
 
+    /// ISO/IEC 18004 asks for four. Behind them a finder pattern begins: seven dark modules, and of
+    /// the next row the first and the last.
+    #[test]
+    fn the_margin_is_four_modules_wide() {
+        let code = code("alice").unwrap();
+        let side = code.size + 8;
+        let svg = code.expose_svg();
+        assert!(svg.contains(&alloc::format!("viewBox=\"0 0 {side} {side}\"")));
+        assert!(svg.contains(" d=\"M4 4h7v1h-7z"), "the first run");
+        let blocks = code.expose_blocks();
+        let lines: Vec<&str> = blocks.lines().collect();
+        let light = "█".repeat(side);
+        assert_eq!(lines[..2], [&light, &light]);
+        assert!(lines[2].starts_with("████ ▄▄▄▄▄ █"), "{}", lines[2]);
+        assert!(lines[2].ends_with("█ ▄▄▄▄▄ ████"), "{}", lines[2]);
+    }
+
     #[test]
     fn both_pictures_show_the_same_modules() {
         let code = code("alice").unwrap();
