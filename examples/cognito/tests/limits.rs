@@ -49,6 +49,24 @@ fn is_ended(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
+fn every_limit_has_the_default_that_the_readme_names() {
+    let Limits {
+        connections,
+        header_bytes,
+        body_bytes,
+        header_time,
+        body_time,
+        answer_time,
+    } = Limits::default();
+    assert_eq!(
+        [connections, header_bytes, body_bytes],
+        [128, 16_384, 2_097_152]
+    );
+    let seconds = [header_time, body_time, answer_time].map(|time| time.as_secs());
+    assert_eq!(seconds, [30, 10, 10]);
+}
+
+#[test]
 fn a_limit_that_cannot_be_is_refused_before_anything_is_served() {
     let fine = Limits::default();
     assert!(fine.check().is_ok());

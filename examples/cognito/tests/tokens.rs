@@ -98,6 +98,22 @@ fn access_and_id_tokens_live_as_long_as_their_client_says() {
 }
 
 #[test]
+fn a_client_that_says_nothing_has_the_lifetimes_of_cognito() {
+    let world = World::new();
+    let client = client(&world, &json!({}));
+    let named = json!({ "UserPoolId": OPTIONAL.id, "ClientId": client });
+    let described = world.done("DescribeUserPoolClient", &named);
+    for (member, validity) in [
+        ("AuthSessionValidity", 3),
+        ("AccessTokenValidity", 3_600),
+        ("IdTokenValidity", 3_600),
+        ("RefreshTokenValidity", 2_592_000),
+    ] {
+        assert_eq!(described["UserPoolClient"][member], validity, "{member}");
+    }
+}
+
+#[test]
 fn an_administrator_signs_a_user_out_everywhere() {
     let world = World::new();
     let before = world.sign_in(OPTIONAL);

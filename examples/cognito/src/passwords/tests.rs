@@ -64,6 +64,14 @@ fn the_hash_of_nobody_is_as_expensive_as_that_of_a_user() {
 }
 
 #[test]
+fn a_hash_costs_eight_mebibytes_and_no_two_of_one_password_are_alike() {
+    let hash = || PasswordHash::of("Correct-Horse-1").expect("it is hashed").0;
+    let (one, other) = (hash(), hash());
+    assert!(one.starts_with("$argon2id$v=19$m=8192,t=1,p=1$"), "{one}");
+    assert_ne!(one, other, "the salt is drawn");
+}
+
+#[test]
 fn a_password_that_nobody_can_have_is_not_hashed() {
     let runtime = Runtime::new().expect("a runtime starts");
     let server = Server::builder().build().expect("it starts");
