@@ -98,7 +98,14 @@ mod tests {
     use core::task::Poll;
     use std::pin::pin;
 
+    use axum::body::Body;
+    use axum::http::header::CONTENT_TYPE;
+    use axum::http::{Request, StatusCode};
+    use softtoken::time::SystemClock;
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::{App, server};
 
     #[tokio::test]
     async fn a_password_is_hashed_where_there_is_no_such_user_as_well() {
@@ -119,6 +126,31 @@ mod tests {
         }
         let cost = |hash: &str| PasswordHash::new(hash).expect("a hash").params;
         assert_eq!(cost(&passwords.nobody), cost(&kept));
+    }
+
+    /// Shows it by a server that hashes nothing any more, and so has no answer.
+    #[tokio::test]
+    async fn nobody_is_told_of_a_wrong_password_before_one_was_hashed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let app = App::open(folder.path(), false, SystemClock).await;
+        let app = app.expect("it opens");
+        app.passwords().at_once.close();
+        let request = Request::post("/sign-in")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .body(Body::from("email=nobody%40example.com&password=wrong"))
+            .expect("a request");
+        let answer = server(app).oneshot(request).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// Holds the cost that OWASP recommends for Argon2id.
+    #[test]
+    fn a_hash_costs_19_mebibytes_and_no_two_of_one_password_are_alike() {
+        let password = ["four plain words of mine"; 2];
+        let [one, other] = password.map(|password| hash(password).expect("it is hashed"));
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, other, "the salt is drawn");
     }
 
     #[tokio::test]

@@ -120,14 +120,7 @@ async fn a_temporary_code_of_an_administrator_signs_in_once() {
     let (mut root, _) = world.administrator().await;
     world.enrolled("alice@example.com").await;
     let id = world.id("alice@example.com").await;
-    root.post(&world, &format!("/admin/users/{id}/temporary-code"), &[])
-        .await;
-    let code = root
-        .body
-        .split("<p class=\"key\" id=\"code\"><code>")
-        .nth(1)
-        .unwrap();
-    let code = code.split('<').next().unwrap().to_owned();
+    let code = root.temporary_code(&world, &id).await;
     let code = code.as_str();
     let mut alice = Browser::default();
     alice.password(&world, "alice@example.com").await;
@@ -142,6 +135,28 @@ async fn a_temporary_code_of_an_administrator_signs_in_once() {
     again.password(&world, "alice@example.com").await;
     again.post(&world, "/sign-in/code", &[("code", code)]).await;
     assert_eq!(again.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_temporary_code_is_good_for_an_hour() {
+    let world = World::new().await;
+    let (mut root, phone) = world.administrator().await;
+    world.enrolled("alice@example.com").await;
+    let id = world.id("alice@example.com").await;
+    for (seconds, status) in [
+        (3_600, StatusCode::FORBIDDEN),
+        (3_599, StatusCode::SEE_OTHER),
+    ] {
+        world.next_code();
+        root.step_up(&world, &phone).await;
+        let code = root.temporary_code(&world, &id).await;
+        world.wait(seconds);
+        let mut alice = Browser::default();
+        alice.password(&world, "alice@example.com").await;
+        let fields = [("code", code.as_str())];
+        alice.post(&world, "/sign-in/code", &fields).await;
+        assert_eq!(alice.status, status, "after {seconds} s");
+    }
 }
 
 #[tokio::test]
@@ -270,6 +285,26 @@ async fn a_remembered_browser_is_not_asked_until_all_are_forgotten() {
     browser.cookies.remove("session");
     browser.password(&world, "alice@example.com").await;
     assert_eq!(browser.location(), "/sign-in/code");
+}
+
+/// Shows that the token says for how long: the browser keeps the cookie for longer.
+#[tokio::test]
+async fn a_browser_is_remembered_for_thirty_days() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.password(&world, "alice@example.com").await;
+    let code = phone.code(&world);
+    let fields = [("code", code.as_str()), ("remember", "yes")];
+    browser.post(&world, "/sign-in/code", &fields).await;
+    for (seconds, page) in [(30 * 24 * 3_600 - 1, "/account"), (1, "/sign-in/code")] {
+        world.wait(seconds);
+        browser.cookies.remove("session");
+        browser.password(&world, "alice@example.com").await;
+        assert_eq!(browser.location(), page, "after {seconds} s");
+    }
 }
 
 #[tokio::test]
