@@ -1,5 +1,8 @@
 //! Keeps users, passwords and logins.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
