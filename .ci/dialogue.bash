@@ -96,6 +96,8 @@ hears() {
 }
 
 summary() {
+  # The negative control: what was not said is not heard, and fails.
+  [[ $(check 'this' hears 'what no example says') == 'FAIL  this;'* ]] || failed=$((failed + 1))
   echo "$passed passed, $failed failed"
-  ((failed == 0))
+  ((failed == 0 && passed > 0))
 }
