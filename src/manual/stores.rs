@@ -230,11 +230,11 @@
 //! that failed, in MySQL after a deadlock. Read the record in the transaction before you commit. In
 //! MySQL that is not enough, nor is it in any engine after a `ROLLBACK` of the application's own:
 //! statements go on, each by itself, a decision may have no record, and another request may have
-//! stored the same one. Set a savepoint first, and release it before you commit: it is gone with its
-//! transaction. PostgreSQL has `txid_current()`, which costs no statement: select it beside the
+//! stored the same one. Set a savepoint first, and release it before you commit: it is gone with
+//! its transaction. PostgreSQL has `txid_current()`, which costs no statement: select it beside the
 //! record, both times, and compare. What was written after a statement that failed is stored by
-//! itself in MySQL, whatever the commit says, so begin again after each such error; a savepoint does
-//! not help against a deadlock.
+//! itself in MySQL, whatever the commit says, so begin again after each such error; a savepoint
+//! does not help against a deadlock.
 //!
 //! # Pools
 //!
