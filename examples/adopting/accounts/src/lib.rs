@@ -300,4 +300,11 @@ mod tests {
         let failed = matches!(checked, Err(Failure::Refused(_, "password hash")));
         assert!(failed, "{checked:?}");
     }
+
+    #[test]
+    fn no_two_hashes_of_one_password_are_alike() {
+        let [one, other] = ["correct horse"; 2].map(|password| hash(password).expect("a hash"));
+        assert!(one.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{one}");
+        assert_ne!(one, other, "the salt is drawn");
+    }
 }
