@@ -19,7 +19,7 @@ impl OneSubject {
         let mut mark = [0; size_of::<usize>()];
         mark.copy_from_slice(&hash[..size_of::<usize>()]);
         // Never the mark of nobody.
-        let mark = usize::from_ne_bytes(mark) | 1;
+        let mark = usize::from_ne_bytes(mark).max(1);
         let (set, read) = (Ordering::Relaxed, Ordering::Relaxed);
         match self.0.compare_exchange(Self::NONE, mark, set, read) {
             Ok(_) => true,

@@ -19,7 +19,7 @@ use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
 use crate::statements::is_written;
-use crate::{ATTEMPTS, DieselStoreError};
+use crate::{DieselStoreError, WAITS};
 
 mod engine;
 
@@ -441,9 +441,12 @@ async fn spawn<T: Send + 'static>(
 macro_rules! again {
     ($statement:expr) => {{
         let mut answer = $statement;
-        for _ in 1..ATTEMPTS {
+        for wait in WAITS {
             match &answer {
-                Err(error) if error.is_outrun() => answer = $statement,
+                Err(error) if error.is_outrun() => {
+                    sleep(Duration::from_millis(wait)).await;
+                    answer = $statement;
+                }
                 _ => break,
             }
         }

@@ -14,7 +14,7 @@ use softtoken::{BlockingStore, Error, Fault};
 
 use crate::engine::Engine;
 use crate::statements::is_written;
-use crate::{ATTEMPTS, DieselStoreError};
+use crate::{DieselStoreError, WAITS};
 
 type Pooled<C> = PooledConnection<ConnectionManager<C>>;
 
@@ -207,9 +207,9 @@ fn not_lost<T, E: From<Error<DieselStoreError>>>(
 fn again<T>(
     mut statement: impl FnMut() -> Result<T, DieselStoreError>,
 ) -> Result<T, DieselStoreError> {
-    for _ in 1..ATTEMPTS {
+    for wait in WAITS {
         match statement() {
-            Err(error) if error.is_outrun() => {}
+            Err(error) if error.is_outrun() => sleep(Duration::from_millis(wait)),
             answer => return answer,
         }
     }

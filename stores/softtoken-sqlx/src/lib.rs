@@ -90,8 +90,10 @@ pub struct SqlxStore<DB: Engine> {
 /// Is longer than an engine waits for a lock, MySQL 50 seconds.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Sends a statement so often, where other transactions are in the way.
-const ATTEMPTS: u32 = 16;
+/// Lists, in milliseconds, how long to wait before a statement is sent again that another
+/// transaction was in the way of. Many that are sent again at once, at SERIALIZABLE, are in each
+/// other's way for as long as nobody waits.
+const WAITS: [u64; 15] = [0, 1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32, 32, 32, 32];
 
 /// Is what clones of a store share.
 struct Shared {
@@ -259,9 +261,10 @@ impl<DB: Engine> Store for SqlxStore<DB> {
             let load = async {
                 let mut found = DB::load(&mut connection, &subject).await;
                 // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
-                for _ in 1..ATTEMPTS {
+                for wait in WAITS {
                     match &found {
                         Err(error) if error.is_outrun() => {
+                            sleep(Duration::from_millis(wait)).await;
                             found = DB::load(&mut connection, &subject).await;
                         }
                         _ => break,
@@ -287,9 +290,10 @@ impl<DB: Engine> Store for SqlxStore<DB> {
                 let mut rows = DB::swap_alone(&mut connection, &write).await;
                 // Nothing was stored, and at SERIALIZABLE perhaps by nobody: what there is now says
                 // who was faster.
-                for _ in 1..ATTEMPTS {
+                for wait in WAITS {
                     match &rows {
                         Err(error) if engine::verdict(error) == Verdict::Outrun => {
+                            sleep(Duration::from_millis(wait)).await;
                             rows = DB::swap_alone(&mut connection, &write).await;
                         }
                         _ => break,
