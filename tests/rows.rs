@@ -477,6 +477,17 @@ fn a_table_that_moves_in_twice_leaves_a_secret_that_waits() {
     run("moved_in");
 }
 
+/// Nobody has proven the secret that waits, and the other system's was proven.
+#[test]
+fn a_proven_token_moves_in_where_a_secret_waits() {
+    let world = World::standard();
+    let _ = world.associate("alice");
+    let table = [OldRow::new("alice").token(OldToken::base32(KEY))];
+    let rows = Rows::move_in(&world.mfa, &admin());
+    let report = rows.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+    assert_eq!(counts(&report.unwrap()), [("moved_in", 1)]);
+}
+
 #[test]
 fn a_secret_that_comes_to_wait_while_another_moves_in_waits_on() {
     let world = World::standard();
@@ -546,6 +557,16 @@ fn pages_that_fail_or_do_not_go_on_end_the_run() {
     assert!(matches!(stopped.cause, Cause::Pages(Down)));
     assert_eq!(stopped.after.as_deref(), Some("bob"));
     assert_eq!(stopped.report.changed(), 2);
+
+    // A row that the store is not asked for waits for no answer of it.
+    let mut malformed = Some(vec![OldRow::new("f1").token(OldToken::base32("1"))]);
+    let failing = |_: Option<&str>| malformed.take().ok_or(Down);
+    let stopped = move_in.run_blocking(&world.store, failing, |_, _| {});
+    let stopped = stopped.unwrap_err();
+    assert_eq!(
+        (stopped.report.refused(), stopped.after.as_deref()),
+        (1, Some("f1"))
+    );
 
     let same = |_: Option<&str>| Ok::<_, Infallible>(old_rows()[..2].to_vec());
     let stopped = move_in.run_blocking(&world.store, same, |_, _| {});
