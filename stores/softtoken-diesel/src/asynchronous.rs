@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
-use crate::statements::is_written;
-use crate::{DieselStoreError, WAITS};
+use crate::statements::{is_written, outrun};
+use crate::{ATTEMPTS, DieselStoreError};
 
 mod engine;
 
@@ -441,12 +441,9 @@ async fn spawn<T: Send + 'static>(
 macro_rules! again {
     ($statement:expr) => {{
         let mut answer = $statement;
-        for wait in WAITS {
+        for _ in 1..ATTEMPTS {
             match &answer {
-                Err(error) if error.is_outrun() => {
-                    sleep(Duration::from_millis(wait)).await;
-                    answer = $statement;
-                }
+                Err(error) if error.is_outrun() => answer = $statement,
                 _ => break,
             }
         }
@@ -472,7 +469,7 @@ impl<C: AsyncEngine> Store for AsyncDieselStore<C> {
         let mut connection = Connection::<C>::of(&self.pool).await?;
         let task = async move {
             connection.durable().await?;
-            let swap = again!(connection.swap(&write).await)?;
+            let swap = outrun(again!(connection.swap(&write).await))?;
             connection.back();
             Ok(swap)
         };

@@ -13,8 +13,8 @@ use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{BlockingStore, Error, Fault};
 
 use crate::engine::Engine;
-use crate::statements::is_written;
-use crate::{DieselStoreError, WAITS};
+use crate::statements::{is_written, outrun};
+use crate::{ATTEMPTS, DieselStoreError};
 
 type Pooled<C> = PooledConnection<ConnectionManager<C>>;
 
@@ -207,9 +207,9 @@ fn not_lost<T, E: From<Error<DieselStoreError>>>(
 fn again<T>(
     mut statement: impl FnMut() -> Result<T, DieselStoreError>,
 ) -> Result<T, DieselStoreError> {
-    for wait in WAITS {
+    for _ in 1..ATTEMPTS {
         match statement() {
-            Err(error) if error.is_outrun() => sleep(Duration::from_millis(wait)),
+            Err(error) if error.is_outrun() => {}
             answer => return answer,
         }
     }
@@ -227,7 +227,7 @@ impl<C: Engine + R2D2Connection + Send + 'static> BlockingStore for DieselStore<
     fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, DieselStoreError> {
         let mut connection = self.connection()?;
         connection.durable()?;
-        again(|| connection.swap(&write))
+        outrun(again(|| connection.swap(&write)))
     }
 
     fn pause_blocking(&self, time: Duration) {

@@ -34,8 +34,10 @@ pub enum DieselStoreError {
     /// The transaction that was to be committed is gone, or no longer holds the record that was
     /// swapped in it: the database, or a statement of your application's own, had rolled it back.
     /// What was left of the transaction was rolled back as well; nothing is accepted, and the code
-    /// is not spent by it. A row that your application wrote after the transaction had ended is
-    /// stored by itself, so leave its end to the store.
+    /// is not spent by it. Except where a COMMIT of your application's own had committed it: then
+    /// the record is stored, and the same request is told that its code is used. A row that your
+    /// application wrote after the transaction had ended is stored by itself, so leave its end to
+    /// the store.
     #[error("the transaction had been rolled back before its commit")]
     Undone(#[source] Error),
     /// The row holds a revision that no store has written. Nothing was judged.

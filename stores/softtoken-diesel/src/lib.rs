@@ -142,10 +142,8 @@ pub use migrations::POSTGRES_MIGRATIONS;
 #[cfg(any(feature = "sqlite", feature = "async-sqlite"))]
 pub use migrations::{SQLITE_MIGRATIONS, SQLITE_SETTINGS};
 
-/// Lists, in milliseconds, how long to wait before a statement is sent again that another
-/// transaction was in the way of. Many that are sent again at once, at SERIALIZABLE, are in each
-/// other's way for as long as nobody waits.
-const WAITS: [u64; 15] = [0, 1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32, 32, 32, 32];
+/// How often a statement is sent that only another transaction's speed has failed.
+const ATTEMPTS: u32 = 16;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

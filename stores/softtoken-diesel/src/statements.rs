@@ -213,6 +213,14 @@ pub(crate) fn swapped(rows: usize) -> Result<Swap, DieselStoreError> {
     }
 }
 
+/// Returns what a swap came to that was sent again and again: another transaction was faster.
+pub(crate) fn outrun(swap: Result<Swap, DieselStoreError>) -> Result<Swap, DieselStoreError> {
+    match swap {
+        Err(error) if error.is_outrun() => Ok(Swap::Conflict),
+        swap => swap,
+    }
+}
+
 /// Returns whether a transaction holds what was decided in it, by the row that it finds now: all of
 /// it, since another request may have stored the same revision.
 pub(crate) fn is_written<T>(decision: &Decision<T>, held: Option<&Snapshot>) -> bool {

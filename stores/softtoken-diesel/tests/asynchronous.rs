@@ -530,27 +530,32 @@ fn a_statement_that_is_in_the_way_is_sent_again() -> Outcome {
         let first = Write::new("alice", None, b"record".to_vec(), Events::default());
         let _ = store.compare_and_swap(first.expect("a first")).await?;
         store.pool().get().await?.batch_execute(IN_THE_WAY).await?;
-        for is_swap in [false, true] {
-            let asked = async || {
-                if !is_swap {
-                    return Store::load(store, "alice").await.map(drop);
-                }
-                let first = Some(Revision::FIRST);
-                let second = Write::new("alice", first, b"record".to_vec(), Events::default());
-                let swap = store.compare_and_swap(second.expect("one of many"));
-                swap.await.map(drop)
-            };
-            number(store, "SELECT setval('failures', -1000) AS number").await;
-            let outrun = asked().await.expect_err("it is in the way");
-            assert!(
-                matches!(outrun, DieselStoreError::Conflict(_)),
-                "{outrun:?}"
-            );
-            let failures = number(store, "SELECT last_value AS number FROM failures").await;
-            assert_eq!(failures, -1000 + 16);
-            number(store, "SELECT setval('failures', -3) AS number").await;
-            asked().await?;
-        }
+        let second = || {
+            let first = Some(Revision::FIRST);
+            let second = Write::new("alice", first, b"record".to_vec(), Events::default());
+            second.expect("one of many")
+        };
+        let fail = async |times: i64| {
+            let set = format!("SELECT setval('failures', {}) AS number", -times);
+            number(store, &set).await;
+        };
+        let failed = || number(store, "SELECT last_value + 1000 AS number FROM failures");
+        fail(1000).await;
+        let outrun = Store::load(store, "alice").await;
+        assert!(
+            matches!(outrun, Err(DieselStoreError::Conflict(_))),
+            "{outrun:?}"
+        );
+        assert_eq!(failed().await, 16);
+        fail(3).await;
+        assert!(Store::load(store, "alice").await?.is_some());
+
+        // Whoever was faster: what there is now says it.
+        fail(1000).await;
+        let swap = store.compare_and_swap(second()).await?;
+        assert_eq!((swap, failed().await), (Swap::Conflict, 16));
+        fail(3).await;
+        assert_eq!(store.compare_and_swap(second()).await?, Swap::Stored);
         Ok(())
     })
 }

@@ -634,7 +634,7 @@ fn who_is_outrun_every_time_makes_the_attempts_of_the_policy() -> Outcome {
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn a_statement_that_is_in_the_way_is_sent_again() -> Outcome {
     let server = Postgres::start();
-    let store = postgres(&server, 2);
+    let store = postgres(&server, 3);
     let first = Write::new("alice", None, b"record".to_vec(), Events::default());
     let _ = store.compare_and_swap_blocking(first.ok_or("there is a first")?)?;
     let mut bare = store.pool().get()?;
@@ -644,20 +644,27 @@ fn a_statement_that_is_in_the_way_is_sent_again() -> Outcome {
         let second = Write::new("alice", first, b"record".to_vec(), Events::default());
         second.expect("one of many")
     };
-    let loaded = || store.load_blocking("alice").map(drop);
-    let swapped = || store.compare_and_swap_blocking(second()).map(drop);
-    for asked in [&loaded as &dyn Fn() -> _, &swapped] {
-        bare.number("SELECT setval('failures', -1000) AS number");
-        let outrun = asked().expect_err("it is in the way");
-        assert!(
-            matches!(outrun, DieselStoreError::Conflict(_)),
-            "{outrun:?}"
-        );
-        let failures = bare.number("SELECT last_value AS number FROM failures");
-        assert_eq!(failures, -1000 + 16);
-        bare.number("SELECT setval('failures', -3) AS number");
-        asked()?;
-    }
+    let mut fail = |times: i64| {
+        bare.number(&format!("SELECT setval('failures', {}) AS number", -times));
+    };
+    fail(1000);
+    let outrun = store.load_blocking("alice");
+    assert!(
+        matches!(outrun, Err(DieselStoreError::Conflict(_))),
+        "{outrun:?}"
+    );
+    let mut other = store.pool().get()?;
+    let mut failed = || other.number("SELECT last_value + 1000 AS number FROM failures");
+    assert_eq!(failed(), 16);
+    fail(3);
+    assert!(store.load_blocking("alice")?.is_some());
+
+    // Whoever was faster: what there is now says it.
+    fail(1000);
+    let swap = store.compare_and_swap_blocking(second())?;
+    assert_eq!((swap, failed()), (Swap::Conflict, 16));
+    fail(3);
+    assert_eq!(store.compare_and_swap_blocking(second())?, Swap::Stored);
     Ok(())
 }
 

@@ -90,10 +90,8 @@ pub struct SqlxStore<DB: Engine> {
 /// Is longer than an engine waits for a lock, MySQL 50 seconds.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Lists, in milliseconds, how long to wait before a statement is sent again that another
-/// transaction was in the way of. Many that are sent again at once, at SERIALIZABLE, are in each
-/// other's way for as long as nobody waits.
-const WAITS: [u64; 15] = [0, 1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32, 32, 32, 32];
+/// Sends a statement so often, where other transactions are in the way.
+const ATTEMPTS: u32 = 16;
 
 /// Is what clones of a store share.
 struct Shared {
@@ -247,6 +245,20 @@ impl<DB: Engine> SqlxStore<DB> {
     }
 }
 
+/// Sends a statement again where other transactions were in the way.
+macro_rules! again {
+    ($is_outrun:expr, $statement:expr) => {{
+        let mut answer = $statement;
+        for _ in 1..ATTEMPTS {
+            match &answer {
+                Err(error) if $is_outrun(error) => answer = $statement,
+                _ => break,
+            }
+        }
+        answer
+    }};
+}
+
 // Every statement runs in a task of its own. A driver whose future is dropped amid an exchange with
 // the server has to find its place again, and not every one does; and a pool whose future is
 // dropped closes the connection that it was about to give.
@@ -258,19 +270,12 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         let (store, subject) = (self.clone(), subject.to_owned());
         uncut_over(async move {
             let mut connection = store.connection().await?;
+            // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
             let load = async {
-                let mut found = DB::load(&mut connection, &subject).await;
-                // At SERIALIZABLE a lone SELECT may be in another transaction's way as well.
-                for wait in WAITS {
-                    match &found {
-                        Err(error) if error.is_outrun() => {
-                            sleep(Duration::from_millis(wait)).await;
-                            found = DB::load(&mut connection, &subject).await;
-                        }
-                        _ => break,
-                    }
-                }
-                found
+                again!(
+                    SqlxStoreError::is_outrun,
+                    DB::load(&mut connection, &subject).await
+                )
             };
             let Ok(found) = timeout(store.limit, load).await else {
                 drop(connection.detach());
@@ -286,20 +291,13 @@ impl<DB: Engine> Store for SqlxStore<DB> {
         let (store, turn) = (self.clone(), self.turn().await?);
         uncut_over(async move {
             let mut connection = store.connection().await?;
+            // Nothing was stored, and at SERIALIZABLE perhaps by nobody: what there is now says who
+            // was faster.
             let swap = async {
-                let mut rows = DB::swap_alone(&mut connection, &write).await;
-                // Nothing was stored, and at SERIALIZABLE perhaps by nobody: what there is now says
-                // who was faster.
-                for wait in WAITS {
-                    match &rows {
-                        Err(error) if engine::verdict(error) == Verdict::Outrun => {
-                            sleep(Duration::from_millis(wait)).await;
-                            rows = DB::swap_alone(&mut connection, &write).await;
-                        }
-                        _ => break,
-                    }
-                }
-                rows
+                again!(
+                    |error| engine::verdict(error) == Verdict::Outrun,
+                    DB::swap_alone(&mut connection, &write).await
+                )
             };
             let Ok(rows) = timeout(store.limit, swap).await else {
                 drop(connection.detach());
