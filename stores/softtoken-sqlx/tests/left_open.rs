@@ -133,7 +133,7 @@ where
 }
 
 /// Leaves half of what a handler writes, whose statements begin a transaction themselves.
-#[allow(dead_code, reason = "SQLite's driver knows of such a one")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 async fn hang_up_amid_own_statements<DB: Database>(pool: &Pool<DB>, row: &str)
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -146,7 +146,7 @@ where
 }
 
 /// What the README has a pool do keeps an application's own rows.
-#[allow(dead_code, reason = "SQLite leaves nothing open")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 async fn own_rows_are_committed<DB: Database>(
     options: &OptionsOf<DB>,
     table: &'static str,
@@ -203,11 +203,16 @@ mod mysql {
     const TABLE: &str = "CREATE TABLE halves (half VARCHAR(100) PRIMARY KEY)";
     const HALVES: &str = "SELECT count(*) FROM halves";
 
+    fn start() -> (MariaDb, Runtime, MySqlConnectOptions) {
+        let server = MariaDb::start(&[]);
+        let options = MySqlConnectOptions::from_str(&server.url).expect("an address");
+        (server, Runtime::new().expect("a runtime"), options)
+    }
+
     #[test]
     #[ignore = "needs MariaDB: apt-get install mariadb-server"]
     fn what_is_answered_holds_where_somebody_has_hung_up_amid_a_begin() -> Outcome {
-        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
-        let options = MySqlConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(what_is_answered_holds::<MySql>(
             &options,
             "SELECT 1",
@@ -218,8 +223,7 @@ mod mysql {
     #[test]
     #[ignore = "needs MariaDB: apt-get install mariadb-server"]
     fn what_is_answered_holds_where_half_a_transaction_was_left_which_nobody_commits() -> Outcome {
-        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
-        let options = MySqlConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let other = pool::<MySql>(&options, 1, "SELECT 1");
             sqlx::raw_sql(TABLE).execute(&other).await?;
@@ -234,8 +238,7 @@ mod mysql {
     #[test]
     #[ignore = "needs MariaDB: apt-get install mariadb-server"]
     fn the_pools_own_hook_ends_what_was_left_open() -> Outcome {
-        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
-        let options = MySqlConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(own_rows_are_committed::<MySql>(&options, TABLE, "ROLLBACK"))
     }
 
@@ -244,8 +247,7 @@ mod mysql {
     #[test]
     #[ignore = "needs MariaDB: apt-get install mariadb-server"]
     fn what_a_statement_has_committed_by_itself_is_stored_though_the_login_is_undone() -> Outcome {
-        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
-        let options = MySqlConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let store = SqlxStore::new(pool::<MySql>(&options, 2, "SELECT 1"));
             store.migrate().await?;
@@ -267,8 +269,7 @@ mod mysql {
     #[test]
     #[ignore = "needs MariaDB: apt-get install mariadb-server"]
     fn a_commit_that_begins_the_next_transaction_is_refused() -> Outcome {
-        let (server, runtime) = (MariaDb::start(&[]), Runtime::new()?);
-        let options = MySqlConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let others = SqlxStore::new(pool::<MySql>(&options, 1, "SELECT 1"));
             others.migrate().await?;
@@ -316,12 +317,17 @@ mod postgres {
         "SET default_transaction_isolation = 'repeatable read'",
     ];
 
+    fn start() -> (Server, Runtime, PgConnectOptions) {
+        let server = Server::start();
+        let options = PgConnectOptions::from_str(&server.url).expect("an address");
+        (server, Runtime::new().expect("a runtime"), options)
+    }
+
     #[test]
     #[ignore = "needs PostgreSQL: apt-get install postgresql"]
     fn what_is_answered_holds_where_somebody_has_hung_up_amid_a_begin() -> Outcome {
         for level in LEVELS {
-            let (server, runtime) = (Server::start(), Runtime::new()?);
-            let options = PgConnectOptions::from_str(&server.url)?;
+            let (_server, runtime, options) = start();
             runtime.block_on(what_is_answered_holds::<Postgres>(
                 &options,
                 level,
@@ -334,8 +340,7 @@ mod postgres {
     #[test]
     #[ignore = "needs PostgreSQL: apt-get install postgresql"]
     fn what_is_answered_holds_where_half_a_transaction_was_left_which_nobody_commits() -> Outcome {
-        let (server, runtime) = (Server::start(), Runtime::new()?);
-        let options = PgConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let other = pool::<Postgres>(&options, 1, "SELECT 1");
             sqlx::raw_sql(TABLE).execute(&other).await?;
@@ -350,8 +355,7 @@ mod postgres {
     #[test]
     #[ignore = "needs PostgreSQL: apt-get install postgresql"]
     fn the_pools_own_hook_ends_what_was_left_open() -> Outcome {
-        let (server, runtime) = (Server::start(), Runtime::new()?);
-        let options = PgConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         let leave = "BEGIN; ROLLBACK";
         runtime.block_on(own_rows_are_committed::<Postgres>(&options, TABLE, leave))
     }
@@ -361,8 +365,7 @@ mod postgres {
     #[test]
     #[ignore = "needs PostgreSQL: apt-get install postgresql"]
     fn a_transaction_that_was_left_failed_keeps_nobody_out() -> Outcome {
-        let (server, runtime) = (Server::start(), Runtime::new()?);
-        let options = PgConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let ours = pool::<Postgres>(&options, 1, "SELECT 1");
             let store = SqlxStore::new(ours.clone());
@@ -402,8 +405,7 @@ mod postgres {
             WHERE datname = current_database()";
         const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity
             WHERE backend_type = 'client backend'";
-        let (server, runtime) = (Server::start(), Runtime::new()?);
-        let options = PgConnectOptions::from_str(&server.url)?;
+        let (_server, runtime, options) = start();
         runtime.block_on(async {
             let other = pool::<Postgres>(&options, 1, "SELECT 1");
             let count = async |of| -> Result<i64, sqlx::Error> {
