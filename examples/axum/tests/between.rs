@@ -4,7 +4,7 @@
 use core::pin::pin;
 use core::time::Duration;
 
-use crate::world::{Browser, PASSWORD, Phone, World};
+use crate::world::{Browser, PASSWORD, World};
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
@@ -97,11 +97,8 @@ async fn a_login_that_was_ended_meanwhile_sets_up_no_phone_and_changes_no_passwo
             let email = format!("{}{readings}@example.com", &form[2..]);
             let (mut thief, _) = world.enrolled(&email).await;
             let codes = thief.recovery_codes(&world).await;
-            let name = [("name", "of the thief")];
-            thief
-                .post(&world, "/account/authenticators/new", &name)
-                .await;
-            let code = Phone::scanning(&thief.body).code(&world);
+            let phone = thief.scan(&world, "of the thief").await;
+            let code = phone.code(&world);
             let (path, fields) = match form {
                 "a phone" => (
                     "/account/authenticators/confirm",
@@ -226,11 +223,8 @@ async fn a_failure_of_a_form_says_that_it_may_have_been_done_and_one_of_a_page_t
     let world = World::new().await;
     world.administrator().await;
     let mut alice = world.user("alice@example.com").await;
-    let name = [("name", "phone")];
-    alice
-        .post(&world, "/account/authenticators/new", &name)
-        .await;
-    let code = Phone::scanning(&alice.body).code(&world);
+    let phone = alice.scan(&world, "phone").await;
+    let code = phone.code(&world);
     let change = |sql| sqlx::raw_sql(sql).execute(world.app.pool());
 
     // The phone is in force, and the login cannot be renewed.

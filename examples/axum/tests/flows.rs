@@ -256,10 +256,9 @@ async fn a_remembered_browser_is_not_asked_until_all_are_forgotten() {
     let (mut alice, phone) = world.enrolled("alice@example.com").await;
     world.next_code();
     let mut browser = Browser::default();
-    browser.password(&world, "alice@example.com").await;
-    let code = phone.code(&world);
-    let fields = [("code", code.as_str()), ("remember", "yes")];
-    browser.post(&world, "/sign-in/code", &fields).await;
+    browser
+        .sign_in_for_good(&world, "alice@example.com", &phone)
+        .await;
     let cookies: Vec<_> = browser.headers.get_all("set-cookie").iter().collect();
     for cookie in cookies {
         let cookie = cookie.to_str().unwrap();
@@ -295,10 +294,9 @@ async fn a_browser_is_remembered_for_thirty_days() {
     let (_, phone) = world.enrolled("alice@example.com").await;
     world.next_code();
     let mut browser = Browser::default();
-    browser.password(&world, "alice@example.com").await;
-    let code = phone.code(&world);
-    let fields = [("code", code.as_str()), ("remember", "yes")];
-    browser.post(&world, "/sign-in/code", &fields).await;
+    browser
+        .sign_in_for_good(&world, "alice@example.com", &phone)
+        .await;
     for (seconds, page) in [(30 * 24 * 3_600 - 1, "/account"), (1, "/sign-in/code")] {
         world.wait(seconds);
         browser.cookies.remove("session");
@@ -508,10 +506,7 @@ async fn a_form_that_is_sent_twice_does_its_work_once() {
     let world = World::new().await;
     world.administrator().await;
     let mut alice = world.user("alice@example.com").await;
-    alice
-        .post(&world, "/account/authenticators/new", &[("name", "phone")])
-        .await;
-    let phone = Phone::scanning(&alice.body);
+    let phone = alice.scan(&world, "phone").await;
     let code = phone.code(&world);
     let fields = [("code", code.as_str())];
     let path = "/account/authenticators/confirm";
@@ -567,10 +562,9 @@ async fn a_new_password_ends_other_logins_sign_ins_and_browsers() {
     let (mut alice, phone) = world.enrolled("alice@example.com").await;
     world.next_code();
     let mut remembered = Browser::default();
-    remembered.password(&world, "alice@example.com").await;
-    let code = phone.code(&world);
-    let fields = [("code", code.as_str()), ("remember", "yes")];
-    remembered.post(&world, "/sign-in/code", &fields).await;
+    remembered
+        .sign_in_for_good(&world, "alice@example.com", &phone)
+        .await;
     let mut waiting = Browser::default();
     waiting.password(&world, "alice@example.com").await;
 

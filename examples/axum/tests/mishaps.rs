@@ -4,7 +4,7 @@
 use core::pin::pin;
 use core::time::Duration;
 
-use crate::world::{Browser, PASSWORD, Phone, World};
+use crate::world::{Browser, PASSWORD, World};
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{Request, StatusCode};
@@ -108,11 +108,8 @@ async fn what_a_client_has_sent_is_finished_where_the_client_hangs_up() {
     let world = World::new().await;
     world.administrator().await;
     let mut alice = world.user("alice@example.com").await;
-    let name = [("name", "phone")];
-    alice
-        .post(&world, "/account/authenticators/new", &name)
-        .await;
-    let code = Phone::scanning(&alice.body).code(&world);
+    let phone = alice.scan(&world, "phone").await;
+    let code = phone.code(&world);
     let code = [("code", code.as_str())];
     alice
         .hang_up(&world, "/account/authenticators/confirm", &code)
@@ -138,11 +135,8 @@ async fn a_second_factor_is_set_up_with_the_end_of_other_logins_or_not_at_all() 
     let mut alice = world.user("alice@example.com").await;
     let mut other = Browser::default();
     other.password(&world, "alice@example.com").await;
-    let name = [("name", "phone")];
-    alice
-        .post(&world, "/account/authenticators/new", &name)
-        .await;
-    let code = Phone::scanning(&alice.body).code(&world);
+    let phone = alice.scan(&world, "phone").await;
+    let code = phone.code(&world);
     let code = [("code", code.as_str())];
     let change = |sql| sqlx::raw_sql(sql).execute(world.app.pool());
     change("CREATE TRIGGER full BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'no'); END")
@@ -171,11 +165,8 @@ async fn overlapped(
     alice: &mut Browser,
     (thief, path, fields): (&mut Browser, &str, &[(&str, &str)]),
 ) -> bool {
-    let name = [("name", "phone")];
-    alice
-        .post(world, "/account/authenticators/new", &name)
-        .await;
-    let code = Phone::scanning(&alice.body).code(world);
+    let phone = alice.scan(world, "phone").await;
+    let code = phone.code(world);
     let code = [("code", code.as_str())];
 
     let mut stopped = world.stop_at(readings);

@@ -308,11 +308,24 @@ impl Browser {
         assert_eq!(self.location(), "/account");
     }
 
-    /// Sets up a phone within a login.
-    pub(crate) async fn set_up(&mut self, world: &World, name: &str) -> Phone {
+    /// Signs in with password and code, and is remembered.
+    pub(crate) async fn sign_in_for_good(&mut self, world: &World, email: &str, phone: &Phone) {
+        self.password(world, email).await;
+        let code = phone.code(world);
+        let fields = [("code", code.as_str()), ("remember", "yes")];
+        self.post(world, "/sign-in/code", &fields).await;
+    }
+
+    /// Shows a QR code within a login to a phone that is to be set up.
+    pub(crate) async fn scan(&mut self, world: &World, name: &str) -> Phone {
         self.post(world, "/account/authenticators/new", &[("name", name)])
             .await;
-        let phone = Phone::scanning(&self.body);
+        Phone::scanning(&self.body)
+    }
+
+    /// Sets up a phone within a login.
+    pub(crate) async fn set_up(&mut self, world: &World, name: &str) -> Phone {
+        let phone = self.scan(world, name).await;
         let code = phone.code(world);
         self.post(world, "/account/authenticators/confirm", &[("code", &code)])
             .await;
