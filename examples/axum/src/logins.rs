@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use softtoken::association::{Enrolled, Operation, SignIn};
 use softtoken::mfa::Request;
 use softtoken::{Challenge, ChallengeSession, Error, Evidence, Grant, Rejection, SignedIn};
-use softtoken_sqlx::{SqliteStore, SqlxStoreError};
+use softtoken_sqlx::{Accepted, SqliteStore, SqlxStoreError};
+use sqlx::{Sqlite, Transaction};
 use tower_sessions::Session;
 
 use crate::app::App;
@@ -130,15 +131,73 @@ impl EndsOthers for Enrolled {
     }
 }
 
-/// Has a code judged, and the user's other logins ended where the answer ends them: both are stored
-/// by one transaction, so that no crash leaves a browser signed in that should not be. The code is
-/// accepted where this session is there still, by the same transaction: one that was ended
-/// meanwhile neither sets up a phone nor ends the logins of the user who has ended it.
+/// Begins what the application writes on its own in the name of this session: whoever ends the
+/// session has to wait for the commit, so that nothing is done by a login that has been ended.
+///
+/// # Errors
+///
+/// - [`Rejection::InvalidSession`] where the session has been ended.
+/// - Fails where the database does.
+pub(crate) async fn begin_write(
+    app: &App,
+    session: &Session,
+) -> Result<Transaction<'static, Sqlite>, Problem> {
+    let mut transaction = app.pool().begin_with("BEGIN IMMEDIATE").await?;
+    if !is_there(&mut *transaction, session.id()).await? {
+        return Err(Rejection::InvalidSession.into());
+    }
+    Ok(transaction)
+}
+
+/// Has a request decided, in a transaction that is to be committed, where this session is there
+/// still, by the same transaction: one that was ended meanwhile does nothing.
 ///
 /// # Errors
 ///
 /// - [`Rejection::InvalidSession`] where the session has been ended: nothing was accepted.
-/// - Fails where the code is refused: nothing was accepted.
+/// - Fails where the request is refused: nothing was accepted.
+/// - Fails where the database does: nothing was accepted.
+pub(crate) async fn accept<O>(
+    app: &App,
+    session: &Session,
+    subject: &str,
+    request: Request<O>,
+) -> Result<Accepted<Sqlite, O::Output>, Problem>
+where
+    O: Operation,
+{
+    let mut accepted = app.store().begin(subject, request).await?;
+    if !is_there(accepted.transaction(), session.id()).await? {
+        return Err(Rejection::InvalidSession.into());
+    }
+    Ok(accepted)
+}
+
+/// Has a request done that ends no login.
+///
+/// # Errors
+///
+/// - Fails where [`accept`] does: nothing was accepted.
+/// - Fails where the database does: it may not be known whether the request was accepted.
+pub(crate) async fn run<O>(
+    app: &App,
+    session: &Session,
+    subject: &str,
+    request: Request<O>,
+) -> Result<O::Output, Problem>
+where
+    O: Operation,
+{
+    let accepted = accept(app, session, subject, request).await?;
+    Ok(accepted.commit().await?)
+}
+
+/// Has a code judged, and the user's other logins ended where the answer ends them: both are stored
+/// by one transaction, so that no crash leaves a browser signed in that should not be.
+///
+/// # Errors
+///
+/// - Fails where [`accept`] does: nothing was accepted.
 /// - Fails where the database does: it may not be known whether the code was accepted.
 pub(crate) async fn judge<O>(
     app: &App,
@@ -148,12 +207,9 @@ pub(crate) async fn judge<O>(
 ) -> Result<O::Output, Problem>
 where
     O: Operation,
-    O::Output: EndsOthers + Send + 'static,
+    O::Output: EndsOthers,
 {
-    let mut accepted = app.store().begin(&user.id, request).await?;
-    if !is_there(accepted.transaction(), session.id()).await? {
-        return Err(Rejection::InvalidSession.into());
-    }
+    let mut accepted = accept(app, session, &user.id, request).await?;
     if accepted.output().ends_others() {
         end_logins(accepted.transaction(), &user.id, session.id()).await?;
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use softtoken::error::{Malformed, OpenError};
 use softtoken::policy::PolicyError;
 use softtoken::totp::{CodeError, UriError};
@@ -67,17 +67,22 @@ impl Problem {
         }
     }
 
-    /// Returns the advice for a form to show, where the user can do something about it; else the
-    /// problem, for a page of its own.
+    /// Returns whether the login, or the sign-in that waits, has ended: by time, or by what happened
+    /// elsewhere.
+    fn is_over(&self) -> bool {
+        self.rejection() == Some(Rejection::InvalidSession)
+    }
+
+    /// Returns the advice for a form to show, where the user can do something about it there; else
+    /// the problem, which has a page of its own, or leads to the sign-in.
     ///
     /// # Errors
     ///
     /// The problem itself.
     pub(crate) fn advice(self) -> Result<Advice, Self> {
         match self {
-            Self::Refused(ref error) if matches!(error, Error::Fault(_) | Error::Store(_)) => {
-                Err(self)
-            }
+            Self::Refused(Error::Fault(_) | Error::Store(_)) => Err(self),
+            _ if self.is_over() => Err(self),
             Self::Refused(error) => Ok(Advice {
                 status: status(&error),
                 wait: error.retry_after().map(|wait| wait.as_secs()),
@@ -148,9 +153,7 @@ fn sentence(error: &Error<SqlxStoreError>) -> &'static str {
         Some(Rejection::SecondFactorRequired | Rejection::ReauthenticationRequired) => {
             "Confirm that it is you, then try again."
         }
-        Some(Rejection::InvalidSession | Rejection::NotAuthorized) => {
-            "That took too long. Sign in again."
-        }
+        Some(Rejection::NotAuthorized) => "That took too long. Sign in again.",
         Some(Rejection::ClockBehind) => {
             "The clock of this server is wrong. Try again later, or tell an administrator."
         }
@@ -228,6 +231,9 @@ const UNCHANGED: &str = "Nothing was accepted or changed. Try again in a minute.
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        if self.is_over() {
+            return Redirect::to("/sign-in?notice=expired").into_response();
+        }
         let told = match self {
             Self::NotFound => Told::new(
                 StatusCode::NOT_FOUND,

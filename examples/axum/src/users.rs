@@ -142,32 +142,41 @@ impl Users {
         }))
     }
 
-    /// Makes an account an administrator's, or takes that away.
+    /// Makes an account an administrator's, or takes that away, on a connection that may be in a
+    /// transaction.
     ///
     /// # Errors
     ///
     /// Fails where the database does.
-    pub(crate) async fn set_administrator(&self, id: &str, is_one: bool) -> Result<(), Problem> {
+    pub(crate) async fn set_administrator(
+        at: impl SqliteExecutor<'_>,
+        id: &str,
+        is_one: bool,
+    ) -> Result<(), Problem> {
         sqlx::query("UPDATE users SET is_administrator = ? WHERE id = ?")
             .bind(is_one)
             .bind(id)
-            .execute(&self.0)
+            .execute(at)
             .await?;
         Ok(())
     }
 
-    /// Sets from when on everybody must have a second factor.
+    /// Sets from when on everybody must have a second factor, on a connection that may be in a
+    /// transaction.
     ///
     /// # Errors
     ///
     /// Fails where the database does.
-    pub(crate) async fn require_from(&self, time: Option<UnixTime>) -> Result<(), Problem> {
+    pub(crate) async fn require_from(
+        at: impl SqliteExecutor<'_>,
+        time: Option<UnixTime>,
+    ) -> Result<(), Problem> {
         sqlx::query("UPDATE settings SET required_from = ?")
             .bind(
                 time.map(UnixTime::as_secs)
                     .and_then(|at| i64::try_from(at).ok()),
             )
-            .execute(&self.0)
+            .execute(at)
             .await?;
         Ok(())
     }

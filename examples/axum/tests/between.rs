@@ -7,8 +7,10 @@ use core::time::Duration;
 use crate::world::{Browser, PASSWORD, World};
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use http_body_util::channel::Channel;
+use softtoken_axum_example::gate::Route;
+use softtoken_axum_example::routes;
 
 const OF_THE_OWNER: &str = "another four plain words";
 const OF_THE_THIEF: &str = "four words of the thief";
@@ -154,6 +156,98 @@ async fn a_login_that_was_ended_meanwhile_sets_up_no_phone_and_changes_no_passwo
             assert_eq!(other.location(), "/sign-in/code", "{said}");
         }
     }
+}
+
+/// Returns every row of what the server keeps of second factors and accounts.
+async fn kept(world: &World) -> Vec<String> {
+    let rows = "SELECT subject || revision || hex(record) FROM softtoken
+                UNION ALL SELECT id || password_version || is_administrator FROM users
+                UNION ALL SELECT 'from ' || coalesce(required_from, 'never') FROM settings
+                ORDER BY 1";
+    sqlx::query_scalar(rows)
+        .fetch_all(world.app.pool())
+        .await
+        .unwrap()
+}
+
+/// Knocks on each door once the gate has let its request in, and before its handler is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_that_is_ended_behind_the_gate_does_nothing() {
+    let table = routes().table().to_vec();
+    let closed = |route: &Route| route.method == Method::POST && route.level != "open";
+    let mut doors = 0;
+    for route in table.into_iter().filter(closed) {
+        // It ends the login itself.
+        if route.path == "/sign-out" {
+            continue;
+        }
+        doors += 1;
+        let world = World::new().await;
+        let (mut browser, phone) = world.administrator().await;
+        let (mut alice, of_alice) = world.enrolled("alice@example.com").await;
+        // An administrator may not go without a second factor.
+        if matches!(
+            route.path,
+            "/account/turn-off" | "/account/authenticators/{id}/remove"
+        ) {
+            browser = alice.clone();
+        }
+        let id = if route.path.starts_with("/admin") {
+            // There is something to unlock.
+            let wrong = of_alice.wrong(&world);
+            let code = [("code", wrong.as_str())];
+            alice.post(&world, "/account/step-up", &code).await;
+            world.next_code();
+            browser.step_up(&world, &phone).await;
+            world.id("alice@example.com").await
+        } else {
+            let path = browser.authenticator(&world).await;
+            path.rsplit('/').next().unwrap().to_owned()
+        };
+        let code = if route.path == "/account/authenticators/confirm" {
+            browser.scan(&world, "tablet").await.code(&world)
+        } else {
+            world.next_code();
+            phone.code(&world)
+        };
+        let fields = [
+            ("name", "another"),
+            ("code", code.as_str()),
+            ("old", PASSWORD),
+            ("new", OF_THE_OWNER),
+            ("date", "2200-01-01"),
+            ("is_administrator", "true"),
+        ];
+        let path = route.path.replace("{id}", &id);
+        let before = kept(&world).await;
+
+        // The gate reads the clock twice.
+        let mut stopped = world.stop_at(2);
+        let mut late = browser.clone();
+        {
+            let mut sent = pin!(late.post(&world, &path, &fields));
+            tokio::select! {
+                () = &mut sent => panic!("{path}: the gate reads the clock twice"),
+                () = stopped.has_stopped() => {}
+            }
+            let ended = "CREATE TABLE ended AS SELECT * FROM sessions; DELETE FROM sessions";
+            sqlx::raw_sql(ended)
+                .execute(world.app.pool())
+                .await
+                .unwrap();
+            stopped.go_on();
+            sent.await;
+        }
+        assert_eq!(late.location(), "/sign-in?notice=expired", "{path}");
+        assert_eq!(kept(&world).await, before, "{path}");
+
+        // By a login that nobody has ended it would have been done.
+        let back = "INSERT INTO sessions SELECT * FROM ended";
+        sqlx::raw_sql(back).execute(world.app.pool()).await.unwrap();
+        browser.post(&world, &path, &fields).await;
+        assert_ne!(kept(&world).await, before, "{path}: {}", browser.body);
+    }
+    assert!(doors >= 15, "{doors}");
 }
 
 #[tokio::test]

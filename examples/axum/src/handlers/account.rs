@@ -14,7 +14,7 @@ use crate::gate::{Reauthenticated, SignedIn};
 use crate::journal::{self, Journal};
 use crate::logins;
 use crate::page::{Answer, Asked, Frame, go, show};
-use crate::problem::{Advice, Problem};
+use crate::problem::Advice;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -91,13 +91,13 @@ pub(crate) async fn turn_off_form(login: Reauthenticated<App>) -> Answer {
 }
 
 /// Turns the second factor off.
-pub(crate) async fn turn_off(login: Reauthenticated<App>, State(app): State<App>) -> Answer {
+pub(crate) async fn turn_off(
+    login: Reauthenticated<App>,
+    State(app): State<App>,
+    session: Session,
+) -> Answer {
     let off = login.mfa.disassociate(&login.grant);
-    match off
-        .run(app.store(), &login.user.id)
-        .await
-        .map_err(Problem::from)
-    {
+    match logins::run(&app, &session, &login.user.id, off).await {
         Ok(()) => go("/account?notice=turned-off"),
         Err(problem) => {
             let page = TurnOff {
@@ -126,9 +126,13 @@ pub(crate) async fn forget_browsers_form(login: Reauthenticated<App>) -> Answer 
 }
 
 /// Forgets every browser that was remembered, this one included.
-pub(crate) async fn forget_browsers(login: Reauthenticated<App>, State(app): State<App>) -> Answer {
+pub(crate) async fn forget_browsers(
+    login: Reauthenticated<App>,
+    State(app): State<App>,
+    session: Session,
+) -> Answer {
     let forget = login.mfa.forget_browsers(&login.grant);
-    forget.run(app.store(), &login.user.id).await?;
+    logins::run(&app, &session, &login.user.id, forget).await?;
     let answer = go("/account?notice=forgotten")?;
     Ok((browser::cookie(&app, None)?, answer).into_response())
 }

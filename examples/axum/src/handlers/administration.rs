@@ -11,14 +11,16 @@ use serde::Deserialize;
 use softtoken::association::StatusReport;
 use softtoken::{RecoveryCode, UnixTime};
 use time::macros::format_description;
+use tower_sessions::Session;
 
 use crate::app::App;
 use crate::gate::{Level, Login, SecondFactor, SteppedUp};
 use crate::journal::{self, Journal};
+use crate::logins;
 use crate::page::{Answer, Asked, Frame, day, go, show};
 use crate::problem::Problem;
 use crate::sessions::end_logins;
-use crate::users::User;
+use crate::users::{User, Users};
 
 /// Says for how long a temporary code is good.
 const TEMPORARY: Duration = Duration::from_hours(1);
@@ -108,6 +110,7 @@ pub(crate) struct From {
 pub(crate) async fn require(
     login: Administrator<SteppedUp<App>>,
     State(app): State<App>,
+    session: Session,
     journal: Journal,
     Form(typed): Form<From>,
 ) -> Answer {
@@ -117,8 +120,10 @@ pub(crate) async fn require(
             Problem::said("That is not a date. Type it as year, month and day: 2027-03-01.")
         })?),
     };
-    app.users().require_from(time).await?;
     let (user, now) = (&login.0.user, login.0.mfa.now()?);
+    let mut transaction = logins::begin_write(&app, &session).await?;
+    Users::require_from(&mut *transaction, time).await?;
+    transaction.commit().await?;
     journal.note(now, &user.id, "requirement_changed", Some(&user.email));
     go("/admin?notice=requirement")
 }
@@ -198,11 +203,12 @@ pub(crate) async fn user(
 pub(crate) async fn unlock(
     login: Administrator<SteppedUp<App>>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Answer {
     let user = found(&app, &id).await?;
     let unlock = login.0.mfa.unlock(&login.named());
-    unlock.run(app.store(), &user.id).await?;
+    logins::run(&app, &session, &user.id, unlock).await?;
     go(&format!("/admin/users/{id}?notice=unlocked"))
 }
 
@@ -210,12 +216,14 @@ pub(crate) async fn unlock(
 pub(crate) async fn reset(
     login: Administrator<SteppedUp<App>>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Answer {
     let user = found(&app, &id).await?;
     let reset = login.0.mfa.reset(&login.named());
-    reset.run(app.store(), &user.id).await?;
-    end_logins(app.pool(), &user.id, None).await?;
+    let mut accepted = logins::accept(&app, &session, &user.id, reset).await?;
+    end_logins(accepted.transaction(), &user.id, None).await?;
+    accepted.commit().await?;
     go(&format!("/admin/users/{id}?notice=reset"))
 }
 
@@ -223,11 +231,12 @@ pub(crate) async fn reset(
 pub(crate) async fn temporary_code(
     login: Administrator<SteppedUp<App>>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Answer {
     let user = found(&app, &id).await?;
     let issue = login.0.mfa.issue_temporary_code(&login.named(), TEMPORARY);
-    let code = issue.run(app.store(), &user.id).await?;
+    let code = logins::run(&app, &session, &user.id, issue).await?;
     one(&app, &login.0, login.frame(), user, Some(code)).await
 }
 
@@ -241,6 +250,7 @@ pub(crate) struct Role {
 pub(crate) async fn make_administrator(
     login: Administrator<SteppedUp<App>>,
     State(app): State<App>,
+    session: Session,
     journal: Journal,
     Path(id): Path<String>,
     Form(role): Form<Role>,
@@ -251,19 +261,15 @@ pub(crate) async fn make_administrator(
             "Ask another administrator to change your own role.",
         ));
     }
-    app.users()
-        .set_administrator(&user.id, role.is_administrator)
-        .await?;
+    let now = login.0.mfa.now()?;
+    let mut transaction = logins::begin_write(&app, &session).await?;
+    Users::set_administrator(&mut *transaction, &user.id, role.is_administrator).await?;
+    transaction.commit().await?;
     let name = if role.is_administrator {
         "administrator_made"
     } else {
         "administrator_unmade"
     };
-    journal.note(
-        login.0.mfa.now()?,
-        &user.id,
-        name,
-        Some(&login.0.user.email),
-    );
+    journal.note(now, &user.id, name, Some(&login.0.user.email));
     go(&format!("/admin/users/{id}?notice=role"))
 }

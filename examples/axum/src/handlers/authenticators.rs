@@ -9,7 +9,6 @@ use softtoken::{Code, Grant, Rejection, TokenId, UnixTime};
 use tower_sessions::Session;
 
 use super::scan::{self, Paths};
-use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::{Login, Reauthenticated, SignedIn};
 use crate::logins;
@@ -60,14 +59,11 @@ pub(crate) async fn new(login: Reauthenticated<App>, Query(asked): Query<Asked>)
 pub(crate) async fn begin(
     login: Reauthenticated<App>,
     State(app): State<App>,
+    session: Session,
     Form(typed): Form<Name>,
 ) -> Answer {
     let associate = login.mfa.associate(&login.grant).named(&typed.name);
-    match associate
-        .run(app.store(), &login.user.id)
-        .await
-        .map_err(Problem::from)
-    {
+    match logins::run(&app, &session, &login.user.id, associate).await {
         Ok(issued) => scan::issued(Frame::of(&login.user), &login.user, &issued, PATHS),
         Err(problem) => {
             let page = New::of(Frame::of(&login.user), Some(problem.advice()?));
@@ -107,7 +103,6 @@ pub(crate) async fn confirm(
         Err(problem) => match problem.rejection() {
             // The same form, sent twice.
             Some(Rejection::AlreadyVerified) => go("/account/recovery-codes?notice=already"),
-            _ if is_over(&problem) => go("/sign-in?notice=expired"),
             _ => scan::again(Frame::of(user), Some(problem), PATHS),
         },
     }
@@ -155,16 +150,13 @@ async fn authenticator(
 pub(crate) async fn rename(
     login: Reauthenticated<App>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
     Form(typed): Form<Name>,
 ) -> Answer {
     let token: TokenId = id.parse().map_err(|_| Problem::NotFound)?;
     let rename = login.mfa.rename(&login.grant, token, &typed.name);
-    match rename
-        .run(app.store(), &login.user.id)
-        .await
-        .map_err(Problem::from)
-    {
+    match logins::run(&app, &session, &login.user.id, rename).await {
         Ok(()) => go("/account?notice=renamed"),
         Err(problem) => authenticator(&app, &login, &id, Some(problem)).await,
     }
@@ -175,6 +167,7 @@ pub(crate) async fn rename(
 pub(crate) async fn replace(
     login: Reauthenticated<App>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
     Form(typed): Form<Name>,
 ) -> Answer {
@@ -184,11 +177,7 @@ pub(crate) async fn replace(
         .associate(&login.grant)
         .replacing(token)
         .named(&typed.name);
-    match associate
-        .run(app.store(), &login.user.id)
-        .await
-        .map_err(Problem::from)
-    {
+    match logins::run(&app, &session, &login.user.id, associate).await {
         Ok(issued) => scan::issued(Frame::of(&login.user), &login.user, &issued, PATHS),
         Err(problem) => authenticator(&app, &login, &id, Some(problem)).await,
     }
@@ -198,15 +187,12 @@ pub(crate) async fn replace(
 pub(crate) async fn remove(
     login: Reauthenticated<App>,
     State(app): State<App>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Answer {
     let token: TokenId = id.parse().map_err(|_| Problem::NotFound)?;
     let remove = login.mfa.remove(&login.grant, token);
-    match remove
-        .run(app.store(), &login.user.id)
-        .await
-        .map_err(Problem::from)
-    {
+    match logins::run(&app, &session, &login.user.id, remove).await {
         Ok(()) => go("/account?notice=removed"),
         Err(problem) => authenticator(&app, &login, &id, Some(problem)).await,
     }

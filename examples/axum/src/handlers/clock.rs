@@ -8,7 +8,6 @@ use softtoken::{Code, Rejection};
 use tower_sessions::Session;
 
 use super::set_up::found;
-use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::Open;
 use crate::journal::Journal;
@@ -58,9 +57,6 @@ pub(crate) async fn submit(
     let Err(problem) = compare(&app, &session, &journal, &typed).await else {
         return go("/sign-in/code?notice=clock");
     };
-    if is_over(&problem) {
-        return go("/sign-in?notice=expired");
-    }
     let is_mismatch = problem.rejection() == Some(Rejection::Mismatch);
     let mut advice = problem.advice()?;
     if is_mismatch {
@@ -85,5 +81,5 @@ async fn compare(
     };
     let (code, following) = (Code::parse(&typed.code)?, Code::parse(&typed.following)?);
     let compare = mfa.resynchronise(&challenge, code, following);
-    Ok(compare.run(app.store(), &user.id).await?)
+    logins::run(app, session, &user.id, compare).await
 }

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use softtoken::Rejection;
 use tower_sessions::Session;
 
-use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::{Login, Reauthenticated};
 use crate::journal::Journal;
@@ -15,7 +14,7 @@ use crate::logins;
 use crate::page::{Answer, Frame, go, show};
 use crate::passwords;
 use crate::problem::{Advice, Problem};
-use crate::sessions::{end_logins, is_there};
+use crate::sessions::end_logins;
 use crate::users::{User, Users};
 
 #[derive(Template)]
@@ -60,7 +59,6 @@ pub(crate) async fn submit(
             logins::begin(&session, &user, login.grant.clone()).await?;
             go("/account?notice=password")
         }
-        Err(problem) if is_over(&problem) => go("/sign-in?notice=expired"),
         Err(problem) => {
             let page = Password {
                 frame: Frame::of(&login.user),
@@ -90,12 +88,9 @@ async fn change(
     }
     let hash = app.passwords().hash(typed.new).await?;
     let now = login.mfa.now()?;
-    let mut transaction = app.pool().begin().await?;
+    let mut transaction = logins::begin_write(app, session).await?;
     let changed = Users::set_password(&mut *transaction, &login.user, hash).await?;
-    let is_there = is_there(&mut *transaction, session.id()).await?;
-    let user = changed
-        .filter(|_| is_there)
-        .ok_or(Rejection::InvalidSession)?;
+    let user = changed.ok_or(Rejection::InvalidSession)?;
     end_logins(&mut *transaction, &user.id, None).await?;
     transaction.commit().await?;
     journal.note(now, &user.id, "password_changed", None);

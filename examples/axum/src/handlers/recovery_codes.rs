@@ -3,9 +3,11 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use softtoken::association::RecoveryCodes;
+use tower_sessions::Session;
 
 use crate::app::App;
 use crate::gate::Reauthenticated;
+use crate::logins;
 use crate::page::{Answer, Asked, Frame, show};
 
 #[derive(Template)]
@@ -34,9 +36,13 @@ pub(crate) async fn form(
 }
 
 /// Makes ten codes, and shows them.
-pub(crate) async fn issue(login: Reauthenticated<App>, State(app): State<App>) -> Answer {
+pub(crate) async fn issue(
+    login: Reauthenticated<App>,
+    State(app): State<App>,
+    session: Session,
+) -> Answer {
     let issue = login.mfa.issue_recovery_codes(&login.grant);
-    let codes = issue.run(app.store(), &login.user.id).await?;
+    let codes = logins::run(&app, &session, &login.user.id, issue).await?;
     let page = Page {
         frame: Frame::of(&login.user),
         left: 0,

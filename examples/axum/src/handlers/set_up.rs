@@ -8,7 +8,6 @@ use softtoken::{Challenge, Code, Grant, Mfa, Rejection, UnixTime};
 use tower_sessions::Session;
 
 use super::scan::{self, Paths};
-use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::Open;
 use crate::journal::Journal;
@@ -96,15 +95,7 @@ pub(crate) async fn begin(
         return go("/sign-in?notice=expired");
     };
     let associate = mfa.associate(&challenge).named(&typed.name);
-    let issued = match associate
-        .run(app.store(), &user.id)
-        .await
-        .map_err(Problem::from)
-    {
-        Ok(issued) => issued,
-        Err(problem) if is_over(&problem) => return go("/sign-in?notice=expired"),
-        Err(problem) => return Err(problem),
-    };
+    let issued = logins::run(&app, &session, &user.id, associate).await?;
     let session_for_code = issued.session().unwrap_or(&challenge);
     logins::wait(&session, session_for_code, Vec::new(), next).await?;
     scan::issued(Frame::default(), &user, &issued, PATHS)
@@ -143,7 +134,6 @@ pub(crate) async fn confirm(
         Err(problem) => match problem.rejection() {
             // Set up by the same form: the next code signs in.
             Some(Rejection::AlreadyVerified) => go("/sign-in?notice=already"),
-            Some(Rejection::InvalidSession) => go("/sign-in?notice=expired"),
             _ => scan::again(Frame::default(), Some(problem), PATHS),
         },
     }

@@ -231,7 +231,6 @@ pub(crate) async fn submit_code(
     };
     match respond(&app, &session, &journal, &waiting, &typed).await {
         Ok(answer) => Ok(answer),
-        Err(problem) if is_over(&problem) => go("/sign-in?notice=expired"),
         Err(problem) => {
             let form = CodePage {
                 frame: Frame::default(),
@@ -243,11 +242,6 @@ pub(crate) async fn submit_code(
             show(&form, form.advice.as_ref())
         }
     }
-}
-
-/// Returns whether the challenge, or the login, has ended, by time or by what happened elsewhere.
-pub(crate) fn is_over(problem: &Problem) -> bool {
-    matches!(problem.rejection(), Some(Rejection::InvalidSession))
 }
 
 async fn respond(

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use softtoken::{Factor, Grant};
 use tower_sessions::Session;
 
-use super::sign_in::is_over;
 use crate::app::App;
 use crate::gate::{Login, SignedIn};
 use crate::journal::Journal;
@@ -91,7 +90,6 @@ pub(crate) async fn submit(
     .await
     {
         Ok(()) => go(typed.next.path()),
-        Err(problem) if is_over(&problem) => go("/sign-in?notice=expired"),
         Err(problem) => {
             let page = StepUp {
                 next: typed.next,
