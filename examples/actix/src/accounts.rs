@@ -116,11 +116,7 @@ impl Accounts {
 
     /// Returns the grant of the login that has this token.
     pub(crate) fn login(&self, token: &str) -> Result<Grant, Failure> {
-        let row = logins::table.find(key(token));
-        let row = row.select((logins::user, logins::grant));
-        let row: Option<(String, Vec<u8>)> = self.ask(|database| row.first(database).optional())?;
-        let (user, grant) = row.ok_or(UNAUTHORIZED)?;
-        Grant::from_bytes(&grant, &user).map_err(Failure::internal)
+        login(&mut *self.connection()?, token)
     }
 
     fn ask<T>(
@@ -150,6 +146,17 @@ pub(crate) fn begin(database: &mut SqliteConnection, grant: &Grant) -> Result<St
     let insert = diesel::insert_into(logins::table).values(row);
     insert.execute(database).map_err(Failure::internal)?;
     Ok(token)
+}
+
+/// Returns the grant of the login that has this token, over a connection, which may be in a
+/// transaction.
+pub(crate) fn login(database: &mut SqliteConnection, token: &str) -> Result<Grant, Failure> {
+    let row = logins::table.find(key(token));
+    let row = row.select((logins::user, logins::grant));
+    let row: Option<(String, Vec<u8>)> =
+        row.first(database).optional().map_err(Failure::internal)?;
+    let (user, grant) = row.ok_or(UNAUTHORIZED)?;
+    Grant::from_bytes(&grant, &user).map_err(Failure::internal)
 }
 
 /// Replaces the grant of a login over a connection, which may be in a transaction. Roll that back

@@ -16,6 +16,8 @@ pub use failure::Failure;
 use failure::UNAUTHORIZED;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use softtoken::association::Operation;
+use softtoken::mfa::Request;
 use softtoken::{Challenge, Code, Factor, Grant, Mfa};
 use softtoken_diesel::SqliteStore;
 
@@ -87,11 +89,21 @@ impl Api {
         Ok((challenge, login))
     }
 
+    /// Does what a login asks for where its row is there still, in one transaction.
+    fn run<O: Operation>(
+        &self,
+        login: &SignedIn,
+        request: &Request<O>,
+    ) -> Result<O::Output, Failure> {
+        let user = login.grant.subject();
+        let is_there = |database: &mut _, _: &_| accounts::login(database, &login.token);
+        Ok(self.store.transaction(user, request, is_there)?.0)
+    }
+
     /// Issues recovery codes, which take the place of those before: also for a user who has never
     /// seen those, because the client hung up.
-    fn issue(&self, grant: &Grant) -> Result<Value, Failure> {
-        let issue = self.mfa.issue_recovery_codes(grant);
-        let codes = issue.run_blocking(&self.store, grant.subject())?;
+    fn issue(&self, login: &SignedIn) -> Result<Value, Failure> {
+        let codes = self.run(login, &self.mfa.issue_recovery_codes(&login.grant))?;
         let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
         Ok(json!({ "recovery_codes": codes }))
     }
@@ -188,8 +200,7 @@ async fn me(login: SignedIn) -> Json<Value> {
 
 async fn associate(api: Data<Api>, login: SignedIn) -> Result<Json<Value>, Failure> {
     let answer = apart(move || {
-        let associate = api.mfa.associate(&login.grant);
-        let issued = associate.run_blocking(&api.store, login.grant.subject())?;
+        let issued = api.run(&login, &api.mfa.associate(&login.grant))?;
         Ok(json!({ "secret": issued.secret().expose_base32().as_str() }))
     });
     answer.await.map(Json)
@@ -217,21 +228,16 @@ async fn verify(
                     accounts::end_others(database, grant.subject(), &token)?;
                     Ok::<_, Failure>(grant)
                 })?;
-        api.issue(&grant)
+        api.issue(&SignedIn { token, grant })
     });
     answer.await.map(Json)
 }
 
 async fn recovery_codes(api: Data<Api>, login: SignedIn) -> Result<Json<Value>, Failure> {
-    apart(move || api.issue(&login.grant)).await.map(Json)
+    apart(move || api.issue(&login)).await.map(Json)
 }
 
 async fn remove(api: Data<Api>, login: SignedIn) -> Result<HttpResponse, Failure> {
-    apart(move || {
-        let remove = api.mfa.disassociate(&login.grant);
-        remove.run_blocking(&api.store, login.grant.subject())?;
-        Ok(())
-    })
-    .await?;
+    apart(move || api.run(&login, &api.mfa.disassociate(&login.grant))).await?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -129,6 +129,40 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     assert_eq!(signed_in, StatusCode::OK);
 }
 
+/// Another request ends every login in the moment in which one of them changes the second factor.
+#[actix_web::test]
+async fn a_login_that_is_ended_meanwhile_changes_nothing() {
+    let mut server = Server::new();
+    let api = server.api.clone();
+    let app = init_service(App::new().configure(|config| api.routes(config))).await;
+    let user = json!({ "user": "alice", "password": "correct horse" });
+    send!(app, POST "/sign-up", "", user);
+    let (_, begun) = send!(app, POST "/login", "", user);
+    let login = begun["login"].as_str().expect("a login");
+    let (_, issued) = send!(app, POST "/second-factor", login, null);
+    let code = server.code(issued["secret"].as_str().expect("a secret"));
+
+    macro_rules! ended {
+        ($method:ident $path:literal $body:tt) => {
+            let ends = "CREATE TRIGGER ends AFTER UPDATE ON softtoken
+                        BEGIN DELETE FROM logins; END";
+            server.database.batch_execute(ends).expect("a trigger");
+            let refused = send!(app, $method $path, login, $body);
+            let unauthorized = (StatusCode::UNAUTHORIZED, json!("unauthorized"));
+            assert_eq!(refused, unauthorized, $path);
+            // What was undone with the rest can be done by a login that is there.
+            let dropped = server.database.batch_execute("DROP TRIGGER ends");
+            dropped.expect("the trigger was there");
+            let (done, body) = send!(app, $method $path, login, $body);
+            assert_eq!(done, StatusCode::OK, "{body}");
+        };
+    }
+    ended!(PUT "/second-factor" { "code": code });
+    ended!(POST "/second-factor" null);
+    ended!(POST "/recovery-codes" null);
+    ended!(DELETE "/second-factor" null);
+}
+
 /// Shows that who reads the database has nobody's login.
 #[actix_web::test]
 async fn of_a_token_and_a_password_the_database_holds_hashes_alone() {

@@ -171,16 +171,16 @@ impl Accounts {
         Ok(token)
     }
 
-    /// Returns the login of a token.
+    /// Returns the login of a token, in the database or in a transaction of it.
     ///
     /// # Errors
     ///
     /// [`UNAUTHORIZED`] where there is none.
-    pub async fn login(&self, token: &str) -> Result<Login, Failure> {
+    pub async fn login(rows: impl SqliteExecutor<'_>, token: &str) -> Result<Login, Failure> {
         let row: Option<(String, Vec<u8>)> =
             sqlx::query_as("select user, note from logins where token = ?")
                 .bind(token)
-                .fetch_optional(&self.pool)
+                .fetch_optional(rows)
                 .await?;
         let (user, note) = row.ok_or(UNAUTHORIZED)?;
         Ok(Login { user, note })

@@ -9,6 +9,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use softtoken::association::Operation;
+use softtoken::mfa::Request;
 use softtoken::{
     Challenge, Code, Context, Error, Factor, Grant, Mfa, OsEntropy, Policy, SessionKeys, UnixTime,
 };
@@ -84,6 +86,18 @@ impl App {
         }
         Ok((again.commit().await.map_err(refused)?, login))
     }
+
+    /// Does what a login asks for where its row is there still, in one transaction.
+    async fn run<O: Operation>(
+        &self,
+        login: &SignedIn,
+        request: Request<O>,
+    ) -> Result<O::Output, Failure> {
+        let accepted = self.store.begin(login.grant.subject(), request).await;
+        let mut accepted = accepted.map_err(refused)?;
+        Accounts::login(accepted.transaction(), &login.token).await?;
+        accepted.commit().await.map_err(refused)
+    }
 }
 
 #[derive(Deserialize)]
@@ -129,7 +143,7 @@ impl FromRequestParts<App> for SignedIn {
             .ok()
             .and_then(|text| text.strip_prefix("Bearer "));
         let token = token.ok_or(UNAUTHORIZED)?;
-        let login = app.accounts.login(token).await?;
+        let login = Accounts::login(app.accounts.pool(), token).await?;
         Ok(Self {
             token: token.into(),
             grant: Grant::from_bytes(&login.note, &login.user)?,
@@ -142,11 +156,7 @@ async fn me(login: SignedIn) -> Json<Value> {
 }
 
 async fn associate(State(app): State<App>, login: SignedIn) -> Result<Json<Value>, Failure> {
-    let associate = app.mfa.associate(&login.grant);
-    let issued = associate
-        .run(&app.store, login.grant.subject())
-        .await
-        .map_err(refused)?;
+    let issued = app.run(&login, app.mfa.associate(&login.grant)).await?;
     Ok(Json(
         json!({ "secret": issued.secret().expose_base32().as_str() }),
     ))
@@ -178,20 +188,14 @@ async fn verify(
 /// Issues recovery codes, which take the place of those before: also for a user who has never seen
 /// those, because the client hung up.
 async fn recovery_codes(State(app): State<App>, login: SignedIn) -> Result<Json<Value>, Failure> {
-    let user = login.grant.subject();
     let issue = app.mfa.issue_recovery_codes(&login.grant);
-    let codes = issue.run(&app.store, user).await.map_err(refused)?;
+    let codes = app.run(&login, issue).await?;
     let codes: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
     Ok(Json(json!({ "recovery_codes": codes })))
 }
 
 async fn remove(State(app): State<App>, login: SignedIn) -> Result<(), Failure> {
-    let remove = app.mfa.disassociate(&login.grant);
-    remove
-        .run(&app.store, login.grant.subject())
-        .await
-        .map_err(refused)?;
-    Ok(())
+    app.run(&login, app.mfa.disassociate(&login.grant)).await
 }
 
 /// Answers what softtoken refuses: the client learns its name, and when to come back.

@@ -144,3 +144,33 @@ async fn a_code_is_spent_with_the_row_of_its_login_or_not_at_all() {
     let (signed_in, _) = server.send(respond, "", &answer).await;
     assert_eq!(signed_in, StatusCode::OK);
 }
+
+/// Another request ends every login in the moment in which one of them changes the second factor.
+#[tokio::test]
+async fn a_login_that_is_ended_meanwhile_changes_nothing() {
+    let mut server = Server::new().await;
+    let user = json!({ "user": "alice", "password": "correct horse" });
+    server.send(("POST", "/sign-up"), "", &user).await;
+    let (_, begun) = server.send(("POST", "/login"), "", &user).await;
+    let login = begun["login"].as_str().expect("a login");
+    let (associate, verify) = (("POST", "/second-factor"), ("PUT", "/second-factor"));
+    let (_, issued) = server.send(associate, login, &Value::Null).await;
+    let code = server.code(issued["secret"].as_str().expect("a secret"));
+    let forms = [
+        (verify, json!({ "code": code })),
+        (associate, Value::Null),
+        (("POST", "/recovery-codes"), Value::Null),
+        (("DELETE", "/second-factor"), Value::Null),
+    ];
+    for (to, form) in forms {
+        let ends = "CREATE TRIGGER ends AFTER UPDATE ON softtoken BEGIN DELETE FROM logins; END";
+        server.change(ends).await;
+        let refused = server.send(to, login, &form).await;
+        let unauthorized = (StatusCode::UNAUTHORIZED, json!("unauthorized"));
+        assert_eq!(refused, unauthorized, "{to:?}");
+        // What was undone with the rest can be done by a login that is there.
+        server.change("DROP TRIGGER ends").await;
+        let (done, body) = server.send(to, login, &form).await;
+        assert_eq!(done, StatusCode::OK, "{to:?}: {body}");
+    }
+}

@@ -74,7 +74,7 @@ async fn code(
     State(app): State<App>,
     Json(Step { step, code }): Json<Step>,
 ) -> Result<Json<Value>, Failure> {
-    let login = app.accounts.login(&step).await?;
+    let login = Accounts::login(app.accounts.pool(), &step).await?;
     if login.note != HALF {
         return Err(UNAUTHORIZED);
     }
@@ -101,7 +101,7 @@ impl FromRequestParts<App> for SignedIn {
             .to_str()
             .ok()
             .and_then(|text| text.strip_prefix("Bearer "));
-        let login = app.accounts.login(token.ok_or(UNAUTHORIZED)?).await?;
+        let login = Accounts::login(app.accounts.pool(), token.ok_or(UNAUTHORIZED)?).await?;
         Ok(Self {
             is_whole: login.note == WHOLE,
             user: login.user,
