@@ -431,11 +431,56 @@ fn a_row_that_the_store_is_not_asked_for_is_no_answer_of_the_store() {
     }
 }
 
+/// The wrong column for the keys: nothing is asked of the store any more, which has failed once.
+#[test]
+fn refused_rows_wait_for_an_answer_of_the_store_a_thousand_at_a_time() {
+    let world = World::standard();
+    let mut store = Faulty::new(&world.store);
+    store.unanswered = HashSet::from(["a"]);
+    let subjects = (0..3_000).map(|row| format!("b{row:04}"));
+    let refused = subjects.map(|row| OldRow::new(row).token(OldToken::hexadecimal("313")));
+    let asked = |subject| OldRow::new(subject).token(OldToken::base32(KEY));
+    let table: Vec<_> = [asked("a")]
+        .into_iter()
+        .chain(refused)
+        .chain([asked("c")])
+        .collect();
+    let (mut listed, mut told) = (0, Vec::new());
+    let (seen, most) = (core::cell::Cell::new(0), core::cell::Cell::new(0));
+    let rows = Rows::move_in(&world.mfa, &admin());
+    let mut page = pages(&table, OldRow::subject);
+    let report = rows.run_blocking(
+        &store,
+        |after| {
+            let page = page(after).unwrap();
+            most.set(most.get().max(listed - seen.get()));
+            listed += page.len();
+            Ok::<_, Down>(page)
+        },
+        |subject, verdict| {
+            seen.set(seen.get() + 1);
+            told.push((subject.to_owned(), verdict.name()));
+        },
+    );
+    let report = report.unwrap();
+    assert!((990..=1_010).contains(&most.get()), "{} wait", most.get());
+    assert_eq!(
+        counts(&report),
+        [("moved_in", 1), ("malformed_secret", 3_000), ("store", 1)]
+    );
+    let order: Vec<_> = table.iter().map(OldRow::subject).collect();
+    let told_order: Vec<_> = told.iter().map(|(subject, _)| subject.as_str()).collect();
+    assert_eq!(told_order, order);
+    assert_eq!(told[0].1, "store");
+}
+
 /// A run again would put another secret in the place of the one that the user has just scanned.
 #[test]
 fn a_table_that_moves_in_twice_leaves_a_secret_that_waits() {
     let world = World::standard();
-    let table = [OldRow::new("alice").token(OldToken::base32(KEY).pending())];
+    // What the old system has not asked for yet, as its column may well say.
+    let row = OldRow::new("alice").token(OldToken::base32(KEY).pending());
+    let table = [row.enabled(false)];
     let run = |dry: bool| {
         let rows = Rows::move_in(&world.mfa, &admin());
         let rows = if dry { rows.dry_run() } else { rows };

@@ -84,7 +84,8 @@ impl Work for MovingIn {
         let tokens = row.read()?;
         let is_weak = tokens.iter().any(|token| token.secret().is_weak());
         let mut import = self.mfa.import(&self.by, tokens);
-        if !row.is_enabled() {
+        // Of a secret that waits, its first code says so.
+        if !row.is_enabled() && !row.is_pending() {
             import = import.enabled(false);
         }
         if row.may_come_back() {

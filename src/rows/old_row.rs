@@ -44,7 +44,8 @@ impl OldRow {
         self
     }
 
-    /// Says whether sign-ins asked for the tokens; they did unless said otherwise.
+    /// Says whether sign-ins asked for the tokens; they did unless said otherwise. Of a secret that
+    /// waits for its first code it says nothing.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.is_enabled = enabled;

@@ -99,7 +99,8 @@ impl<W: Work> Rows<W> {
 
     /// Stops where the store does not answer for so many rows one after another; 3 unless said
     /// otherwise. A row that is refused as it is listed, for which the store is not asked, stands
-    /// between them for nothing.
+    /// between them for nothing; but a thousand of those are not waited for: what is there is
+    /// settled, and the count begins anew.
     pub fn stop_after(mut self, store_errors: usize) -> Self {
         self.stop_after = store_errors.max(1);
         self
@@ -271,12 +272,16 @@ enum Judged<E> {
     Asked(Verdict<E>),
 }
 
+/// Bounds the refused rows that wait: where so many follow one that the store did not answer for,
+/// nothing tells whether the store has failed.
+const MOST_REFUSED: usize = 1_000;
+
 /// Holds what has become of the rows so far.
 struct Settled<E> {
     report: Report,
     after: Option<String>,
     /// Holds the rows from the first one that the store did not answer for, until the store answers
-    /// for another one.
+    /// for another one or there are too many.
     waiting: Vec<(String, Verdict<E>)>,
     /// Counts those that wait for which the store was asked.
     unanswered: usize,
@@ -290,7 +295,11 @@ impl<E> Settled<E> {
                 (verdict, true)
             }
             Judged::Asked(verdict) => (verdict, false),
-            Judged::Unasked(refusal) => (Verdict::Refused(refusal), self.unanswered > 0),
+            Judged::Unasked(refusal) => {
+                let refused = self.waiting.len() - self.unanswered;
+                let waits = self.unanswered > 0 && refused < MOST_REFUSED;
+                (Verdict::Refused(refusal), waits)
+            }
         };
         if waits {
             self.waiting.push((subject.to_owned(), verdict));

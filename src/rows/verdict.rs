@@ -21,7 +21,8 @@ pub enum Verdict<E> {
     /// The row was refused. Nothing was written.
     Refused(Refusal),
     /// The store did not answer for this row, and the run went on: the store answered for another
-    /// row after it, or the table ended. Whether the row was written is not known.
+    /// row after it, the table ended, or a thousand refused rows came before either. Whether the
+    /// row was written is not known.
     Store(E),
 }
 
