@@ -386,7 +386,7 @@ impl Mfa {
             self.tell_of_bad_session("", now, SessionFlaw::Forged);
             return Err(OpenError::Invalid);
         };
-        if now >= claims.expires {
+        if !claims.is_alive(now) {
             self.tell_of_bad_session(&claims.subject, now, SessionFlaw::Expired);
             return Err(OpenError::Invalid);
         }

@@ -21,7 +21,22 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UnixTime(u64);
 
+/// Allows for clocks of your servers that lie apart.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(60);
+
 impl UnixTime {
+    /// Returns whether it lies further ahead than clocks may be apart: no server whose clock is
+    /// right has given it.
+    pub(crate) fn lies_ahead(self, now: Self) -> bool {
+        self > now.saturating_add(CLOCKS_APART)
+    }
+
+    /// Returns whether it is before the end of what lives for so long at most. Nothing is that a
+    /// clock which was ahead has given: it would live on for as long.
+    pub(crate) fn is_before_end(self, end: Self, longest: Duration) -> bool {
+        self < end && !end.lies_ahead(self.saturating_add(longest))
+    }
+
     /// Returns the time `seconds` after the epoch. Every `u64` is a time.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {

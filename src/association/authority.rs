@@ -12,7 +12,7 @@ use super::credential::{ChallengeSession, Claims, PurposeKind, half, keyed_hash}
 use super::draft::Draft;
 use super::names::{Generation, LoginId, TokenId};
 use super::outcome::{Actor, Evidence, Method, Refusal, Rejection};
-use super::state::{Record, Token};
+use super::state::Token;
 use crate::reveal::reveal;
 use crate::time::UnixTime;
 use crate::totp::Secret;
@@ -273,7 +273,8 @@ impl Grant {
 
     /// Returns when a second factor was shown that proves possession of what is in force; `None`:
     /// none was.
-    fn possession_shown(&self, record: &Record) -> Option<UnixTime> {
+    fn possession_shown(&self, draft: &Draft<'_>) -> Option<UnixTime> {
+        let record = draft.record();
         let counts = |second: &SecondFactor| match second.proved_by {
             ProvedBy::Token(id) => record.token(id).is_ok(),
             ProvedBy::Generation(generation) => {
@@ -288,7 +289,11 @@ impl Grant {
             }
         };
         let shown = self.second_factor.filter(counts).map(|second| second.at);
-        let proved = record.tokens.iter().filter(|token| self.proved(token));
+        // What was proven under a clock that was ahead would be fresh for that long.
+        let proved = record
+            .tokens
+            .iter()
+            .filter(|token| self.proved(token) && !draft.lies_ahead(token.since));
         shown
             .into_iter()
             .chain(proved.map(|token| token.since))
@@ -318,7 +323,7 @@ impl Grant {
         within: Option<Duration>,
     ) -> Result<(), Rejection> {
         let shown = if draft.record().is_verified() {
-            self.possession_shown(draft.record())
+            self.possession_shown(draft)
                 .ok_or(Rejection::SecondFactorRequired)?
         } else {
             self.first_factor

@@ -22,9 +22,6 @@ use crate::policy::Policy;
 use crate::time::{Step, UnixTime};
 use crate::totp::{Code, Secret, Totp, Verdict, Verifier};
 
-/// Allows for clocks of your servers that lie apart.
-pub(super) const CLOCKS_APART: Duration = Duration::from_secs(60);
-
 /// Holds what an operation is decided in: the subject, the policy, the time, and the context.
 ///
 /// ```
@@ -222,10 +219,9 @@ impl<'a> Draft<'a> {
         }))
     }
 
-    /// Returns whether a time is further ahead than clocks may be apart: no server whose clock is
-    /// right has given it.
+    /// Returns whether no server whose clock is right has given a time.
     pub(super) fn lies_ahead(&self, at: UnixTime) -> bool {
-        at > self.now().saturating_add(CLOCKS_APART)
+        at.lies_ahead(self.now())
     }
 
     /// Returns when a session that is issued at this time ends.
@@ -402,6 +398,10 @@ impl<'a> Draft<'a> {
     pub(super) fn answered(&mut self, attempt: Option<Attempt>) -> Option<Proof> {
         let last = self.record.last_answer.as_ref()?;
         let proof = last.answer(attempt?, self.record.generation, self.now())?;
+        // It would be repeated for as long as the clock was ahead.
+        if self.lies_ahead(proof.at) {
+            return None;
+        }
         self.event_about(EventKind::AnsweredAgain, self.named(proof.token));
         Some(proof)
     }

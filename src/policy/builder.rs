@@ -267,7 +267,7 @@ impl PolicyBuilder {
                 PolicyError::MaxTokens,
             ),
             (
-                (MINUTE..=24 * 60 * MINUTE).contains(&self.pending_lifetime),
+                (MINUTE..=Policy::LONGEST_PENDING).contains(&self.pending_lifetime),
                 PolicyError::PendingLifetime,
             ),
             (

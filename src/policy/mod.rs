@@ -182,6 +182,9 @@ impl Policy {
     /// Limits the tokens that a policy may let one subject hold.
     pub const MAX_TOKENS: usize = 10;
 
+    /// Bounds how long any policy lets a pending secret wait.
+    pub(crate) const LONGEST_PENDING: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// Holds the rules for a server of your own: MFA is optional, a verified token is enabled at
     /// once, and a subject holds one token, with a secret of 20 bytes (accepted by every
     /// authenticator app, and recommended by RFC 4226), six digits, 30 seconds and one step either

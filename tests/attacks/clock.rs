@@ -3,18 +3,18 @@
 use core::convert::Infallible;
 use core::time::Duration;
 
-use softtoken::association::{Authority, EventKind, ImportedToken};
+use softtoken::association::{AttemptKey, Authority, EventKind, ImportedToken, SessionFlaw, State};
 use softtoken::policy::PolicyError;
 use softtoken::store::Snapshot;
 use softtoken::time::Step;
 use softtoken::totp::{
     Algorithm, Digits, GenerateError, KeyUri, Secret, SecretError, Totp, Window,
 };
-use softtoken::{Code, Error, Grant, OsEntropy, Policy, Rejection, SignedIn};
+use softtoken::{Code, Error, Factor, Grant, OsEntropy, Policy, Rejection, SignedIn};
 
 use super::{
-    Answer, authorises_nothing, no, recovery_codes, replacement, respond, sign_in_with, step_up,
-    untouched, wrong, wrong_recovery_code,
+    Answer, authorises_nothing, flaw, no, recovery_codes, replacement, respond, sign_in_with,
+    step_up, untouched, wrong, wrong_recovery_code,
 };
 use crate::world::{Device, START, World, admin};
 
@@ -193,6 +193,143 @@ fn a_set_up_that_was_finished_is_not_finished_again_after_the_clock_jumped() {
         }
         world.time.go_back(3600);
         assert!(finish().is_err(), "by a recovery code: {recovered}");
+    }
+}
+
+/// A clock that was ahead and is mended: how far ahead, and how long ago what it gave was given.
+fn mended(furthest: u64) -> [u64; 3] {
+    [furthest + 61, furthest + 86_400, 86_400 * 3652]
+}
+
+/// The login under which a token was set up proves possession of it, by when that was.
+#[test]
+fn a_login_is_not_fresh_for_as_long_as_the_clock_was_ahead_that_set_its_token_up() {
+    for ahead in mended(0) {
+        let world = World::standard();
+        let login = world.password("alice").with_id("login");
+        world.time.advance(ahead);
+        let issued = world.associate("alice");
+        let device = Device::of(&issued);
+        let verify = world.mfa.verify(&login, device.code(world.now()));
+        let _ = verify.run_blocking(&world.store, "alice").unwrap();
+        let check = || {
+            let check = world.mfa.check(&login, Duration::from_secs(600));
+            check.run_blocking(&world.store, "alice")
+        };
+        assert_eq!(check(), Ok(()), "while it is");
+        world.time.set(START);
+        assert_eq!(no(check()), Rejection::SecondFactorRequired, "{ahead}");
+        let off = world.mfa.disassociate(&login);
+        let off = || off.run_blocking(&world.store, "alice");
+        assert_eq!(
+            untouched(&world, "alice", off),
+            Rejection::SecondFactorRequired
+        );
+        world.time.set(START + ahead - 60);
+        assert_eq!(check(), Ok(()), "clocks may be so far apart");
+    }
+}
+
+#[test]
+fn a_challenge_does_not_live_for_as_long_as_the_clock_was_ahead() {
+    for ahead in mended(0) {
+        let world = World::standard();
+        let (device, grant) = world.enrolled("alice");
+        let codes = recovery_codes(&world, &grant);
+        world.time.advance(ahead);
+        let session = world.challenge("alice");
+        world.time.set(START);
+        assert!(world.mfa.open(session.expose()).is_err(), "{ahead}");
+        let factors: [Factor; 2] = [device.code(world.now()).into(), codes[0].clone().into()];
+        for factor in factors {
+            let attack = || respond(&world, "alice", &session, factor);
+            assert_eq!(
+                untouched(&world, "alice", attack),
+                Rejection::InvalidSession
+            );
+            assert_eq!(flaw(&world), SessionFlaw::Expired);
+        }
+        world.time.set(START + ahead - 60);
+        assert!(world.mfa.open(session.expose()).is_ok());
+        respond(&world, "alice", &session, codes[0].clone()).unwrap();
+    }
+}
+
+#[test]
+fn a_temporary_code_does_not_live_for_as_long_as_the_clock_was_ahead() {
+    const LONGEST: u64 = 7 * 86_400;
+    for ahead in mended(LONGEST) {
+        let world = World::standard();
+        let _ = world.enrol("alice");
+        world.time.advance(ahead);
+        let minute = Duration::from_secs(60);
+        let issue = world.mfa.issue_temporary_code(&admin(), minute);
+        let code = issue.run_blocking(&world.store, "alice").unwrap();
+        let expires = || {
+            let status = world.mfa.status().run_blocking(&world.store, "alice");
+            status.unwrap().temporary_code_expires
+        };
+        assert!(expires().is_some());
+        world.time.set(START + 59);
+        assert_eq!(expires(), None, "{ahead}");
+        let attack = sign_in_with(&world, "alice", code.clone());
+        assert_eq!(no(attack), Rejection::Mismatch);
+        world.time.set(START + ahead - LONGEST);
+        assert!(expires().is_some());
+        assert!(sign_in_with(&world, "alice", code).is_ok());
+    }
+}
+
+#[test]
+fn a_pending_secret_does_not_wait_for_as_long_as_the_clock_was_ahead() {
+    const LONGEST: u64 = 86_400;
+    for ahead in mended(LONGEST) {
+        let world = World::new(
+            Policy::STANDARD
+                .to_builder()
+                .pending_lifetime(Duration::from_secs(60))
+                .build()
+                .unwrap(),
+        );
+        world.time.advance(ahead);
+        let device = Device::of(&world.associate("alice"));
+        let verify = || {
+            let login = world.password("alice");
+            let verify = world.mfa.verify(&login, device.code(world.now()));
+            verify.run_blocking(&world.store, "alice").map(drop)
+        };
+        let state = || {
+            let status = world.mfa.status().run_blocking(&world.store, "alice");
+            status.unwrap().state
+        };
+        assert_eq!(state(), State::Pending);
+        world.time.set(START + 59);
+        assert_eq!(untouched(&world, "alice", verify), Rejection::Expired);
+        assert_eq!(state(), State::Unassociated, "{ahead}");
+        world.time.set(START + ahead - LONGEST);
+        assert_eq!(state(), State::Pending);
+        assert!(verify().is_ok());
+    }
+}
+
+#[test]
+fn an_answer_is_not_repeated_for_as_long_as_the_clock_was_ahead() {
+    for ahead in mended(0) {
+        let world = World::standard();
+        let device = world.enrol("alice");
+        world.time.advance(ahead);
+        let code = device.code(world.now());
+        let sign_in = || {
+            let sign_in = world.mfa.sign_in_with(Some(code.clone().into()));
+            let sign_in = sign_in.attempt(AttemptKey::from_bytes([9; 16]));
+            sign_in.run_blocking(&world.store, "alice").map(drop)
+        };
+        assert!(sign_in().is_ok());
+        assert!(sign_in().is_ok(), "it is repeated");
+        world.time.set(START);
+        assert!(sign_in().is_err(), "{ahead}");
+        world.time.set(START + ahead - 60);
+        assert!(sign_in().is_ok(), "clocks may be so far apart");
     }
 }
 

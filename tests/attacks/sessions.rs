@@ -774,6 +774,7 @@ fn a_session_key_finishes_no_set_up_of_another_time() {
         let mut says = bytes_of(session.expose());
         says.truncate(says.len() - 32);
         says[14..22].copy_from_slice(&(world.now().as_secs() + 180).to_be_bytes());
+        says[38..46].copy_from_slice(&world.now().as_secs().to_be_bytes());
         let forged = world.mfa.open(&signed(&KEY.1, SESSION, &says)).unwrap();
         let finish = || finish(&world, "alice", &forged);
         if is_finished {

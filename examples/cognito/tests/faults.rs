@@ -119,6 +119,10 @@ fn a_clock_that_went_back_is_an_internal_error() {
     );
     let session = text(&world.sign_in(OPTIONAL), "/Session");
     world.go_back(600);
+    // A challenge of a time to come has expired; of a new one it is the code that is too old.
+    let answered = world.respond(OPTIONAL, &session, &world.code(&secret));
+    assert_eq!(answered.body["__type"], "NotAuthorizedException");
+    let session = text(&world.sign_in(OPTIONAL), "/Session");
     let answered = world.respond(OPTIONAL, &session, &world.code(&secret));
     assert_eq!(
         (answered.status, answered.body["__type"].as_str()),

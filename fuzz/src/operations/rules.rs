@@ -286,9 +286,9 @@ impl Player<'_> {
     /// What no operation does that succeeds.
     fn may_succeed(&self, seen: &Seen<'_>) {
         let now = self.time();
+        let latest = now.as_secs().saturating_add(60);
         match &seen.asked.by {
             Some(By::Grant(grant)) => {
-                let latest = now.as_secs().saturating_add(60);
                 assert_eq!(grant.subject(), SUBJECT, "another subject's grant");
                 assert!(
                     grant.first_factor_at().as_secs() <= latest,
@@ -297,6 +297,10 @@ impl Player<'_> {
             }
             Some(By::Session(session)) => {
                 assert!(now < session.expires(), "a session that has ended");
+                assert!(
+                    session.first_factor_at().as_secs() <= latest,
+                    "a session of the future"
+                );
             }
             Some(By::Administrator) | None => {}
         }

@@ -198,7 +198,7 @@ impl ChallengeSession {
         if Some(claims.purpose.kind()) != purpose {
             return Err(SessionFlaw::OtherPurpose);
         }
-        if now >= claims.expires {
+        if !claims.is_alive(now) {
             return Err(SessionFlaw::Expired);
         }
         Ok(claims)
@@ -253,6 +253,12 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
+    /// Returns whether the session's time has not run out. A session that a clock which was ahead
+    /// has given would live on for as long: it is not alive.
+    pub(crate) fn is_alive(&self, now: UnixTime) -> bool {
+        now < self.expires && !self.first_factor.lies_ahead(now)
+    }
+
     fn encode(&self, payload: &mut Payload) {
         payload
             .put(&[self.purpose.kind() as u8])

@@ -1,7 +1,7 @@
 //! Helps a user who is shut out, by an administrator: reset, unlock.
 
 use crate::association::authority::Administrator;
-use crate::association::draft::{CLOCKS_APART, Draft};
+use crate::association::draft::Draft;
 use crate::association::operation::{Operation, sealed};
 use crate::association::outcome::{Actor, EventKind, Refusal};
 use crate::association::state::{Count, Record};
@@ -70,7 +70,7 @@ impl Operation for Reset {
         record.change_in_force(|_| true, None, now);
         // Afterwards: what is taken out of force may be from a time ahead itself.
         if self.mends_clock {
-            record.lower_times(now.saturating_add(CLOCKS_APART), now);
+            record.lower_times(now);
         }
         record.throttle = Count::NONE;
         record.recovery.wrong = 0;

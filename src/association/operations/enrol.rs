@@ -329,7 +329,7 @@ impl Operation for Verify {
         let pending = draft.record().pending.clone();
         let pending = *pending.ok_or(Rejection::NotAssociated)?;
         possession.covers(pending.replaces)?;
-        if draft.now() >= pending.expires {
+        if !pending.is_alive(draft.now()) {
             return Err(Rejection::Expired.into());
         }
         match pending.replaces {

@@ -108,7 +108,7 @@ impl IssueTemporaryCode {
         entropy: &dyn Entropy,
     ) -> Result<Self, TemporaryCodeError> {
         const MINUTE: Duration = Duration::from_secs(60);
-        if !(MINUTE..=7 * 24 * 60 * MINUTE).contains(&lifetime) {
+        if !(MINUTE..=TemporaryCode::LONGEST).contains(&lifetime) {
             return Err(TemporaryCodeError::Lifetime);
         }
         Ok(Self {

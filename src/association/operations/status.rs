@@ -112,7 +112,7 @@ impl Operation for Status {
         let pending = record
             .pending
             .as_deref()
-            .filter(|pending| now < pending.expires);
+            .filter(|pending| pending.is_alive(now));
         let in_force = record.is_verified();
         let admission = record
             .throttle

@@ -184,8 +184,8 @@ pub enum SessionFlaw {
     OtherGeneration,
     /// The session is for a pending secret that has been replaced.
     OtherPending,
-    /// The session's time has run out; or it would finish a set-up whose code is too old, or of a
-    /// time to come.
+    /// The session's time has run out, or is yet to come; or it would finish a set-up whose code is
+    /// too old, or of a time to come.
     Expired,
     /// The session has succeeded already, or it would finish a set-up that can no longer be
     /// finished: browsers were forgotten since.

@@ -292,11 +292,10 @@ impl Record {
         }
     }
 
-    /// Lowers to `now` every stored time that lies ahead of `latest`: the clock was wrong, and is
-    /// mended.
-    pub(crate) fn lower_times(&mut self, latest: UnixTime, now: UnixTime) {
+    /// Lowers to `now` every stored time that lies ahead of it: the clock was wrong, and is mended.
+    pub(crate) fn lower_times(&mut self, now: UnixTime) {
         let lower = |time: &mut UnixTime| {
-            if *time > latest {
+            if time.lies_ahead(now) {
                 *time = now;
             }
         };
@@ -326,6 +325,11 @@ impl Token {
 }
 
 impl Pending {
+    /// Returns whether its first code may come yet.
+    pub(crate) fn is_alive(&self, now: UnixTime) -> bool {
+        now.is_before_end(self.expires, Policy::LONGEST_PENDING)
+    }
+
     /// Returns the names by which an event knows it.
     pub(crate) fn named(&self) -> NamedToken {
         NamedToken {
@@ -350,7 +354,7 @@ mod tests {
             off_from: Some(at(161)),
             ..Record::default()
         };
-        record.lower_times(at(160), at(100));
+        record.lower_times(at(100));
         assert_eq!(record.grants_from, Some(at(160)));
         assert_eq!(record.off_from, Some(at(100)));
     }
@@ -376,7 +380,7 @@ mod tests {
             }
         };
         let mut ahead = record(161);
-        ahead.lower_times(UnixTime::from_secs(160), UnixTime::from_secs(100));
+        ahead.lower_times(UnixTime::from_secs(100));
         assert_eq!(ahead, record(100));
     }
 }

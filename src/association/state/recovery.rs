@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -51,6 +52,9 @@ impl RecoverySet {
 }
 
 impl TemporaryCode {
+    /// Lives for so long at most.
+    pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
     pub(crate) fn of(code: &RecoveryCode, salt: [u8; 16], expires: UnixTime) -> Self {
         Self {
             salt,
@@ -77,7 +81,9 @@ impl Recovery {
 
     /// Returns the temporary code, while it is good.
     pub(crate) fn alive(&self, now: UnixTime) -> Option<&TemporaryCode> {
-        self.temporary.as_deref().filter(|code| now < code.expires)
+        let code = self.temporary.as_deref()?;
+        now.is_before_end(code.expires, TemporaryCode::LONGEST)
+            .then_some(code)
     }
 
     /// Finds which code of those kept it is. Whether it is one, and which, takes the same time to

@@ -212,7 +212,7 @@ impl Reading {
 
     pub fn standing(&self, who: usize, now: u64) -> Standing {
         let account = &self.accounts[who];
-        let pending = account.pending.as_ref().filter(|it| now < it.expires);
+        let pending = account.pending.as_ref().filter(|it| it.waits(now));
         let pending = pending.map(|it| Waiting {
             id: it.id,
             name: it.name.clone(),
@@ -258,11 +258,25 @@ impl Account {
         self.tokens.iter().find(|token| token.id == id)
     }
 
-    /// The temporary code, while it has not ended.
+    /// The temporary code, while it has not ended, and could have been issued by a right clock.
     pub fn temporary(&self, now: u64) -> Option<&(String, u64)> {
         self.temporary
             .as_ref()
-            .filter(|(_, expires)| now < *expires)
+            .filter(|(_, expires)| now < *expires && *expires <= now + 7 * 86_400 + 60)
+    }
+}
+
+impl Pending {
+    /// That it has not ended, and could have been issued by a right clock.
+    pub fn waits(&self, now: u64) -> bool {
+        now < self.expires && self.expires <= now + 86_400 + 60
+    }
+}
+
+impl Ticket {
+    /// That it has not ended, and is of no time to come.
+    pub fn is_of(&self, now: u64) -> bool {
+        now < self.expires && self.first_factor <= now + 60
     }
 }
 
@@ -649,7 +663,7 @@ impl Turn<'_> {
         if waived && pending.replaces.is_none() {
             return Err(Rejection::SecondFactorRequired.into());
         }
-        if self.now >= pending.expires {
+        if !pending.waits(self.now) {
             return Err(Rejection::Expired.into());
         }
         let (step, drift, failures) = self.prove(&pending.key, code, next)?;

@@ -48,7 +48,10 @@ impl Turn<'_> {
             }
         });
         let proved = account.tokens.iter();
-        let proved = proved.filter(|it| grant.id.is_some() && it.proved_by == grant.id);
+        // Nothing that a clock ahead has proven, which would be fresh for as long.
+        let proved = proved.filter(|it| {
+            grant.id.is_some() && it.proved_by == grant.id && it.since <= self.now + 60
+        });
         let shown = shown.map(|(at, _)| at).into_iter();
         shown.chain(proved.map(|token| token.since)).max()
     }
@@ -150,9 +153,7 @@ impl Turn<'_> {
         };
         let (flaw, whose) = match shown.ticket.map(|number| &self.tickets[number]) {
             None => (SessionFlaw::Forged, None),
-            Some(ticket) if self.now >= ticket.expires => {
-                (SessionFlaw::Expired, Some(ticket.subject))
-            }
+            Some(ticket) if !ticket.is_of(self.now) => (SessionFlaw::Expired, Some(ticket.subject)),
             Some(_) => return Ok(()),
         };
         let rejection = Rejection::InvalidSession;
@@ -184,7 +185,7 @@ impl Turn<'_> {
         if !fits(ticket.purpose) {
             return Err(SessionFlaw::OtherPurpose.into());
         }
-        if self.now >= ticket.expires {
+        if !ticket.is_of(self.now) {
             return Err(SessionFlaw::Expired.into());
         }
         Ok(ticket)
@@ -700,6 +701,7 @@ impl Turn<'_> {
         if attempt? != &last.attempt
             || self.account.generation != last.generation
             || self.now / last.period > last.last_step
+            || last.proven.proof.at > self.now + 60
         {
             return None;
         }

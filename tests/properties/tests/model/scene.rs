@@ -313,7 +313,7 @@ impl Scene<'_> {
             self.latest(kind, 0).is_some_and(|number| {
                 let ticket = &self.reading.tickets[number];
                 ticket.generation == account.generation
-                    && self.now < ticket.expires
+                    && ticket.is_of(self.now)
                     && !account.spent.contains_key(&number)
             })
         };
@@ -338,7 +338,7 @@ impl Scene<'_> {
             Requirement::Off | Requirement::Optional
         );
         let pending = account.pending.as_ref();
-        let waits = pending.is_some_and(|it| self.now < it.expires);
+        let waits = pending.is_some_and(|it| it.waits(self.now));
         let mut next = Vec::new();
         if account.tokens.is_empty() {
             next.push(match (waits, bits) {
