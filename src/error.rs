@@ -60,6 +60,10 @@ pub enum Fault {
     /// was read: make a request for each subject.
     #[error("what this request has drawn is another subject's")]
     OtherSubject,
+    /// The request has drawn a secret or codes, and has issued them: they may be spent by now.
+    /// Nothing was read: make a request for each issue.
+    #[error("what this request has drawn was issued already")]
+    AlreadyIssued,
     /// The list of tokens to import cannot be imported as it stands. Nothing was read.
     #[error(transparent)]
     Import(ImportError),
@@ -90,6 +94,7 @@ impl Fault {
             Self::RevisionsExhausted => "revisions_exhausted",
             Self::Subject => "subject",
             Self::OtherSubject => "other_subject",
+            Self::AlreadyIssued => "already_issued",
             Self::Import(_) => "import",
             Self::TemporaryCodeLifetime => "temporary_code_lifetime",
         }

@@ -152,6 +152,8 @@ pub mod own_transaction;
 
 pub mod mfa;
 
+mod drawn;
+
 pub mod error;
 
 pub mod record;
@@ -166,7 +168,6 @@ pub mod totp;
 
 mod ascii;
 pub mod entropy;
-mod one_subject;
 mod reveal;
 mod revision;
 mod scrub;

@@ -14,9 +14,9 @@ use crate::association::{
     Reset, Respond, Resynchronise, SessionFlaw, SessionKeys, SetEnabled, SignIn, SignInWith,
     Status, StepUp, TokenId, Unlock, Verify,
 };
+use crate::drawn::Drawn;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::error::{Error, Fault, OpenError};
-use crate::one_subject::OneSubject;
 use crate::policy::{Policy, PolicyError};
 use crate::record::{self, AtRest, Place, Seal};
 use crate::revision::Revision;
@@ -542,10 +542,12 @@ impl Mfa {
     }
 
     fn drawn<O: Operation>(&self, operation: Result<O, impl Into<Fault>>) -> Request<O> {
+        let operation = operation.map_err(Into::into);
+        let draws = operation.as_ref().is_ok_and(O::is_one_subjects);
         Request {
             mfa: self.clone(),
-            operation: operation.map_err(Into::into),
-            subject: OneSubject::default(),
+            operation,
+            drawn: draws.then(Arc::default),
             expect_enrolled: false,
             at_least: None,
         }
@@ -1454,7 +1456,8 @@ pub struct Request<O> {
     mfa: Mfa,
     /// A failed draw is reported when the request is run.
     operation: Result<O, Fault>,
-    subject: OneSubject,
+    /// Guards what was drawn, where it is one subject's. Its decisions share it.
+    drawn: Option<Arc<Drawn>>,
     expect_enrolled: bool,
     at_least: Option<Revision>,
 }
@@ -1563,13 +1566,14 @@ impl<O: Operation> Request<O> {
     /// A rejection's write must not share your transaction's fate: see [`Decision::is_rejection`].
     ///
     /// A request may decide as often as it takes, for one subject, until one of its decisions is
-    /// committed: a secret, or codes, that it has drawn are that subject's, and issued once. After
-    /// the commit it would issue anew what may be spent: a code of the secret, or the codes.
+    /// [committed](Decision::committed): a secret, or codes, that it has drawn are that subject's,
+    /// and issued once.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no decision. Nothing is to be written. [`Fault::OtherSubject`] where the
-    /// request has drawn a secret or codes, and has decided for another subject.
+    /// [`Fault`]: there is no decision. Nothing is to be written. Where the request has drawn a
+    /// secret or codes, [`Fault::OtherSubject`] if it has decided for another subject, and
+    /// [`Fault::AlreadyIssued`] if it has answered: what it drew may be spent by now.
     #[inline]
     pub fn decide(
         &self,
@@ -1627,6 +1631,7 @@ impl<O: Operation> Request<O> {
         Ok(Decision {
             audit: self.mfa.view.audit.clone(),
             now,
+            issues: self.drawn.clone().filter(|_| applied.outcome.is_ok()),
             outcome: applied.outcome,
             told,
         })
@@ -1666,8 +1671,8 @@ impl<O: Operation> Request<O> {
         if operation.needs_seal() && self.mfa.view.shared.at_rest.seal.is_none() {
             return Err(Fault::NoSeal);
         }
-        if operation.is_one_subjects() && !self.subject.is(subject) {
-            return Err(Fault::OtherSubject);
+        if let Some(drawn) = &self.drawn {
+            drawn.check(subject)?;
         }
         Ok(operation)
     }
@@ -1784,6 +1789,8 @@ impl Request<Import> {
 #[must_use = "a decision that is not stored counts no guess and spends no code"]
 pub struct Decision<T> {
     audit: Option<Audit>,
+    /// Is told when the answer is handed out, where that issues what the request has drawn.
+    issues: Option<Arc<Drawn>>,
     now: UnixTime,
     outcome: Result<T, Rejection>,
     told: Told,
@@ -1839,6 +1846,9 @@ impl<T> Decision<T> {
     /// one.
     #[inline]
     pub fn committed<E>(self) -> Result<T, Error<E>> {
+        if let Some(drawn) = &self.issues {
+            drawn.issue();
+        }
         for event in self.events() {
             tell(self.audit.as_ref(), self.subject(), event);
         }

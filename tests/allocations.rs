@@ -160,7 +160,7 @@ fn setting_up_a_token_allocates_so_often() {
             .run_blocking(&store, SUBJECT)
             .unwrap();
     });
-    assert_eq!((associate.count_total, verify.count_total), (9, 11));
+    assert_eq!((associate.count_total, verify.count_total), (10, 11));
 }
 
 #[test]

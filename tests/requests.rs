@@ -2,6 +2,7 @@
 //! repetition.
 #![allow(clippy::unwrap_used, reason = "a failing step fails the test")]
 
+use core::convert::Infallible;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
@@ -9,11 +10,13 @@ use std::sync::{Arc, Mutex};
 
 use crate::crowd::{Colour, pause};
 use crate::world::{Device, World, admin, context};
-use softtoken::association::{AttemptKey, EventKind, Events, Operation, Preference, Record};
+use softtoken::association::{
+    AttemptKey, EventKind, Events, ImportedToken, Operation, Preference, Record,
+};
 use softtoken::entropy::{Entropy, NoEntropy};
 use softtoken::mfa::{Decision, Request};
 use softtoken::store::{DynStore, Snapshot, Swap, Write};
-use softtoken::totp::{Digits, Totp};
+use softtoken::totp::{Digits, Secret, Totp};
 use softtoken::{
     BlockingStore, Code, Context, Error, Evidence, Factor, Fault, Grant, MemoryStore, Mfa,
     OsEntropy, Policy, RecoveryCode, Rejection, Revision, SignedIn, Store, UnixTime, Vouched,
@@ -1019,6 +1022,9 @@ fn what_was_drawn_for_one_subject_is_decided_for_no_other() {
     holds(&world, &world.mfa.issue_recovery_codes(&by));
     let hour = Duration::from_secs(60 * 60);
     holds(&world, &world.mfa.issue_temporary_code(&by, hour));
+    let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE").unwrap();
+    let token = ImportedToken::proven(secret, Totp::STANDARD);
+    holds(&world, &world.mfa.import(&by, [token]));
 
     // What has drawn nothing of the kind is anybody's.
     let status = world.mfa.status();
@@ -1026,4 +1032,52 @@ fn what_was_drawn_for_one_subject_is_decided_for_no_other() {
         let found = world.store.load_blocking(subject).unwrap();
         assert!(status.decide(subject, found).is_ok());
     }
+}
+
+/// Decided again, a set-up would take the code that has proven it, and a recovery code would be
+/// good once more.
+#[test]
+fn what_was_drawn_is_issued_once() {
+    fn holds<O: Operation>(world: &World, subject: &str, request: &Request<O>) {
+        let decide = || request.decide(subject, world.row(subject));
+        for lost in 0..3 {
+            let decision = decide().unwrap_or_else(|fault| panic!("{lost} {}: {fault}", O::NAME));
+            assert!(
+                !decision.is_rejection(),
+                "it loses its race, or its commit fails"
+            );
+        }
+        let decision = decide().unwrap();
+        let write = decision.write().expect("it is written").clone();
+        let swap = world.store.compare_and_swap_blocking(write);
+        assert_eq!(swap, Ok(Swap::Stored));
+        assert!(decide().is_ok(), "nobody has the answer yet");
+        assert!(decision.committed::<Infallible>().is_ok());
+        assert_eq!(decide().map(drop), Err(Fault::AlreadyIssued), "{}", O::NAME);
+    }
+    let world = World::standard();
+    let by = admin();
+    holds(&world, "bob", &world.mfa.associate(&by));
+    let _ = world.enrol("alice");
+    holds(&world, "alice", &world.mfa.issue_recovery_codes(&by));
+    let hour = Duration::from_secs(60 * 60);
+    holds(&world, "alice", &world.mfa.issue_temporary_code(&by, hour));
+    let secret = Secret::from_base32("JBSW Y3DP EHPK 3PXP JBSW Y3DP EE").unwrap();
+    let token = ImportedToken::proven(secret, Totp::STANDARD);
+    holds(&world, "carol", &world.mfa.import(&by, [token]));
+}
+
+/// What is refused has issued nothing.
+#[test]
+fn what_was_refused_may_be_asked_again() {
+    let world = World::standard();
+    let codes = world.mfa.issue_recovery_codes(&admin());
+    let refused = codes.decide("alice", world.row("alice")).unwrap();
+    assert!(
+        refused.committed::<Infallible>().is_err(),
+        "nothing is in force"
+    );
+    let _ = world.enrol("alice");
+    let issued = codes.decide("alice", world.row("alice")).unwrap();
+    assert!(issued.committed::<Infallible>().is_ok());
 }

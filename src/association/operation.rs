@@ -60,7 +60,8 @@ pub trait Operation: sealed::Sealed + Send + Sync + 'static {
         false
     }
 
-    /// Returns whether the operation has drawn what is one subject's: a secret, or codes.
+    /// Returns whether the operation has drawn what is one subject's: a secret, codes, or the ids
+    /// of tokens.
     #[doc(hidden)]
     fn is_one_subjects(&self) -> bool {
         false

@@ -185,7 +185,8 @@ const MOST_DRIFT: u16 = 121;
 ///
 /// [`Mfa::import`](crate::Mfa::import) makes a request of this operation. Its page has an example,
 /// and lists the rejections.
-#[derive(Clone, Debug)]
+// Not Clone: grants know a token by its id, and one that was removed would come back to them.
+#[derive(Debug)]
 pub struct Import {
     by: Administrator,
     tokens: Vec<(TokenId, ImportedToken)>,
@@ -309,6 +310,10 @@ impl Operation for Import {
 
     fn actor(&self) -> Actor {
         self.by.actor()
+    }
+
+    fn is_one_subjects(&self) -> bool {
+        true
     }
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
