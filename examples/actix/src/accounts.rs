@@ -85,8 +85,11 @@ impl Accounts {
         self.pool.clone()
     }
 
-    /// Creates a user.
+    /// Creates a user, whose name has as many bytes as a subject may.
     pub(crate) fn sign_up(&self, new: &Credentials) -> Result<(), Failure> {
+        if !(1..=256).contains(&new.user.len()) {
+            return Err(Failure::Refused(StatusCode::UNPROCESSABLE_ENTITY, "name"));
+        }
         let hash = hash(&new.password)?;
         let row = (users::name.eq(&new.user), users::password.eq(hash));
         let insert = diesel::insert_or_ignore_into(users::table).values(row);

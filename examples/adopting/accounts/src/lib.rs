@@ -114,9 +114,13 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`Failure::Refused`] where there is a user of this name already.
+    /// [`Failure::Refused`] where there is a user of this name already, or the name has not 1 to 256
+    /// bytes.
     pub async fn sign_up(&self, new: Credentials) -> Result<(), Failure> {
         let Credentials { user, password } = new;
+        if !(1..=256).contains(&user.len()) {
+            return Err(Failure::Refused(StatusCode::UNPROCESSABLE_ENTITY, "name"));
+        }
         let password = apart(move || hash(&password)).await??;
         let created = sqlx::query("insert into users values (?, ?) on conflict do nothing")
             .bind(user)

@@ -68,6 +68,22 @@ fn a_name_signs_up_once_and_logs_in_by_its_password_alone() {
 }
 
 #[test]
+fn a_name_has_as_many_bytes_as_a_subject_may_have() {
+    for which in SERVERS {
+        let scene = Scene::new(which);
+        for (length, status) in [(0, 422), (1, 200), (256, 200), (257, 422)] {
+            let user = json!({ "user": "a".repeat(length), "password": "correct horse" });
+            let signed_up = scene.send("POST", "/sign-up", None, &user);
+            assert_eq!(signed_up.status, status, "{which:?} {length}");
+            if status == 200 {
+                let begun = scene.send("POST", "/login", None, &user);
+                assert_eq!(begun.status, 200, "{which:?} {length}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_phone_is_asked_for_its_code_from_its_first_code_on() {
     for which in SERVERS {
         let scene = Scene::new(which);
