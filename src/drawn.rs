@@ -45,3 +45,21 @@ impl Drawn {
         self.is_issued.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn of_many_subjects_none_is_taken_for_another() {
+        let drawn = Drawn::default();
+        assert_eq!(drawn.check("0"), Ok(()));
+        for number in 1..5000 {
+            let other = drawn.check(&number.to_string());
+            assert_eq!(other, Err(Fault::OtherSubject), "{number}");
+        }
+        assert_eq!(drawn.check("0"), Ok(()));
+    }
+}

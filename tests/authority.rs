@@ -548,6 +548,27 @@ fn the_waiver_lets_a_password_replace_the_token_and_not_add_one() {
     assert!(verify(&world, &grant, code).is_ok());
 }
 
+/// The password alone would let guessing go on.
+#[test]
+fn the_waiver_does_not_end_the_limit_on_wrong_recovery_codes() {
+    let (world, ..) = waiving(|policy| policy.recovery_limit(Some(1)));
+    let vouched = |is_right| {
+        let factor = Vouched::recovery_code(is_right).into();
+        let sign_in = world.mfa.sign_in_with(Some(factor));
+        let answer = sign_in.run_blocking(&world.store, "alice");
+        answer.unwrap_err().rejection().unwrap()
+    };
+    assert_eq!(vouched(false), Rejection::Mismatch);
+    assert_eq!(vouched(true), Rejection::RecoveryLocked);
+    let token = report(&world).tokens[0].id;
+    let password = world.password("alice");
+    let replacement = replace(&world, &password, token).unwrap();
+    let code = replacement.code(world.now());
+    assert!(verify(&world, &password, code).is_ok());
+    assert_ne!(report(&world).tokens[0].id, token);
+    assert_eq!(vouched(true), Rejection::RecoveryLocked);
+}
+
 #[test]
 fn the_waiver_takes_a_sign_in_that_would_not_ask() {
     let (world, _, grant) = waiving(|policy| policy);

@@ -301,6 +301,45 @@ fn a_limit_on_wrong_recovery_codes_refuses_the_right_one_too_until_an_administra
     assert!(vouched().is_ok());
 }
 
+/// Nobody has guessed a code of the token, whose throttle has nothing to clear.
+#[test]
+fn an_administrator_helps_where_recovery_codes_alone_were_guessed() {
+    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
+    let world = World::new(policy);
+    world.enrol("alice");
+    let codes = codes(&world);
+    let right = codes.iter().next().unwrap();
+    for _ in 0..3 {
+        let _ = recover(&world, &wrong_recovery_code());
+    }
+    assert_eq!(
+        recover(&world, right).unwrap_err(),
+        Rejection::RecoveryLocked
+    );
+    let unlock = world.mfa.unlock(&admin());
+    unlock.run_blocking(&world.store, "alice").unwrap();
+    assert!(recover(&world, right).is_ok());
+}
+
+#[test]
+fn a_temporary_code_does_not_put_the_limit_on_wrong_recovery_codes_off() {
+    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
+    let world = World::new(policy);
+    world.enrol("alice");
+    let codes = codes(&world);
+    let temporary = temporary_code(&world, HOUR);
+    for _ in 0..3 {
+        let answer = recover(&world, &wrong_recovery_code());
+        assert_eq!(answer.unwrap_err(), Rejection::Mismatch);
+    }
+    for right in [&temporary, codes.iter().next().unwrap()] {
+        assert_eq!(
+            recover(&world, right).unwrap_err(),
+            Rejection::RecoveryLocked
+        );
+    }
+}
+
 #[test]
 fn a_recovery_code_clears_the_wait_and_pays_off_one_suspicion() {
     let world = World::standard();

@@ -255,6 +255,21 @@ fn a_table_that_moves_in_twice_overwrites_nothing_and_brings_nothing_back() {
 }
 
 #[test]
+fn a_secret_that_waits_does_not_come_back_to_who_has_removed_the_token() {
+    let world = World::standard();
+    let (_, grant) = world.enrolled("alice");
+    let off = world.mfa.disassociate(&grant);
+    off.run_blocking(&world.store, "alice").unwrap();
+    let table = [OldRow::new("alice").token(OldToken::base32(KEY).pending())];
+    let rows = Rows::move_in(&world.mfa, &admin());
+    let report = rows.run_blocking(&world.store, pages(&table, OldRow::subject), |_, _| {});
+    assert_eq!(counts(&report.unwrap()), [("verified_before", 1)]);
+    let asked = table.map(OldRow::even_if_verified_before);
+    let report = rows.run_blocking(&world.store, pages(&asked, OldRow::subject), |_, _| {});
+    assert_eq!(counts(&report.unwrap()), [("moved_in", 1)]);
+}
+
+#[test]
 fn a_counter_of_zero_or_less_is_none_so_that_every_code_that_is_valid_now_counts_as_spent() {
     let token = || OldToken::base32(KEY);
     for (token, is_spent) in [

@@ -965,6 +965,24 @@ fn a_row_that_was_moved_to_another_label_does_not_open() {
 }
 
 #[test]
+fn rows_of_every_label_that_is_still_opened_are_read() {
+    let mut world = labelled("first");
+    let rows = ["first", "second", "third"].map(|label| {
+        world.mfa = world.mfa.clone().seal_label(label);
+        (label, world.enrol(label))
+    });
+    world.time.advance(60);
+    let again = world.mfa.also_open_seal_label("first");
+    let again = again.also_open_seal_label("second");
+    for (subject, device) in rows {
+        let code = device.code(world.time.now());
+        let sign_in = again.sign_in_with(Some(code.into()));
+        let answer = sign_in.run_blocking(&world.store, subject);
+        assert!(matches!(answer, Ok(SignedIn::Proven(_))), "{subject}");
+    }
+}
+
+#[test]
 fn the_label_is_empty_until_one_is_set() {
     let world = world(keyring());
     let (row, device, _) = enrolled(&world);

@@ -12,8 +12,8 @@ use softtoken::association::{
 use softtoken::policy::{PolicyBuilder, PolicyError, Throttle};
 use softtoken::totp::{Algorithm, Digits, Secret, Totp, Window};
 use softtoken::{
-    Challenge, ChallengeSession, Code, Error, Evidence, Grant, Mfa, Policy, Rejection, Requirement,
-    SignedIn, UnixTime,
+    Challenge, ChallengeSession, Code, Error, Evidence, Grant, Mfa, OsEntropy, Policy, Rejection,
+    Requirement, SessionKeys, SignedIn, UnixTime,
 };
 
 fn report(world: &World) -> StatusReport {
@@ -523,6 +523,13 @@ fn a_view_has_a_context_and_leaves_the_others_as_they_are() {
     assert_eq!(both.policy().requirement(), Requirement::Required);
     let both = app.with_policy(Policy::STANDARD.required()).unwrap();
     assert_eq!(both.context(), &context("app"));
+    let keys = SessionKeys::generate(1, &OsEntropy).unwrap();
+    let last = app.with_sessions(keys, context("last"));
+    assert_eq!(
+        last.context(),
+        &context("last"),
+        "the one that was given last"
+    );
 }
 
 #[test]

@@ -103,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn a_second_window_may_be_open_whatever_the_policy_learns() {
+        for learns in [false, true] {
+            let policy = Policy::builder().learn_drift(learns).build().unwrap();
+            assert_eq!(policy.codes_open(), 2 * 3, "{learns}");
+        }
+    }
+
+    #[test]
     fn one_run_has_as_many_guesses_as_lock_it() {
         assert_eq!(Policy::STANDARD.guesses(YEAR, 0), 100);
         for (free, streak_limit) in [(3, 7), (3, 3), (10, 1)] {

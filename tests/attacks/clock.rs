@@ -555,6 +555,17 @@ fn resynchronising_reaches_as_far_as_stated() {
             };
             let inside = (-reach..=reach).contains(&steps);
             assert_eq!(is_accepted(&first, &second), inside, "{steps} of {reach}");
+            if inside {
+                let world = World::new(policy);
+                let device = known(&world, Totp::STANDARD);
+                let [first, second] = [0, 1].map(|more| device.code_in(world.now(), steps + more));
+                let by = world.password("alice");
+                let request = world.mfa.resynchronise(&by, first, second);
+                request.run_blocking(&world.store, "alice").unwrap();
+                let status = world.mfa.status().run_blocking(&world.store, "alice");
+                let drift = i64::from(status.unwrap().tokens[0].drift);
+                assert_eq!(drift, steps + 1, "the second of them is a code of now");
+            }
             assert!(!is_accepted(&second, &first), "the wrong way round");
             assert!(!is_accepted(&first, &third), "not in a row");
             assert!(!is_accepted(&first, &first), "one code twice");

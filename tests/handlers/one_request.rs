@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use softtoken::association::State;
+use softtoken::association::{Preference, State};
 use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::{
     Administrator, BlockingStore, Code, Factor, Grant, Mfa, OsEntropy, Policy, SignedIn, TokenId,
@@ -208,6 +208,13 @@ fn the_column_of_its_own_agrees_with_the_record_after_every_verb() {
     turn(&server, &grant, false).unwrap();
     let report = agrees(true, false);
     turn(&server, &grant, true).unwrap();
+    agrees(true, true);
+    let prefer = server.mfa.prefer(&grant, Preference::Preferred);
+    prefer.run_blocking(&server.tables, "u1").unwrap();
+    agrees(true, true);
+    // Another phone that is set up, and has not shown a code yet.
+    let associate = server.mfa.associate(&grant).replacing(report.tokens[0].id);
+    let _ = associate.run_blocking(&server.tables, "u1").unwrap();
     agrees(true, true);
     remove(&server, &grant, report.tokens[0].id).unwrap();
     agrees(false, false);

@@ -281,9 +281,61 @@ async fn a_remembered_browser_is_not_asked_until_all_are_forgotten() {
     alice.step_up(&world, &phone).await;
     alice.post(&world, "/account/browsers/forget", &[]).await;
     assert_eq!(alice.location(), "/account?notice=forgotten");
+    let cookies = alice.headers.get_all("set-cookie").iter();
+    let mut cookies = cookies.filter(|cookie| cookie.as_bytes().starts_with(b"browser="));
+    let taken_back = cookies.next().unwrap();
+    assert!(taken_back.to_str().unwrap().contains("Max-Age=0"));
+    assert!(taken_back.is_sensitive(), "it is not to be logged");
     browser.cookies.remove("session");
     browser.password(&world, "alice@example.com").await;
     assert_eq!(browser.location(), "/sign-in/code");
+}
+
+#[tokio::test]
+async fn a_browser_is_remembered_where_its_user_says_so() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (_, phone) = world.enrolled("alice@example.com").await;
+    world.next_code();
+    let mut browser = Browser::default();
+    browser.sign_in(&world, "alice@example.com", &phone).await;
+    assert!(!browser.cookies.contains_key("browser"));
+    browser.cookies.remove("session");
+    browser.password(&world, "alice@example.com").await;
+    assert_eq!(browser.location(), "/sign-in/code");
+}
+
+#[tokio::test]
+async fn a_wrong_password_before_what_is_dangerous_is_written_down() {
+    let world = World::new().await;
+    world.administrator().await;
+    let mut alice = world.user("alice@example.com").await;
+    alice
+        .post(&world, "/account/step-up", &[("password", "wrong")])
+        .await;
+    assert_eq!(alice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    alice.get(&world, "/account/activity").await;
+    assert!(alice.says("A wrong password was typed"));
+}
+
+/// The password is another user's, and the next page asks for that user's code.
+#[tokio::test]
+async fn a_password_that_is_typed_in_a_login_ends_it() {
+    let world = World::new().await;
+    world.administrator().await;
+    let (mut browser, _) = world.enrolled("alice@example.com").await;
+    let (_, phone) = world.enrolled("bob@example.com").await;
+    browser.password(&world, "bob@example.com").await;
+    assert_eq!(browser.location(), "/sign-in/code");
+    browser.get(&world, "/account").await;
+    assert_eq!(browser.location(), "/sign-in?next=/account");
+    world.next_code();
+    let code = phone.code(&world);
+    browser
+        .post(&world, "/sign-in/code", &[("code", &code)])
+        .await;
+    browser.get(&world, "/account").await;
+    assert!(browser.says("bob@example.com"));
 }
 
 /// Shows that the token says for how long: the browser keeps the cookie for longer.
@@ -439,6 +491,51 @@ async fn a_new_password_ends_a_sign_in_that_waits_for_its_set_up() {
         waiting.post(&world, path, &[("name", "phone")]).await;
         assert_eq!(waiting.location(), "/sign-in?notice=expired", "{path}");
     }
+}
+
+/// Shows it of a session that the new password has not ended, which has another context.
+#[tokio::test]
+async fn a_sign_in_by_an_older_password_does_not_go_on_though_its_session_is_there() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    world.user("alice@example.com").await;
+    root.post(&world, "/admin/requirement", &[("date", "2200-01-01")])
+        .await;
+    let mut waiting = Browser::default();
+    waiting.password(&world, "alice@example.com").await;
+    assert_eq!(waiting.location(), "/sign-in/set-up");
+    let newer = "UPDATE users SET password_version = password_version + 1";
+    sqlx::raw_sql(newer)
+        .execute(world.app.pool())
+        .await
+        .unwrap();
+    for path in ["/sign-in/set-up/later", "/sign-in/set-up"] {
+        waiting.post(&world, path, &[("name", "phone")]).await;
+        assert_eq!(waiting.location(), "/sign-in?notice=expired", "{path}");
+    }
+}
+
+/// The password was typed when it was typed, however long its user looked at the set-up.
+#[tokio::test]
+async fn a_set_up_that_is_put_off_makes_no_password_newer_and_is_put_off_once() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    world.user("alice@example.com").await;
+    root.post(&world, "/admin/requirement", &[("date", "2200-01-01")])
+        .await;
+    let mut alice = Browser::default();
+    alice.password(&world, "alice@example.com").await;
+    world.wait(2 * 60);
+    let later = "/sign-in/set-up/later";
+    alice.post(&world, later, &[]).await;
+    assert_eq!(alice.location(), "/account?notice=later");
+    alice.post(&world, later, &[]).await;
+    assert_eq!(alice.location(), "/sign-in?notice=expired");
+    alice.get(&world, "/account/password").await;
+    assert_eq!(alice.status, StatusCode::OK);
+    world.wait(4 * 60);
+    alice.get(&world, "/account/password").await;
+    assert_eq!(alice.location(), "/account/step-up?next=/account/password");
 }
 
 #[tokio::test]

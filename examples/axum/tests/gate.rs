@@ -143,14 +143,22 @@ async fn a_login_by_password_opens_nothing_that_a_code_should() {
     half.cookies.remove("session");
     half.password(&world, "root@example.com").await;
     assert_eq!(half.location(), "/account");
-    for route in closed().iter().filter(|route| route.level != "signed in") {
-        let answer = knock(&world, &half, route).await;
-        assert!(
-            is_refused(&answer),
-            "{route:?}: {} {}",
-            answer.status,
-            answer.location()
-        );
+    // The password once more proves the password, and not the phone.
+    for again in [false, true] {
+        if again {
+            half.post(&world, "/account/step-up", &[("password", PASSWORD)])
+                .await;
+            assert_eq!(half.location(), "/account");
+        }
+        for route in closed().iter().filter(|route| route.level != "signed in") {
+            let answer = knock(&world, &half, route).await;
+            assert!(
+                is_refused(&answer),
+                "{route:?} {again}: {} {}",
+                answer.status,
+                answer.location()
+            );
+        }
     }
     root.get(&world, "/admin").await;
     assert_eq!(root.status, StatusCode::OK);
@@ -225,6 +233,32 @@ async fn an_administrator_without_a_second_factor_sets_one_up_first() {
         assert_eq!(
             to, "/account/authenticators/new?notice=required",
             "{route:?}"
+        );
+    }
+}
+
+/// Shows that it is the record which ends the login: its session is there still.
+#[tokio::test]
+async fn a_login_of_before_a_reset_opens_no_door_though_its_session_is_there() {
+    let world = World::new().await;
+    let (mut root, _) = world.administrator().await;
+    let (alice, _) = world.enrolled("alice@example.com").await;
+    let id = world.id("alice@example.com").await;
+    let kept = "CREATE TRIGGER kept BEFORE DELETE ON sessions BEGIN SELECT RAISE(IGNORE); END";
+    sqlx::raw_sql(kept).execute(world.app.pool()).await.unwrap();
+    world.wait(1);
+    root.post(&world, &format!("/admin/users/{id}/reset"), &[])
+        .await;
+    assert_eq!(root.location(), format!("/admin/users/{id}?notice=reset"));
+    for route in closed() {
+        let answer = knock(&world, &alice, &route).await;
+        // Where a second factor is asked for, there is none any more, which is told first.
+        let leads_in_vain = answer.location() == "/account/authenticators/new?notice=required"
+            && route.level.starts_with("administrator");
+        assert!(
+            leads_in_vain || answer.location().starts_with("/sign-in?next="),
+            "{route:?}: {}",
+            answer.location()
         );
     }
 }

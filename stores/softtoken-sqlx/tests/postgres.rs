@@ -407,6 +407,80 @@ fn a_commit_whose_standby_is_gone_is_given_up_and_uses_no_pool_up() -> Outcome {
     })
 }
 
+/// The pool would wait for the answer before it lends the connection anew.
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_load_that_is_given_up_uses_no_pool_up() -> Outcome {
+    let engine = Engine::start();
+    let patient = engine.store("");
+    let store = {
+        let _within = engine.runtime.enter();
+        let options = PgConnectOptions::from_str(&engine.server.url)?;
+        let one = PgPoolOptions::new().max_connections(1);
+        let one = one.acquire_timeout(Duration::from_secs(5));
+        PostgresStore::new(one.connect_lazy_with(options)).answer_timeout(Duration::from_secs(1))
+    };
+    let served_by = async || -> Result<i32, sqlx::Error> {
+        let backend = sqlx::query_scalar("SELECT pg_backend_pid()");
+        backend.fetch_one(store.pool()).await
+    };
+    engine.runtime.block_on(async {
+        for subject in ["alice", "bob"] {
+            let record = subject.as_bytes().to_vec();
+            let write = Write::new(subject, None, record, Events::default());
+            let swap = patient.compare_and_swap(write.expect("a first")).await?;
+            assert_eq!(swap, Swap::Stored);
+        }
+        let before = served_by().await?;
+        let mut lock = patient.pool().begin().await?;
+        sqlx::raw_sql("LOCK TABLE softtoken IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut *lock)
+            .await?;
+        let given_up = store.load("alice").await.expect_err("nobody has answered");
+        assert!(matches!(given_up, SqlxStoreError::TimedOut), "{given_up:?}");
+        assert_ne!(served_by().await?, before, "the pool has another one");
+        lock.rollback().await?;
+        for subject in ["bob", "alice"] {
+            let found = store.load(subject).await?.expect("a row");
+            assert_eq!(found.record, subject.as_bytes());
+        }
+        Ok(())
+    })
+}
+
+/// The engine may say so as late as at the commit.
+#[test]
+#[ignore = "needs PostgreSQL: apt-get install postgresql"]
+fn a_guess_whose_commit_was_in_the_way_is_decided_anew_and_counted() -> Outcome {
+    const LATE: &str = "CREATE SEQUENCE failures MINVALUE -1000;
+        CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('failures') < 1 THEN
+                RAISE EXCEPTION USING ERRCODE = 'serialization_failure';
+            END IF;
+            RETURN NULL;
+        END $$;
+        CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON softtoken DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION refused()";
+    let engine = Engine::start();
+    let application = Application {
+        store: engine.store(""),
+    };
+    engine.runtime.block_on(async {
+        let pool = application.store.pool();
+        sqlx::raw_sql(LATE).execute(pool).await?;
+        let setval = sqlx::query("SELECT setval('failures', -3)");
+        application::a_guess_is_counted(&application, async || {
+            setval.execute(pool).await.expect("a sequence");
+        })
+        .await;
+        let last = sqlx::query_scalar("SELECT last_value FROM failures");
+        let last: i64 = last.fetch_one(pool).await?;
+        assert_eq!(last, 1, "as often as it was in the way");
+        Ok(())
+    })
+}
+
 #[test]
 #[ignore = "needs PostgreSQL: apt-get install postgresql"]
 fn servers_that_start_at_once_make_one_table() {

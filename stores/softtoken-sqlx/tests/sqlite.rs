@@ -1,6 +1,8 @@
 //! Runs the store on SQLite files.
 #![cfg(feature = "sqlite")]
 
+use core::time::Duration;
+
 use softtoken::Revision;
 use softtoken::association::Events;
 use softtoken::own_transaction;
@@ -175,11 +177,42 @@ fn a_lock_that_is_waited_for_in_vain_is_a_conflict() {
     let engine = Engine::new();
     let application = engine.application();
     // Another process, for all that the first store knows.
-    let patience = core::time::Duration::from_millis(200);
+    let patience = Duration::from_millis(200);
     let impatient = engine.pool(engine.options.clone().busy_timeout(patience));
     let impatient = SqliteStore::new(impatient);
     let waits = application::a_lock_that_is_waited_for_in_vain_is_a_conflict;
     engine.runtime.block_on(waits(&application, &impatient));
+}
+
+/// Nobody has to poll the file's lock: who writes by one store waits for its turn.
+#[test]
+fn writers_of_one_store_are_in_no_ones_way() {
+    let engine = Engine::new();
+    // Kept: a pool that is closed has the file for a moment.
+    let _kept = engine.store();
+    let at_once = engine.options.clone().busy_timeout(Duration::ZERO);
+    let store = SqliteStore::new(engine.pool(at_once));
+    engine.runtime.block_on(async {
+        // Opened beforehand: a connection that opens the file has to have it for a moment.
+        let mut open = Vec::new();
+        for _ in 0..store.pool().options().get_max_connections() {
+            open.push(store.pool().acquire().await.expect("a connection"));
+        }
+        drop(open);
+        assert_eq!(store.load("nobody").await.expect("an answer"), None);
+        let mut swaps = tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let store = store.clone();
+            swaps.spawn(async move {
+                let subject = format!("user-{number}");
+                let write = Write::new(&subject, None, b"record".to_vec(), Events::default());
+                store.compare_and_swap(write.expect("a first")).await
+            });
+        }
+        for swap in swaps.join_all().await {
+            assert_eq!(swap.expect("it is stored"), Swap::Stored);
+        }
+    });
 }
 
 #[test]

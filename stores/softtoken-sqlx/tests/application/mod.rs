@@ -255,6 +255,23 @@ pub(crate) async fn imported<DB: Own>(application: &Application<DB>) -> Accepted
     imported.expect("nobody has the name")
 }
 
+/// A wrong code is refused as such, and is a failure, whatever is done before it.
+#[allow(dead_code, reason = "asked of some engines")]
+pub(crate) async fn a_guess_is_counted<DB: Own>(
+    application: &Application<DB>,
+    before: impl AsyncFnOnce(),
+) {
+    let user = User::enrolled(application).await;
+    before().await;
+    let wrong = user.request(user.code(10));
+    let refused = application.store.begin(&user.subject, wrong).await;
+    let refused = refused.expect_err("the code is of another time");
+    assert_eq!(refused.rejection(), Some(Rejection::Mismatch), "{refused}");
+    let status = user.mfa.status();
+    let status = status.run(&application.store, &user.subject).await;
+    assert_eq!(status.expect("a row").failures, 1);
+}
+
 /// A login that is accepted, and not committed.
 #[allow(dead_code, reason = "asked of some engines")]
 pub(crate) async fn accepted<DB: Own>(application: &Application<DB>) -> Accepted<DB, Evidence> {

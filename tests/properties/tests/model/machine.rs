@@ -2,13 +2,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use softtoken::association::{
-    AttemptKey, Authority, BrowserKeys, ImportedToken, Operation, StatusReport,
+    AttemptKey, Authority, BrowserKeys, ImportedToken, Operation, State, StatusReport,
 };
 use softtoken::mfa::Request;
-use softtoken::store::Snapshot;
+use softtoken::store::{Snapshot, Swap, Write};
 use softtoken::time::Step;
 use softtoken::{
     Administrator, BlockingStore, Challenge, ChallengeSession, Code, Context, Error, Event,
@@ -25,7 +26,7 @@ use crate::words::{
 /// One store and one clock, in whatever view.
 pub struct Machine {
     time: Arc<AtomicU64>,
-    store: MemoryStore,
+    store: Marked,
     told: Arc<Mutex<Vec<(String, Event)>>>,
     views: Vec<Mfa>,
     sessions: Vec<ChallengeSession>,
@@ -33,6 +34,49 @@ pub struct Machine {
 }
 
 pub type Failure = Error<<MemoryStore as BlockingStore>::Error>;
+
+/// A store that keeps beside each row what its write says is in force.
+#[derive(Default)]
+struct Marked {
+    rows: MemoryStore,
+    marks: Mutex<HashMap<String, (State, bool)>>,
+}
+
+impl BlockingStore for Marked {
+    type Error = <MemoryStore as BlockingStore>::Error;
+
+    fn load_blocking(&self, subject: &str) -> Result<Option<Snapshot>, Self::Error> {
+        self.rows.load_blocking(subject)
+    }
+
+    fn compare_and_swap_blocking(&self, write: Write) -> Result<Swap, Self::Error> {
+        let (subject, mark) = (
+            write.subject().to_owned(),
+            (write.state(), write.is_enabled()),
+        );
+        let swap = self.rows.compare_and_swap_blocking(write)?;
+        if swap == Swap::Stored {
+            self.marks.lock().unwrap().insert(subject, mark);
+        }
+        Ok(swap)
+    }
+}
+
+impl Marked {
+    /// That the status is what the last write has said is in force.
+    fn agrees(&self, subject: &str, status: &StatusReport) {
+        let Some((state, is_enabled)) = self.marks.lock().unwrap().get(subject).copied() else {
+            return;
+        };
+        // A secret that has waited in vain is gone, and no write says so.
+        let is_over = state == State::Pending && status.state == State::Unassociated;
+        assert!(
+            is_over || state == status.state,
+            "{state:?} is told of {status:?}"
+        );
+        assert_eq!(is_enabled, status.preference.is_enabled(), "of {status:?}");
+    }
+}
 
 /// What was given, what was drawn for it, and the text of the session or the cookie that came with
 /// it.
@@ -84,7 +128,7 @@ impl Machine {
         Self {
             views: views.iter().map(view).collect(),
             time,
-            store: MemoryStore::new(),
+            store: Marked::default(),
             told,
             sessions: Vec::new(),
             evidences: Vec::new(),
@@ -113,6 +157,7 @@ impl Machine {
     pub fn standing(&self, view: usize, who: usize) -> Standing {
         let status = self.views[view].status();
         let report = status.run_blocking(&self.store, SUBJECTS[who]).unwrap();
+        self.store.agrees(SUBJECTS[who], &report);
         standing(report)
     }
 
@@ -132,7 +177,7 @@ impl Machine {
 /// One call in one view.
 struct Caller<'a> {
     mfa: &'a Mfa,
-    store: &'a MemoryStore,
+    store: &'a Marked,
     subject: &'static str,
     sessions: &'a mut Vec<ChallengeSession>,
     evidences: &'a mut Vec<Evidence>,
