@@ -56,12 +56,12 @@ pub enum Fault {
     /// read.
     #[error("a subject has 1 to 256 bytes")]
     Subject,
-    /// The request has drawn a secret or codes, and was used for another subject before. Nothing
-    /// was read: make a request for each subject.
+    /// The request has drawn a secret, codes or the ids of tokens, and was used for another subject
+    /// before. Nothing was read: make a request for each subject.
     #[error("what this request has drawn is another subject's")]
     OtherSubject,
-    /// The request has drawn a secret or codes, and has issued them: they may be spent by now.
-    /// Nothing was read: make a request for each issue.
+    /// The request has drawn a secret, codes or the ids of tokens, and has issued them: they may be
+    /// spent by now. Nothing was read: make a request for each issue.
     #[error("what this request has drawn was issued already")]
     AlreadyIssued,
     /// The list of tokens to import cannot be imported as it stands. Nothing was read.

@@ -1566,13 +1566,13 @@ impl<O: Operation> Request<O> {
     /// A rejection's write must not share your transaction's fate: see [`Decision::is_rejection`].
     ///
     /// A request may decide as often as it takes, for one subject, until one of its decisions is
-    /// [committed](Decision::committed): a secret, or codes, that it has drawn are that subject's,
-    /// and issued once.
+    /// [committed](Decision::committed): a secret, codes or ids that it has drawn are that
+    /// subject's, and issued once.
     ///
     /// # Errors
     ///
     /// [`Fault`]: there is no decision. Nothing is to be written. Where the request has drawn a
-    /// secret or codes, [`Fault::OtherSubject`] if it has decided for another subject, and
+    /// secret, codes or ids, [`Fault::OtherSubject`] if it has decided for another subject, and
     /// [`Fault::AlreadyIssued`] if it has answered: what it drew may be spent by now.
     #[inline]
     pub fn decide(

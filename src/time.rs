@@ -22,7 +22,7 @@ use core::time::Duration;
 pub struct UnixTime(u64);
 
 /// Allows for clocks of your servers that lie apart.
-pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(60);
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 impl UnixTime {
     /// Returns whether it lies further ahead than clocks may be apart: no server whose clock is
@@ -31,8 +31,8 @@ impl UnixTime {
         self > now.saturating_add(CLOCKS_APART)
     }
 
-    /// Returns whether it is before the end of what lives for so long at most. Nothing is that a
-    /// clock which was ahead has given: it would live on for as long.
+    /// Returns whether it is before the end of what lives for so long at most. Where a clock that
+    /// was ahead has given that, it is not: the thing would live on for as long.
     pub(crate) fn is_before_end(self, end: Self, longest: Duration) -> bool {
         self < end && !end.lies_ahead(self.saturating_add(longest))
     }
