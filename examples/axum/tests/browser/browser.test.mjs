@@ -210,7 +210,10 @@ test("what no page may do is seen when one does", async () => {
   await lisa.page.goto("/");
   await lisa.page.evaluate(() => document.body.setAttribute("onclick", "void 0"));
   await lisa.page.evaluate(() => document.head.append(Object.assign(document.createElement("style"), { textContent: "p {}" })));
+  // Waited for: a page that is left has no time any more.
+  const thrown = lisa.page.waitForEvent("pageerror");
   await lisa.page.evaluate(() => setTimeout(() => { throw new Error("planted"); }));
+  await thrown;
   await lisa.page.goto(world.origin.replace("127.0.0.1", "localhost"));
   await lisa.page.context().close();
   const faults = world.faults.splice(0).join("\n");
