@@ -14,6 +14,12 @@ use softtoken::{
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Three wrong recovery codes in a row are as many as are judged.
+fn limited() -> World {
+    let policy = Policy::builder().recovery_limit(Some(3));
+    World::new(policy.build().unwrap())
+}
+
 fn codes(world: &World) -> RecoveryCodes {
     let issue = world.mfa.issue_recovery_codes(&admin());
     issue.run_blocking(&world.store, "alice").unwrap()
@@ -273,8 +279,7 @@ fn where_there_is_no_recovery_code_a_wrong_one_writes_nothing() {
 
 #[test]
 fn a_limit_on_wrong_recovery_codes_refuses_the_right_one_too_until_an_administrator_helps() {
-    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
-    let world = World::new(policy);
+    let world = limited();
     let device = world.enrol("alice");
     let codes = codes(&world);
     let mut codes = codes.iter();
@@ -304,8 +309,7 @@ fn a_limit_on_wrong_recovery_codes_refuses_the_right_one_too_until_an_administra
 /// Nobody has guessed a code of the token, whose throttle has nothing to clear.
 #[test]
 fn an_administrator_helps_where_recovery_codes_alone_were_guessed() {
-    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
-    let world = World::new(policy);
+    let world = limited();
     world.enrol("alice");
     let codes = codes(&world);
     let right = codes.iter().next().unwrap();
@@ -323,8 +327,7 @@ fn an_administrator_helps_where_recovery_codes_alone_were_guessed() {
 
 #[test]
 fn a_temporary_code_does_not_put_the_limit_on_wrong_recovery_codes_off() {
-    let policy = Policy::builder().recovery_limit(Some(3)).build().unwrap();
-    let world = World::new(policy);
+    let world = limited();
     world.enrol("alice");
     let codes = codes(&world);
     let temporary = temporary_code(&world, HOUR);
@@ -449,8 +452,7 @@ fn wrong_codes_beside_a_temporary_code_alone_are_counted_until_it_is_used() {
 
 #[test]
 fn a_new_set_does_not_end_the_limit_on_wrong_recovery_codes() {
-    let policy = Policy::builder().recovery_limit(Some(3));
-    let world = World::new(policy.build().unwrap());
+    let world = limited();
     world.enrol("alice");
     let _ = codes(&world);
     for _ in 0..3 {
@@ -464,8 +466,7 @@ fn a_new_set_does_not_end_the_limit_on_wrong_recovery_codes() {
 
 #[test]
 fn a_token_taken_off_and_set_up_anew_does_not_end_the_limit_on_wrong_recovery_codes() {
-    let policy = Policy::builder().recovery_limit(Some(3));
-    let world = World::new(policy.build().unwrap());
+    let world = limited();
     let (_, login) = world.enrolled("alice");
     let _ = codes(&world);
     for _ in 0..3 {

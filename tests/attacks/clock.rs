@@ -196,7 +196,7 @@ fn a_set_up_that_was_finished_is_not_finished_again_after_the_clock_jumped() {
     }
 }
 
-/// A clock that was ahead and is mended: how far ahead, and how long ago what it gave was given.
+/// How far a clock was ahead that is mended: just too far, by a day more, and by ten years.
 fn mended(furthest: u64) -> [u64; 3] {
     [furthest + 61, furthest + 86_400, 86_400 * 3652]
 }
