@@ -132,14 +132,8 @@ async fn a_login_by_password_opens_nothing_that_a_code_should() {
     // A remembered browser, which is asked for no code.
     world.next_code();
     let mut half = Browser::default();
-    half.password(&world, "root@example.com").await;
-    let code = phone.code(&world);
-    half.post(
-        &world,
-        "/sign-in/code",
-        &[("code", &code), ("remember", "yes")],
-    )
-    .await;
+    half.sign_in_for_good(&world, "root@example.com", &phone)
+        .await;
     half.cookies.remove("session");
     half.password(&world, "root@example.com").await;
     assert_eq!(half.location(), "/account");
